@@ -183,6 +183,10 @@ docs-api: setup ## Write docs/api/openapi.json from the routes of the control pl
 docs-people: setup ## Write the table of docs/people.md from the permissions of roles
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/docs/test_people_page.py
 
+.PHONY: docs-metrics
+docs-metrics: setup ## Write the tables of docs/metrics.md from the metrics themselves
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/docs/test_metrics_page.py
+
 .PHONY: docs-sizing
 docs-sizing: setup ## Write the figures of `aegis size` and docs/sizing.md from docs/performance.md and benchmarks.footprint
 	@$(BIN)/python -m scripts.sizing

@@ -19,7 +19,7 @@ MOST_FUNCTION_LINES = 60
 BANNED_WORDS = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 MOST_VAGUE_NAMES = 0.005
 """Of all names that are bound, how many may be pronouns or participles."""
-GRPC_ROOMS = ("server/", "wire/envoy/")
+GRPC_ROOMS = ("adapters/otlp.py", "server/", "wire/envoy/")
 LIVING_ROOMS = ("adapters/", "server/", "local/", "demo/", "cli/", "telemetry/")
 """Where wall clocks, chance and tasks of one's own may be."""
 STARTING_ROOMS = (*LIVING_ROOMS, "bootstrap/")

@@ -1,57 +1,78 @@
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
-import grpc
 import pytest
+from prometheus_client import CollectorRegistry
 
-from aegis_authz.bootstrap.exporting import OTLP_VARIABLE, ExporterBroken, span_endpoint, span_processor
-from aegis_authz.telemetry.spans import DecisionSpans
+from aegis_authz.bootstrap.exporting import OTLP_VARIABLE, ExportUnusable, span_endpoint, span_export
+from aegis_authz.bootstrap.settings import load_settings
+from aegis_authz.config.authz import AuthzSettings
+from aegis_authz.core.decision_trace import DecisionTrace
+from aegis_authz.core.telemetry_terms import UNSAID
+from aegis_authz.telemetry.exports import ExportMetrics
 from tests.support.made_records import DENIED
+from tests.support.otlp_collector import grpc_collector, http_collector
+from tests.support.span_queue import attributes_of
+
+SETTINGS = """
+listen: "unix:/tmp/a-{worker}"
+opa_socket: /tmp/opa
+redis: redis://localhost
+records: /tmp/records
+record_key: /tmp/record.pem
+session_keys: /tmp/session
+metrics: 127.0.0.1:1
+metrics_dir: /tmp/metrics
+ready_socket: /tmp/ready
+environment: test
+"""
 
 
-class Collector:
-    """An OTLP/gRPC receiver that keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.came = threading.Event()
-
-    def export(self, message: bytes, _: grpc.ServicerContext) -> bytes:
-        self.received.append(message)
-        self.came.set()
-        return b""
+def settings(tmp_path: Path, words: str) -> AuthzSettings:
+    file = tmp_path / "authz.yaml"
+    file.write_text(SETTINGS + words)
+    return load_settings(file, AuthzSettings)
 
 
-@pytest.fixture
-def collector() -> Iterator[tuple[Collector, str]]:
-    kept = Collector()
-    server = grpc.server(ThreadPoolExecutor(2))
-    handlers = {"Export": grpc.unary_unary_rpc_method_handler(kept.export)}
-    service = "opentelemetry.proto.collector.trace.v1.TraceService"
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield kept, f"http://127.0.0.1:{port}"
-    server.stop(0).wait()
+def keys() -> tuple[bytes, ...]:
+    return (b"k" * 32,)
 
 
-def test_spans_arrive_at_an_otlp_collector(collector: tuple[Collector, str]) -> None:
-    kept, endpoint = collector
-    processor = span_processor(endpoint)
-    assert processor is not None
-    spans = DecisionSpans(processor, "aegis-authz", "test")
-    spans.emit(DENIED, "")
-    spans.shutdown()
-    assert kept.came.wait(10)
-    assert b"aegis.check" in kept.received[0]
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_spans_arrive_at_a_collector_with_the_headers_that_a_file_holds(tmp_path: Path, protocol: str) -> None:
+    (tmp_path / "key").touch(0o600)
+    (tmp_path / "key").write_text("top-secret\n")
+    words = f"telemetry: {{protocol: {protocol}, headers: {{x-api-key: {{file: {tmp_path / 'key'}}}}}}}\n"
+    collector: Any = grpc_collector if protocol == "grpc" else http_collector
+    registry = CollectorRegistry()
+    with collector() as (receiver, url):
+        export = span_export(settings(tmp_path, f"otlp_endpoint: {url}\n{words}"), keys, ExportMetrics(registry))
+        assert export is not None
+        spans, end = export
+        spans.emit(DENIED, DecisionTrace("", (), UNSAID))
+        receiver.await_requests(1)
+        end()
+    assert [span.name for span in receiver.spans] == ["aegis.check", "opa evaluate"]
+    assert receiver.headers[0]["x-api-key"] == "top-secret"
+    resource = receiver.requests[0].resource_spans[0].resource
+    assert attributes_of(resource.attributes) == {
+        "service.name": "aegis-authz",
+        "deployment.environment.name": "test",
+    }
+    assert registry.get_sample_value("aegis_spans_total", {"outcome": "exported"}) == 2
 
 
-def test_without_an_endpoint_nothing_is_exported() -> None:
-    assert span_processor("") is None
+def test_without_an_endpoint_nothing_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(OTLP_VARIABLE, raising=False)
+    assert span_export(settings(tmp_path, ""), keys, ExportMetrics(CollectorRegistry())) is None
+
+
+def test_a_file_of_tls_that_is_missing_is_named(tmp_path: Path) -> None:
+    words = f"otlp_endpoint: https://localhost:1\ntelemetry: {{ca: {tmp_path / 'missing.pem'}}}\n"
+    with pytest.raises(ExportUnusable, match=r"missing\.pem"):
+        span_export(settings(tmp_path, words), keys, ExportMetrics(CollectorRegistry()))
 
 
 def test_the_environment_says_where_spans_go_where_the_settings_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,10 +81,3 @@ def test_the_environment_says_where_spans_go_where_the_settings_do_not(monkeypat
     monkeypatch.setenv(OTLP_VARIABLE, "http://collector:4317")
     assert span_endpoint("") == "http://collector:4317"
     assert span_endpoint("http://own:4317") == "http://own:4317"
-
-
-def test_an_exporter_whose_files_were_overwritten_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "aegis_authz.telemetry.otlp", raising=False)
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.grpc.trace_exporter", None)
-    with pytest.raises(ExporterBroken, match="opentelemetry-proto"):
-        span_processor("http://127.0.0.1:1")

@@ -22,6 +22,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS, AgentKey, Registration, Registry
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
 from aegis_authz.core.units import Epoch
 from aegis_authz.identity.proof_mint import ProofMint
 from aegis_authz.wire.http.call import HttpCall, Tunnel
@@ -46,6 +47,7 @@ SNAPSHOT = Snapshot(
     frozenset(),
     "",
     None,
+    NO_TELEMETRY_RULES,
 )
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
 ONCE = bound_token(cnf=None)

@@ -35,6 +35,7 @@ from aegis_authz.check.record import Recorder
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.core.catalogue import NO_ROUTE
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Way
 from aegis_authz.core.record import DecisionRecord
@@ -116,7 +117,7 @@ def cases() -> list[Case]:
 
 
 class _Quiet:
-    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+    def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         """Telemetry has tests of its own."""
 
 

@@ -52,6 +52,7 @@ from aegis_authz.core.decision import (
     SetHeader,
     Target,
 )
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
 from aegis_authz.core.interface import NO_INTERFACE, Interface, Method, Sending
@@ -63,6 +64,15 @@ from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import NAMES_APPROVAL, SETTLE_REFUSALS, Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.core.telemetry_terms import (
+    NO_TELEMETRY_RULES,
+    OF_NOBODY,
+    UNSAID,
+    CallerTrace,
+    ParameterDisplay,
+    TelemetryRules,
+    TelemetryTerms,
+)
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import (
@@ -117,6 +127,7 @@ SNAPSHOT = Snapshot(
     frozenset(),
     "http://control",
     None,
+    NO_TELEMETRY_RULES,
 )
 
 
@@ -164,6 +175,7 @@ class World:
     records: list[DecisionRecord] = field(default_factory=list)
     counts: list[RefusalsRecord] = field(default_factory=list)
     told: list[DecisionRecord] = field(default_factory=list)
+    traces: list[DecisionTrace] = field(default_factory=list)
     authenticator: Authenticator = field(default_factory=lambda: Authenticator(DEFAULT, lambda: "f" * 32))
     region: str = ""
 
@@ -239,8 +251,9 @@ class World:
         assert isinstance(record, DecisionRecord)
         return self.records.append(record)
 
-    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+    def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         self.told.append(record)
+        self.traces.append(trace)
 
     async def check(self, request: bytes | None = None, require_record: bool = True, seconds: float = 0.3) -> Answer:
         sent = payment() if request is None else request
@@ -370,6 +383,26 @@ async def test_the_trace_of_the_caller_goes_on_where_the_proxy_told_none() -> No
     await world.pipeline().check(payment(traceparent=span), f"00-{'a' * 32}-{'b' * 16}-01", time.monotonic() + 1)
     await world.check(payment(traceparent=b"00-rubbish"))
     assert [record.trace_id for record in world.records] == [trace, "a" * 32, ""]
+    caller, envoy = f"00-{trace}-00f067aa0ba902b7-01", f"00-{'a' * 32}-{'b' * 16}-01"
+    assert world.traces == [
+        DecisionTrace(caller, (), UNSAID),
+        DecisionTrace(envoy, (caller,), UNSAID),
+        DecisionTrace("", (), UNSAID),
+    ]
+
+
+async def test_whoever_shows_no_credential_chooses_no_trace_and_has_no_parameters_shown() -> None:
+    world = World()
+    span = f"00-{'c' * 32}-{'d' * 16}-01"
+    await world.check(message("api.stripe.example", "/v1/payments", b"", {"traceparent": span.encode()}))
+    assert world.traces == [DecisionTrace("", (span,), OF_NOBODY)]
+
+
+async def test_documents_say_what_spans_may_show_of_an_agents_calls() -> None:
+    terms = TelemetryTerms(ParameterDisplay.HASHED, CallerTrace.LINK)
+    world = World(snapshots=[replace(SNAPSHOT, telemetry=TelemetryRules.by({"acme/emea/*": terms}))])
+    await world.check(payment(traceparent=f"00-{'c' * 32}-{'d' * 16}-01".encode()))
+    assert world.traces == [DecisionTrace("", (f"00-{'c' * 32}-{'d' * 16}-01",), terms)]
 
 
 @pytest.mark.parametrize(
@@ -869,6 +902,7 @@ async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> 
         frozenset(),
         "",
         None,
+        NO_TELEMETRY_RULES,
     )
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])

@@ -20,13 +20,28 @@ from aegis_authz.core.registration import Registration, Registry
 from aegis_authz.core.revocation import marks_of
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
 from aegis_authz.wire.http.call import HttpCall
 from tests.support.proven_calls import MINT, NOW, TOKEN, TRUST, bound_token
 
 AGENT = Scope("acme", "emea", "bot")
 AGENTS = Registry.of({AGENT: Registration(frozenset({Way.WORKLOAD}), (), frozenset())})
 SNAPSHOT = Snapshot(
-    "r1", Catalogue.of(()), TRUST, AGENTS, "", frozenset(), {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset(), "", None
+    "r1",
+    Catalogue.of(()),
+    TRUST,
+    AGENTS,
+    "",
+    frozenset(),
+    {},
+    None,
+    {},
+    NO_BREAKERS,
+    NO_PRICES,
+    frozenset(),
+    "",
+    None,
+    NO_TELEMETRY_RULES,
 )
 EVERY = Acceptance(frozenset(Way) - {Way.WORKLOAD}, {})
 

@@ -28,6 +28,7 @@ from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.decision import Decision, Evaluation, denied
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
 from aegis_authz.core.price import NO_PRICES
@@ -37,6 +38,7 @@ from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
 from aegis_authz.core.units import ApprovalId, Epoch, Jti, Millis, Revision, Seconds
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token
@@ -182,6 +184,7 @@ class Judge:
             frozenset(),
             "http://control",
             None,
+            NO_TELEMETRY_RULES,
         )
 
     async def at(self, revision: Revision, deadline: float) -> Snapshot:
@@ -199,7 +202,7 @@ class Judge:
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
         return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0))
 
-    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+    def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         _NOTES.get().reason = record.reason.value
 
 

@@ -24,6 +24,7 @@ from aegis_authz.core.call import CallKind
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.decision import Decision, Evaluation
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Way
 from aegis_authz.core.price import NO_PRICES
@@ -33,6 +34,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot, Trust
+from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import read_record
 from aegis_authz.evidence.replay import NotJudged, assumed, replayed
@@ -141,7 +143,21 @@ class World:
         self.opa = opa
         self.call = call
         self.snapshot = Snapshot(
-            "lab", catalogue, TRUST, NO_AGENTS, "", CONTEXT, {}, None, {}, NO_BREAKERS, NO_PRICES, frozenset(), "", None
+            "lab",
+            catalogue,
+            TRUST,
+            NO_AGENTS,
+            "",
+            CONTEXT,
+            {},
+            None,
+            {},
+            NO_BREAKERS,
+            NO_PRICES,
+            frozenset(),
+            "",
+            None,
+            NO_TELEMETRY_RULES,
         )
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []
@@ -172,7 +188,7 @@ class World:
 
 
 class Quiet:
-    def decided(self, record: DecisionRecord, traceparent: str) -> None:
+    def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         """Telemetry has tests of its own."""
 
 

@@ -28,8 +28,8 @@ class Timer:
 def test_decisions_are_counted_by_effect_and_reason() -> None:
     registry, timer = CollectorRegistry(), Timer()
     metrics = DecisionMetrics(registry, timer)
-    metrics.count(DENIED)
-    metrics.count(replace(DENIED, effect=Effect.ALLOW, reason=Reason.SHADOWED, would="deny"))
+    metrics.count(DENIED, "")
+    metrics.count(replace(DENIED, effect=Effect.ALLOW, reason=Reason.SHADOWED, would="deny"), "")
     timer.set[0]()
     text = generate_latest(registry).decode()
     assert 'aegis_decisions_total{effect="deny",reason="POLICY_DENIED"} 1.0' in text
@@ -40,12 +40,12 @@ def test_decisions_are_counted_by_effect_and_reason() -> None:
 def test_a_group_is_written_once_and_the_next_asks_for_the_timer_again() -> None:
     registry, timer = CollectorRegistry(), Timer()
     metrics = DecisionMetrics(registry, timer)
-    metrics.count(DENIED)
-    metrics.count(DENIED)
+    metrics.count(DENIED, "")
+    metrics.count(DENIED, "")
     assert len(timer.set) == 1
     timer.set[0]()
     metrics.write()
-    metrics.count(DENIED)
+    metrics.count(DENIED, "")
     assert len(timer.set) == 2
     metrics.write()
     assert 'reason="POLICY_DENIED"} 3.0' in generate_latest(registry).decode()
@@ -58,7 +58,7 @@ def test_a_grouped_histogram_is_what_single_observations_make(milliseconds: list
     bounds = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
     histogram = Histogram("aegis_decision_seconds", "", ["effect"], buckets=bounds, registry=single)
     for took in milliseconds:
-        metrics.count(replace(DENIED, total_ms=took))
+        metrics.count(replace(DENIED, total_ms=took), "")
         histogram.labels("deny").observe(took / 1000)
     metrics.write()
     assert _buckets(grouped) == _buckets(single)
@@ -79,8 +79,8 @@ def test_limits_are_counted_and_their_use_is_shown() -> None:
     limits = ChargeRecord(
         "l1", "spend", "acme/emea/*", "acme/emea", "budget", "USD", 5, 80, 20, 100, 0, "within", "deny"
     )
-    metrics.count(replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, charges=(limits,)))
-    metrics.count(replace(DENIED, charges=(limits._replace(used=99, left=1, excess="over"),)))
+    metrics.count(replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, charges=(limits,)), "")
+    metrics.count(replace(DENIED, charges=(limits._replace(used=99, left=1, excess="over"),)), "")
     metrics.write()
     text = generate_latest(registry).decode()
     assert 'aegis_limit_charges_total{excess="within",kind="budget"} 1.0' in text
@@ -105,7 +105,7 @@ def test_what_is_used_and_left_of_a_limit_has_a_gauge_in_its_unit(
     registry = CollectorRegistry()
     metrics = DecisionMetrics(registry, lambda delay, callback: None)
     charge = ChargeRecord("l", "x", "p", "h", kind, currency, 1, used, left, used + left, 0, "within", "deny")
-    metrics.count(replace(DENIED, charges=(charge._replace(used=0, left=0), charge)))
+    metrics.count(replace(DENIED, charges=(charge._replace(used=0, left=0), charge)), "")
     metrics.write()
     labels, size = {"policy": "p", "limit": "x", "unit": unit}, 1_000_000 if currency else 1
     assert registry.get_sample_value("aegis_limit_used", labels) == used / size
@@ -117,7 +117,7 @@ def test_no_more_limits_have_a_gauge_than_labels_may_be() -> None:
     metrics = DecisionMetrics(registry, lambda delay, callback: None)
     charge = ChargeRecord("l", "x", "p", "h", "count", "", 1, 1, 1, 2, 0, "within", "deny")
     for number in range(600):
-        metrics.count(replace(DENIED, charges=(charge._replace(name=f"limit {number}"),)))
+        metrics.count(replace(DENIED, charges=(charge._replace(name=f"limit {number}"),)), "")
         metrics.write()
     for name in ("aegis_limit_used", "aegis_limit_left", "aegis_limit_used_ratio"):
         (family,) = (family for family in registry.collect() if family.name == name)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from aegis_authz.adapters.otlp import Collector, Protocol, sender_of
+from aegis_authz.adapters.span_queue import ExportQueue
+from aegis_authz.config.authz import AuthzSettings
+from aegis_authz.telemetry.conventions import SCOPE
+from aegis_authz.telemetry.exports import ExportMetrics
+from aegis_authz.telemetry.otlp import export_request, rejected_spans, resource_frame
+from aegis_authz.telemetry.parameter_values import Keys
+from aegis_authz.telemetry.spans import DecisionSpans, SpanTerms
 
-_QUEUE = 16_384
-_DELAY = 250.0
-_BATCH = 128
-"""Spans encoded in one go: the exporter's thread holds up checks meanwhile, and 512 of them showed in their p99."""
+SERVICE = "aegis-authz"
 
 OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """The variable of the environment that says where spans go, where the settings do not (OpenTelemetry's own name)."""
 
 
-class ExporterBroken(Exception):
-    """The OTLP exporter cannot be loaded; the message says how to mend the installation."""
+class ExportUnusable(Exception):
+    """A file of the collector's TLS cannot be read; the message is fit to show."""
 
 
 def span_endpoint(setting: str) -> str:
@@ -24,23 +29,34 @@ def span_endpoint(setting: str) -> str:
     return setting or os.environ.get(OTLP_VARIABLE, "")
 
 
-def span_processor(endpoint: str) -> BatchSpanProcessor | None:
-    """Batches spans to an OTLP/gRPC `endpoint`; None for "". Raises ExporterBroken."""
+def span_export(
+    settings: AuthzSettings, keys: Keys, metrics: ExportMetrics
+) -> tuple[DecisionSpans, Callable[[], None]] | None:
+    """What makes spans, and what exports those that wait and hangs up; None without an endpoint.
+
+    Raises ExportUnusable.
+    """
+    endpoint = span_endpoint(settings.otlp_endpoint)
     if not endpoint:
         return None
-    try:
-        # Here and not above: xds-protos ships older copies of OpenTelemetry's messages under the same names, and
-        # where they were installed last nothing but the exporter must fail.
-        from aegis_authz.telemetry.otlp import DecisionSpanExporter
-    except ImportError as fault:
-        raise ExporterBroken(
-            f"the OTLP exporter cannot be loaded ({fault}); other packages overwrote its files, reinstall it with: "
-            "pip install --force-reinstall --no-deps opentelemetry-proto"
-        ) from None
-    # what does not fit is dropped and counted by the SDK, never waited for: the record is the evidence, not the span
-    return BatchSpanProcessor(
-        DecisionSpanExporter(endpoint=endpoint),
-        max_queue_size=_QUEUE,
-        schedule_delay_millis=_DELAY,
-        max_export_batch_size=_BATCH,
+    telemetry = settings.telemetry
+    collector = Collector(
+        endpoint,
+        Protocol(telemetry.protocol),
+        telemetry.headers,
+        telemetry.ca,
+        telemetry.certificate,
+        telemetry.key,
     )
+    try:
+        export = sender_of(collector, rejected_spans)
+    except OSError as fault:
+        raise ExportUnusable(f"telemetry: {fault}") from None
+    resource = resource_frame({"service.name": SERVICE, "deployment.environment.name": settings.environment})
+    queue = ExportQueue(export, lambda spans: export_request(resource, SCOPE, spans), metrics)
+
+    def end() -> None:
+        queue.close()
+        export.close()
+
+    return DecisionSpans(queue, SpanTerms(telemetry.sample, telemetry.guardrails, keys)), end

@@ -2,7 +2,8 @@
 
 A setting that may hold a secret may say where it is instead: `redis: {file: /run/secrets/redis.url}`, or
 `redis: {env: AEGIS_REDIS}` for a variable of the environment, or `redis: {vault: MOUNT/PATH#FIELD}`; so may the
-password in `redis: {cluster: ...}` and `redis: {sentinel: ...}`. What it is stands in no complaint.
+values of `telemetry.headers`, and the password in `redis: {cluster: ...}` and `redis: {sentinel: ...}`. What it is
+stands in no complaint.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from aegis_authz.policy.source.reader import read_source
 Settings = TypeVar("Settings", bound=BaseModel)
 
 _SECRETS = ("redis", "database")
+_TELEMETRY = "telemetry"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 
 
@@ -54,7 +56,18 @@ def _with_secrets(document: Json) -> Json:
     """The document with each secret in place of where it is. Raises SecretUnusable."""
     if not isinstance(document, dict):
         return document
-    return {key: _secret(value) if key in _SECRETS else value for key, value in document.items()}
+    return {
+        key: _secret(value) if key in _SECRETS else _with_headers(value) if key == _TELEMETRY else value
+        for key, value in document.items()
+    }
+
+
+def _with_headers(telemetry: Json) -> Json:
+    """The settings of telemetry with each header's value. Raises SecretUnusable."""
+    headers = telemetry.get("headers") if isinstance(telemetry, dict) else None
+    if not isinstance(telemetry, dict) or not isinstance(headers, dict):
+        return telemetry
+    return {**telemetry, "headers": {name: _secret(value) for name, value in headers.items()}}
 
 
 def _with_passwords(places: Mapping[str, Json]) -> Json:

@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
 from aegis_authz.bootstrap.evaluation import open_evaluation
-from aegis_authz.bootstrap.exporting import ExporterBroken, span_endpoint, span_processor
+from aegis_authz.bootstrap.exporting import ExportUnusable, span_export
 from aegis_authz.bootstrap.lifetime import end_of
 from aegis_authz.check.authenticate import Acceptance, Authenticator
 from aegis_authz.check.content_coding import Reading
@@ -59,9 +59,13 @@ from aegis_authz.server.session_heads import SessionHeads
 from aegis_authz.server.status import StatusServer, shared_listener, status_app, unix_listener
 from aegis_authz.server.usage_streams import UsageWatch
 from aegis_authz.telemetry.decisions import DecisionTelemetry
+from aegis_authz.telemetry.exemplars import Exemplars, SharedMetrics
+from aegis_authz.telemetry.exports import ExportMetrics
 from aegis_authz.telemetry.holds import HoldMetrics
 from aegis_authz.telemetry.metrics import DecisionMetrics
-from aegis_authz.telemetry.spans import DecisionSpans
+from aegis_authz.telemetry.parameter_values import Keys
+from aegis_authz.telemetry.record_metrics import RecordMetrics
+from aegis_authz.telemetry.worker_gauges import WorkerGauges, WorkerReadings
 
 if TYPE_CHECKING:
     from aegis_authz.bootstrap.workloads import OpenWorkload
@@ -74,7 +78,7 @@ _STATUS = "what answers /readyz"
 _SWITCH_SECONDS = 0.0005  # how long the thread that makes records durable may wait for its turn
 
 
-_FAULTS = (KeyFolderError, RedisUrlUnusable, FolderBusy, LogAltered, ExporterBroken, OSError, RuntimeError)
+_FAULTS = (KeyFolderError, RedisUrlUnusable, FolderBusy, LogAltered, ExportUnusable, OSError, RuntimeError)
 
 
 class WorkerFault(Exception):
@@ -103,7 +107,9 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     snapshots = OpaSnapshots(OpaHttp(settings.opa_socket), answers=answers)
     pdp = OpaPdp(OpaHttp(settings.opa_socket), answers=answers)
     store, records = RedisStore(settings.redis, clock, Seconds(settings.clock_skew)), _records(settings, worker, clock)
-    session_keys, telemetry = SessionKeyFile(settings.session_keys), _telemetry(settings)
+    session_keys = SessionKeyFile(settings.session_keys)
+    counted = RecordMetrics(records, None, asyncio.get_running_loop().call_later)
+    telemetry, exemplars = _telemetry(settings, session_keys.session_keys, counted.write)
     slow_lane: SlowLane[Reading] = SlowLane()
     stack.callback(slow_lane.close)
     admission = _admission(settings)
@@ -114,7 +120,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         stack.push_async_callback(part.close)
 
     workloads = await _workloads(settings.identity, stack)
-    recorder = Recorder(records, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
+    recorder = Recorder(counted, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
     pipeline = Pipeline(
         snapshots=snapshots,
         authenticator=_authenticator(settings.identity, ids, workloads),
@@ -130,17 +136,18 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         shares=Shares(lambda: admission.limit),
     )
     handler = CheckHandler(pipeline, admission, _times(settings), _holds(settings, clock, stack))
-    bodies = BodyHandler(records, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
-    settler = Settler(records, _reservations(settings, stack), clock)
+    bodies = BodyHandler(counted, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
+    settler = Settler(counted, _reservations(settings, stack), clock)
     outcomes = OutcomeHandler(settler)
     host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
     readiness = Readiness(probes, host, apart=(_WORKLOAD,), partial=(_MASTERS,))
 
     await host.start()
-    endpoint = open_evaluation(settings, pipeline, handler, settler, records)
-    parts = _watches(snapshots, readiness, recorder, workloads) | endpoint.parts
-    status = _status_server(readiness)
+    endpoint = open_evaluation(settings, pipeline, handler, settler, counted)
+    gauges = _gauges(snapshots, readiness, admission)
+    parts = _watches(snapshots, readiness, recorder, gauges, workloads) | endpoint.parts
+    status = _status_server(readiness, exemplars)
     parts[_STATUS] = asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker)))
     _tune()
     _log.info("worker %d listens on %s", worker, settings.listen.format(worker=worker))
@@ -160,13 +167,18 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
 
 
 def _watches(
-    snapshots: OpaSnapshots, readiness: Readiness, recorder: Recorder, workloads: Sequence[OpenWorkload]
+    snapshots: OpaSnapshots,
+    readiness: Readiness,
+    recorder: Recorder,
+    gauges: WorkerGauges,
+    workloads: Sequence[OpenWorkload],
 ) -> dict[str, asyncio.Task[None]]:
     """What watches beside the calls, by what is said where it ends."""
     watches = {
         "what follows OPA": snapshots.watch(),
         "what looks at readiness": readiness.watch(),
         "what keeps counts": recorder.watch_counts(),
+        "what measures the worker": gauges.watch(),
         **{f"what renews the token of {entry.listener}": entry.keeper.keep() for entry in workloads},
     }
     return {name: asyncio.create_task(watch) for name, watch in watches.items()}
@@ -249,10 +261,27 @@ def _authenticator(settings: IdentitySettings, ids: Ids, workloads: Sequence[Ope
     return Authenticator(acceptance, ids.token, {entry.listener: entry.workload for entry in workloads})
 
 
-def _telemetry(settings: AuthzSettings) -> DecisionTelemetry:
-    processor = span_processor(span_endpoint(settings.otlp_endpoint))
-    spans = DecisionSpans(processor, "aegis-authz", settings.environment) if processor is not None else None
-    return DecisionTelemetry(DecisionMetrics(None, asyncio.get_running_loop().call_later), spans)
+def _gauges(snapshots: OpaSnapshots, readiness: Readiness, admission: Admission) -> WorkerGauges:
+    return WorkerGauges(
+        None,
+        WorkerReadings(
+            lambda: "" if snapshots.trouble else snapshots.current().revision,
+            lambda: readiness.controls,
+            lambda: (admission.under_way, admission.limit),
+        ),
+    )
+
+
+def _telemetry(settings: AuthzSettings, keys: Keys, write: Callable[[], None]) -> tuple[DecisionTelemetry, Exemplars]:
+    """What tells of decisions, and `write`s what else was counted at its end."""
+    metrics = DecisionMetrics(None, asyncio.get_running_loop().call_later)
+    spans, end = span_export(settings, keys, ExportMetrics(None)) or (None, lambda: None)
+
+    def close() -> None:
+        write()
+        end()
+
+    return DecisionTelemetry(metrics, spans, close), metrics.exemplars
 
 
 def _admission(settings: AuthzSettings) -> Admission:
@@ -299,9 +328,10 @@ def _workload_probe(workloads: tuple[OpenWorkload, ...]) -> dict[str, Probe]:
     return {_WORKLOAD: tokens} if workloads else {}
 
 
-def _status_server(readiness: Readiness) -> StatusServer:
+def _status_server(readiness: Readiness, exemplars: Exemplars) -> StatusServer:
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    workers = multiprocess.MultiProcessCollector(None)  # type: ignore[no-untyped-call]
+    registry.register(SharedMetrics(workers, exemplars))
     return StatusServer(status_app(readiness, registry))
 
 

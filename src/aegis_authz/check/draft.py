@@ -8,9 +8,11 @@ from aegis_authz.check.session import Session
 from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
 from aegis_authz.core.charge import Charging
 from aegis_authz.core.decision import ApprovalTerms
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.core.telemetry_terms import OF_NOBODY
 from aegis_authz.core.units import NO_REVISION, DecisionId, Epoch, Monotonic, Revision
 from aegis_authz.costs.estimate import Estimate
 from aegis_authz.ports.data_plane import Clock
@@ -40,6 +42,7 @@ class Elicitation:
 class Draft:
     """The notes of one check. A part is None until its stage is done.
 
+    `traceparent` is the span of the proxy and `caller` that of the caller, "" for none.
     `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended,
     `started` is that of arrival. `decoding` is None for a body that came as it is. `size` is that of the body
     as the tool gets it, bytes. `resumes` is None but for a held request that goes on. `comes_back`
@@ -53,6 +56,7 @@ class Draft:
     environment: str
     time: Epoch
     started: Monotonic
+    caller: str = ""
     http: HttpCall | None = None
     identity: Identity | None = None
     override: Override | None = None
@@ -87,6 +91,13 @@ class Draft:
         """The revision the call is judged under, "" before one is known."""
         return self.snapshot.revision if self.snapshot is not None else NO_REVISION
 
+    @property
+    def trace(self) -> DecisionTrace:
+        """Where the spans of the decision belong, and what they may show, as far as is known whose call it is."""
+        identity, snapshot = self.identity, self.snapshot
+        terms = OF_NOBODY if identity is None or snapshot is None else snapshot.telemetry.of(identity.scope)
+        return DecisionTrace.of(self.traceparent, self.caller, terms)
+
     @staticmethod
     def begin(decision_id: DecisionId, traceparent: str, environment: str, clock: Clock) -> Draft:
         """Open the notes at the arrival of a call. `environment` is the mesh's, "" where it has none."""
@@ -97,7 +108,7 @@ class Draft:
         """Fresh notes of the same call, as far as it is known."""
         notes = Draft.begin(decision_id, self.traceparent, self.environment, clock)
         notes.http, notes.identity, notes.snapshot, notes.call = self.http, self.identity, self.snapshot, self.call
-        notes.decoding, notes.size, notes.session = self.decoding, self.size, self.session
+        notes.decoding, notes.size, notes.session, notes.caller = self.decoding, self.size, self.session, self.caller
         notes.question = self.question
         return notes
 
@@ -108,10 +119,9 @@ class Draft:
         )
 
     def read(self, http: HttpCall) -> None:
-        """Note the request. Where the proxy told no span, that of the caller goes on."""
+        """Note the request, and the span that its caller names."""
         self.http = http
-        if not self.traceparent:
-            self.traceparent = caller_span(http.headers.get("traceparent", ()))
+        self.caller = caller_span(http.headers.get("traceparent", ()))
 
     def done(self, stage: str, clock: Clock) -> None:
         """Note that a stage ended now; the time since the last note was its own."""

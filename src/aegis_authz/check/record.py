@@ -50,7 +50,7 @@ class Recorder:
         record = record_of(decision, draft, self.clock)
         _tell_of_limits(record)
         if self.tally.counts(record):
-            self.telemetry.decided(record, draft.traceparent)
+            self.telemetry.decided(record, draft.trace)
             return decision
         try:
             with self.tally.waiting(record):
@@ -61,7 +61,7 @@ class Recorder:
             if self.required and decision.effect is not Effect.DENY:
                 decision = denied(Reason.RECORD_FAILED, str(fault), decision.revision)
                 record = replace(record, effect=decision.effect, reason=decision.reason, detail=decision.detail)
-        self.telemetry.decided(record, draft.traceparent)
+        self.telemetry.decided(record, draft.trace)
         return decision
 
     async def keep_counts(self) -> None:
@@ -124,7 +124,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         cost=draft.cost.money if draft.cost is not None else None,
         mcp_session=_session(http) if http else "",
         request_id=_NOT_IN_AN_ID.sub("?", http.request_id[:_MOST_REQUEST_ID]) if http else "",
-        trace_id=draft.traceparent[3:35],
+        trace_id=(draft.traceparent or draft.caller)[3:35],
         stages=draft.stages(),
         total_ms=round((clock.monotonic() - draft.started) * 1000, 3),
     )

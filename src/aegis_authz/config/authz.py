@@ -91,6 +91,7 @@ def _taken_ways(ways: tuple[Way, ...]) -> tuple[Way, ...]:
     return ways
 
 
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")]
 Ways = Annotated[tuple[Way, ...], AfterValidator(_taken_ways)]
 
 
@@ -161,6 +162,30 @@ class EvaluationSettings(Settings):
         return self.url or f"{'http' if self.tls is None else 'https'}://{self.listen}"
 
 
+class TelemetrySettings(Settings):
+    """How spans are exported to `otlp_endpoint` (docs/observability.md).
+
+    `headers` go with each request; the value of each may be where `redis` may. `ca` is trusted in place of the public
+    authorities; `certificate`, with its `key`, is shown to the collector; all are files of PEM. `sample` is the share
+    of plain allows that have spans: everything else always has. `guardrails` adds the names of OpenTelemetry's
+    proposal for guardrails.
+    """
+
+    protocol: Literal["grpc", "http"] = "grpc"
+    headers: Mapping[HeaderName, str] = {}
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    sample: float = Field(default=1.0, gt=0, le=1)
+    guardrails: bool = False
+
+    @model_validator(mode="after")
+    def _shows_a_whole_certificate(self) -> TelemetrySettings:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("a certificate and its key go together")
+        return self
+
+
 class AuthzSettings(Settings):
     """One authorization worker (`aegis serve authz`). `{worker}` in `listen` is the worker's number.
 
@@ -168,8 +193,8 @@ class AuthzSettings(Settings):
     `sentinel://host:port,host:port/service` or `cluster://host:port,host:port`, or one of the last two in words
     (docs/deployment.md). `record_key` is a PEM file. `session_keys` is the file of the one or two keys that bind MCP
     sessions to their agents, the same for all workers; it is read again when it changes. `credentials` holds what
-    policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`,
-    shared by all workers; `metrics_dir` is where they keep their counters. `otlp_endpoint` is an OTLP/gRPC URL, "" for
+    policies inject, as files ORG/TENANT/NAME. `metrics` is `host:port`, shared by all workers; `metrics_dir` is where
+    they keep their counters. `otlp_endpoint` is the URL of a collector (`telemetry` says how it is spoken to), "" for
     that of OTEL_EXPORTER_OTLP_ENDPOINT in the environment, and no spans where that is not set either.
     `ready_socket` is a unix socket (with `{worker}`) for GET /readyz. `drain_ms` is how long a
     stopping worker stays up after it turned red, so that Envoy notices. `clock_skew` is how many seconds the clock of
@@ -202,3 +227,4 @@ class AuthzSettings(Settings):
     budget: Budget = Budget()
     holds: HoldSettings = HoldSettings()
     evaluation: EvaluationSettings | None = None
+    telemetry: TelemetrySettings = TelemetrySettings()

@@ -13,6 +13,7 @@ from aegis_authz.core.price import Prices
 from aegis_authz.core.registration import Registry
 from aegis_authz.core.residency import Residency
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.telemetry_terms import TelemetryRules
 from aegis_authz.core.units import Basis, LimitId, Revision, Seconds
 
 
@@ -43,7 +44,7 @@ class Snapshot:
     `bases` is None in a bundle that was made before there were any. `limits` are all that its decisions may name, and
     `breakers` watch what is refused. `prices` are what calls cost.
     `revoked` are the marks of what was revoked when the bundle was made, whatever the store remembers. `residency` is
-    whose calls it judges, None in a mesh that has no regions.
+    whose calls it judges, None in a mesh that has no regions. `telemetry` says what spans may show.
     """
 
     revision: Revision
@@ -60,6 +61,7 @@ class Snapshot:
     revoked: frozenset[str]
     people_base: str
     residency: Residency | None
+    telemetry: TelemetryRules
 
     def basis_of(self, scope: Scope, tool: str) -> Basis:
         """What judges that agent's calls of the tool: the whole revision where no more is known."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
 from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.decision import Decision, Evaluation
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.record import DecisionRecord, Record
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement
@@ -145,8 +146,8 @@ class RecordLog(Protocol):
 class Telemetry(Protocol):
     """Spans and metrics; never fails a call."""
 
-    def decided(self, record: DecisionRecord, traceparent: str) -> None:
-        """Count the decision and emit its span, child of the W3C `traceparent` ("" for none)."""
+    def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
+        """Count the decision and emit its spans where `trace` says that they belong."""
         ...
 
 

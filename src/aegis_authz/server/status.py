@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -62,14 +63,18 @@ class StatusServer(uvicorn.Server):
 
 
 def status_app(readiness: Readiness, registry: CollectorRegistry) -> Starlette:
-    """The app. /readyz answers 200 or 503 and names each control; /metrics speaks Prometheus' text format."""
+    """The app. /readyz answers 200 or 503 and names each control; /metrics speaks the format that is asked for.
+
+    OpenMetrics, which alone has exemplars, or Prometheus' text format.
+    """
 
     async def readyz(_: Request) -> Response:
         controls = {name: trouble or "ok" for name, trouble in readiness.controls.items()}
         return JSONResponse({"ready": readiness.ready, "controls": controls}, 200 if readiness.ready else 503)
 
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), headers={"content-type": content_type})
 
     return Starlette(routes=[Route("/readyz", readyz), Route("/metrics", metrics)])
 

@@ -1,27 +1,29 @@
-"""The telemetry of a decision: its count, its times, its span."""
+"""The telemetry of a decision: its count, its times, its spans."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
 
 
 class DecisionTelemetry:
-    """`ports.Telemetry`; `spans` is None where nobody collects them."""
+    """`ports.Telemetry`; `spans` is None where nobody collects them. `end` exports what waits."""
 
-    def __init__(self, metrics: DecisionMetrics, spans: DecisionSpans | None) -> None:
+    def __init__(self, metrics: DecisionMetrics, spans: DecisionSpans | None, end: Callable[[], None]) -> None:
         self._metrics = metrics
         self._spans = spans
+        self._end = end
 
-    def decided(self, record: DecisionRecord, traceparent: str) -> None:
-        """Count the decision and emit its span."""
-        self._metrics.count(record)
-        if self._spans is not None:
-            self._spans.emit(record, traceparent)
+    def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
+        """Count the decision and emit its spans."""
+        trace_id = self._spans.emit(record, trace) if self._spans is not None else ""
+        self._metrics.count(record, trace_id)
 
     def close(self) -> None:
         """Write and export what waits."""
         self._metrics.write()
-        if self._spans is not None:
-            self._spans.shutdown()
+        self._end()

@@ -1,36 +1,35 @@
 """Prometheus metrics of decisions, tallied in memory and written in groups.
 
 A write to prometheus_client's shared files costs more than the whole tally of a decision, and a decision makes
-thirteen of them. What is tallied is written `_WRITE_AFTER` seconds later at most.
+thirteen of them. What is tallied is written `WRITE_AFTER` seconds later at most.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from aegis_authz.core.money import MICRO
 from aegis_authz.core.record import ChargeRecord, DecisionRecord
+from aegis_authz.telemetry.call_metrics import CallMetrics
+from aegis_authz.telemetry.exemplars import Exemplars
+from aegis_authz.telemetry.grouped import (
+    LATENCY_BUCKETS,
+    WRITE_AFTER,
+    GroupedHistogram,
+    Later,
+    Observations,
+    observations_of,
+)
 
-_LATENCY_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
-_WRITE_AFTER = 0.5
+_DECISION_SECONDS, _STAGE_SECONDS = "aegis_decision_seconds", "aegis_stage_seconds"
 _MOST_LIMITS = 500  # that have a gauge of their own: labels must not grow with what policies name
 
 
 _OF_LIMIT = ("policy", "limit")
 _UNITS = {"distinct": "values"}  # of limits without a currency that are not of calls
-
-
-class Later(Protocol):
-    """`loop.call_later`: calls a function once, some seconds from now."""
-
-    def __call__(self, delay: float, callback: Callable[[], None]) -> object:
-        """Have `callback` called after `delay` seconds."""
-        ...
 
 
 class DecisionMetrics:
@@ -39,6 +38,8 @@ class DecisionMetrics:
     def __init__(self, registry: CollectorRegistry | None, later: Later) -> None:
         self._later = later
         self._is_due = False
+        self.exemplars = Exemplars()
+        self._calls = CallMetrics(registry)
         self._decisions = Counter("aegis_decisions", "Decisions made.", ["effect", "reason"], registry=registry)
         self._would = Counter(
             "aegis_shadow_decisions", "What shadow policies would have done.", ["effect"], registry=registry
@@ -52,15 +53,15 @@ class DecisionMetrics:
         self._share = _newest("aegis_limit_used_ratio", "The share of a limit that was used", _OF_LIMIT, registry)
         self._used = _newest("aegis_limit_used", "What was used of a limit", (*_OF_LIMIT, "unit"), registry)
         self._left = _newest("aegis_limit_left", "What was left of a limit", (*_OF_LIMIT, "unit"), registry)
-        self._seconds = _GroupedHistogram(
-            "aegis_decision_seconds",
+        self._seconds = GroupedHistogram(
+            _DECISION_SECONDS,
             "Time from arrival to record.",
             ["effect"],
-            buckets=_LATENCY_BUCKETS,
+            buckets=LATENCY_BUCKETS,
             registry=registry,
         )
-        self._stages = _GroupedHistogram(
-            "aegis_stage_seconds", "Time of one stage.", ["stage"], buckets=_LATENCY_BUCKETS, registry=registry
+        self._stages = GroupedHistogram(
+            _STAGE_SECONDS, "Time of one stage.", ["stage"], buckets=LATENCY_BUCKETS, registry=registry
         )
         self._decided: Tally[tuple[str, str]] = Tally()
         self._shadowed: Tally[str] = Tally()
@@ -68,23 +69,28 @@ class DecisionMetrics:
         self._percentages: Tally[tuple[str, str]] = Tally()
         self._balances: dict[tuple[str, str], ChargeRecord] = {}
         self._limits: set[tuple[str, str]] = set()
-        self._took: dict[str, _Observations] = {}
-        self._stage_took: dict[str, _Observations] = {}
+        self._took: dict[str, Observations] = {}
+        self._stage_took: dict[str, Observations] = {}
 
-    def count(self, record: DecisionRecord) -> None:
-        """Tally one decision."""
-        effect = record.effect.value
+    def count(self, record: DecisionRecord, trace_id: str) -> None:
+        """Tally one decision. `trace_id` is that of its spans, "" for one that has none."""
+        effect, took = record.effect.value, record.total_ms / 1000
         self._decided[effect, record.reason.value] += 1
-        _observations_of(self._took, effect).add(record.total_ms / 1000)
+        bucket = observations_of(self._took, effect).add(took)
+        if trace_id:
+            self.exemplars.note(_DECISION_SECONDS, effect, bucket, trace_id, took, record.time)
         for stage, milliseconds in record.stages.items():
-            _observations_of(self._stage_took, stage).add(milliseconds / 1000)
+            bucket = observations_of(self._stage_took, stage).add(milliseconds / 1000)
+            if trace_id:
+                self.exemplars.note(_STAGE_SECONDS, stage, bucket, trace_id, milliseconds / 1000, record.time)
+        self._calls.count(record)
         if record.would:
             self._shadowed[record.would] += 1
         for charge in record.charges:
             self._count_charge(charge, passes=record.effect.lets_through)
         if not self._is_due:
             self._is_due = True
-            self._later(_WRITE_AFTER, self.write)
+            self._later(WRITE_AFTER, self.write)
 
     def _count_charge(self, charge: ChargeRecord, *, passes: bool) -> None:
         self._charged[charge.kind, charge.excess] += 1
@@ -103,6 +109,7 @@ class DecisionMetrics:
     def write(self) -> None:
         """Bring everything tallied into the registry."""
         self._is_due = False
+        self._calls.write()
         for labels, count in self._decided.items():
             self._decisions.labels(*labels).inc(count)
         for effect, count in self._shadowed.items():
@@ -131,35 +138,3 @@ def _newest(name: str, subject: str, labels: Sequence[str], registry: CollectorR
     """A gauge of limits, which holds what is true of the newest call; budgets are in units of their currency."""
     description = f"{subject} after the last call that met it, whoever's account it was."
     return Gauge(name, description, labels, registry=registry, multiprocess_mode="mostrecent")
-
-
-class _Observations:
-    """How many values fell into each bucket, the one without bound included, and their sum."""
-
-    __slots__ = ("counts", "total")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_LATENCY_BUCKETS) + 1)
-        self.total = 0.0
-
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(_LATENCY_BUCKETS, seconds)] += 1
-        self.total += seconds
-
-
-def _observations_of(by_label: dict[str, _Observations], label: str) -> _Observations:
-    observations = by_label.get(label)
-    if observations is None:
-        observations = by_label[label] = _Observations()
-    return observations
-
-
-class _GroupedHistogram(Histogram):
-    """A Histogram that takes many observations at once, which prometheus_client has no public way for."""
-
-    def observe_all(self, observations: _Observations) -> None:
-        """What `observe` for each would have done."""
-        self._sum.inc(observations.total)
-        for bucket, count in zip(self._buckets, observations.counts, strict=True):
-            if count:
-                bucket.inc(count)

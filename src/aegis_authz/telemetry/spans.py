@@ -1,117 +1,275 @@
-"""One span a decision. Strings of unsettled conventions stand here and nowhere else.
+"""The spans of one decision, as bytes of OTLP: its own, and one each for the policy engine and the store.
 
-Span: `aegis.check`, child of Envoy's; attributes `aegis.*` and, for MCP, those of the OpenTelemetry GenAI/MCP
-conventions.
+A span is made whole from its record, after the fact, and never is an object
+(docs/decisions/0009-telemetry-in-groups.md).
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
-
+from aegis_authz.core.call import CallKind
+from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.money import MICRO
+from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.telemetry_terms import ParameterDisplay
+from aegis_authz.telemetry import conventions as names
+from aegis_authz.telemetry.fault_parts import FAULT_PARTS, OPA, REDIS
+from aegis_authz.telemetry.otlp import (
+    ATTRIBUTES_OF_EVENT,
+    ATTRIBUTES_OF_SPAN,
+    AttributeValue,
+    attribute,
+    number_attribute,
+)
+from aegis_authz.telemetry.parameter_values import MOST_VALUES, Keys, ParameterAttributes
+from aegis_authz.telemetry.protobuf import (
+    bytes_field,
+    double,
+    fixed32_field,
+    fixed64_field,
+    number_field,
+    text_field,
+)
+from aegis_authz.telemetry.trace_context import is_drawn, new_span_id, own_trace, read_traceparent
 
-_NAME = "aegis.check"
-_LONGEST = 512
-_TRACEPARENT = re.compile(r"[ \t]*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*|[ \t]*)$")
-_SCOPE = InstrumentationScope("aegis")
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-# to refuse is to work: no error of ours
-_DENIED, _LET_THROUGH = Status(StatusCode.OK), Status(StatusCode.UNSET)
+_REMEMBERED = 4096
+_TRACE_ID, _SPAN_ID, _PARENT_ID, _NAME, _KIND, _START, _END, _EVENTS, _LINKS, _STATUS, _FLAGS = (
+    *(1, 2, 4, 5, 6, 7, 8, 11, 13, 15, 16),
+)
+_SERVER, _CLIENT = 2, 3
+# to refuse is to work: no error of ours, but where a part of ours failed
+_DENIED, _FAILED = bytes_field(_STATUS, number_field(3, 1)), bytes_field(_STATUS, number_field(3, 2))
+_SAMPLED = 1
+_IS_LOCAL, _IS_REMOTE = 0x100 | _SAMPLED, 0x300 | _SAMPLED
+_LOCAL, _REMOTE = fixed32_field(_FLAGS, _IS_LOCAL), fixed32_field(_FLAGS, _IS_REMOTE)
+_VERDICTS: Mapping[Effect, tuple[str, str]] = {
+    Effect.ALLOW: ("allow", "allow"),
+    Effect.SANITIZE: ("modify", "modify"),
+    Effect.APPROVAL_NEEDED: ("escalate", "escalate"),
+    Effect.DENY: ("deny", "block"),
+}
 
-Attributes = dict[str, str | float | tuple[str, ...]]
+
+class SpanQueue(Protocol):
+    """Where spans wait to be exported."""
+
+    def put(self, spans: Sequence[bytes]) -> None:
+        """Take the spans of one decision, or drop and count them. Never waits and never fails."""
+        ...
 
 
-def read_traceparent(text: str) -> SpanContext | None:
-    """The span that `text` names; None for "" and for what the specification bids to ignore.
-
-    Reads what the library's own propagator reads (the tests hold it to that), without the contexts it reads through.
+@dataclass(frozen=True, slots=True)
+class SpanTerms:
+    """`sample` is the share of allows that have spans: everything else always has. `guardrails` writes the names of the
+    proposal for guardrails, too. `keys` are what digests of parameters are made with.
     """
-    if len(text) > _LONGEST:
-        return None
-    match = _TRACEPARENT.match(text)
-    if match is None:
-        return None
-    version, trace_id, span_id, flags, rest = match.groups()
-    if version == "ff" or (version == "00" and rest.startswith("-")):
-        return None
-    context = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
-    return context if context.is_valid else None
+
+    sample: float
+    guardrails: bool
+    keys: Keys
 
 
 class DecisionSpans:
-    """Makes the span of each decision, unless the caller does not sample its trace, and hands it to `processor`.
+    """Makes the spans of each decision and hands them to `queue`."""
 
-    A span is made whole from its record, after the fact. Starting, filling and ending one through a Tracer
-    costs forty times as much and ends with the same values (docs/decisions/0009-telemetry-in-groups.md).
-    """
+    def __init__(self, queue: SpanQueue, terms: SpanTerms) -> None:
+        self._queue = queue
+        self._sample = terms.sample
+        self._guardrails = terms.guardrails
+        self._parameters = ParameterAttributes(terms.keys)
 
-    def __init__(self, processor: SpanProcessor, service: str, environment: str) -> None:
-        self._processor = processor
-        self._ids = RandomIdGenerator()
-        self._resource = Resource.create({"service.name": service, "deployment.environment.name": environment})
+    def emit(self, record: DecisionRecord, trace: DecisionTrace) -> str:
+        """Emit the spans of one decision and return the id of their trace, "" for none.
 
-    def emit(self, record: DecisionRecord, traceparent: str) -> None:
-        """Emit the span of one decision, child of the W3C `traceparent` ("" for none)."""
-        parent = read_traceparent(traceparent)
-        if parent is not None and not parent.trace_flags.sampled:
-            return
-        trace_id = parent.trace_id if parent is not None else self._ids.generate_trace_id()
+        Only an allow is ever left out, by its caller's sampler or by ours.
+        """
+        parent = read_traceparent(trace.parent) if trace.parent else None
+        trace_id = parent.trace_id if parent is not None else own_trace(record.decision_id)
+        is_left_out = (parent is not None and not parent.is_sampled) or not is_drawn(trace_id, self._sample)
+        if is_left_out and record.effect is Effect.ALLOW and not record.would:
+            return ""
+        span_id = new_span_id()
         started = int(record.time * 1e9)
-        is_denial = record.effect is Effect.DENY
-        self._processor.on_end(
-            ReadableSpan(
-                name=_NAME,
-                context=SpanContext(trace_id, self._ids.generate_span_id(), is_remote=False, trace_flags=_SAMPLED),
-                parent=parent,
-                resource=self._resource,
-                attributes=_attributes(record),
-                events=(_violation(record, started),) if is_denial else (),
-                kind=SpanKind.SERVER,
-                status=_DENIED if is_denial else _LET_THROUGH,
-                start_time=started,
-                end_time=started + int(record.total_ms * 1e6),
-                instrumentation_scope=_SCOPE,
-            )
-        )
+        part = FAULT_PARTS.get(record.reason)
+        fields = [
+            _shared(_shape(record, trace, self._guardrails)),
+            bytes_field(_TRACE_ID, trace_id) + bytes_field(_SPAN_ID, span_id),
+            fixed64_field(_START, started) + fixed64_field(_END, started + int(record.total_ms * 1e6)),
+            attribute(ATTRIBUTES_OF_SPAN, names.DECISION_ID, record.decision_id),
+            *[_stage(stage) + double(spent) for stage, spent in record.stages.items()],
+        ]
+        if parent is not None:
+            fields.append(bytes_field(_PARENT_ID, parent.span_id) + _REMOTE)
+        else:
+            fields.append(_LOCAL)
+        if trace.links:
+            fields += map(_link, trace.links)
+        if record.effect is Effect.DENY:
+            fields += (_violation(record.reason, record.policies, started), _DENIED if part is None else _FAILED)
+        if record.approval_id:
+            fields.append(attribute(ATTRIBUTES_OF_SPAN, names.APPROVAL_ID, record.approval_id))
+        if record.cost is not None:
+            fields.append(number_attribute(names.ESTIMATED) + double(record.cost.micros / MICRO))
+        if record.parameters:
+            fields.append(self._parameters.encoded(record.parameters, trace.terms.parameters))
+        self._queue.put((b"".join(fields), *_children(record, trace_id, span_id, started, part)))
+        return trace_id.hex()
 
-    def shutdown(self) -> None:
-        """Export what waits."""
-        self._processor.shutdown()
+
+class _Shape(NamedTuple):
+    """What many spans share, by which it is remembered once encoded."""
+
+    effect: Effect
+    reason: Reason
+    scope: tuple[str, str, str]
+    tool: str
+    action: str
+    kind: CallKind | None
+    rpc_method: str
+    method: str
+    host: str
+    policies: tuple[str, ...]
+    revision: str
+    would: str
+    currency: str
+    findings: tuple[str, ...]
+    obligations: tuple[str, ...]
+    parameters: tuple[str, ...]
+    guardrails: bool
 
 
-def _violation(record: DecisionRecord, at: int) -> Event:
-    return Event("PolicyViolation", {"aegis.reason": record.reason.value}, at)
-
-
-def _attributes(record: DecisionRecord) -> Attributes:
+def _shape(record: DecisionRecord, trace: DecisionTrace, guardrails: bool) -> _Shape:
     identity = record.identity
-    agent = identity.scope.agent if identity else ""
-    attributes: Attributes = {
-        "aegis.decision": record.effect.value,
-        "aegis.reason": record.reason.value,
-        "aegis.org": identity.scope.org if identity else "",
-        "aegis.tenant": identity.scope.tenant if identity else "",
-        "aegis.agent": agent,
-        "aegis.tool": record.tool,
-        "aegis.action": record.action,
-        "aegis.policy": record.policies,
-        "aegis.revision": record.revision,
-        "aegis.would": record.would,
-        "gen_ai.agent.name": agent,
-        "gen_ai.tool.name": record.action,
-        "http.request.method": record.method,
-        "server.address": record.host,
+    scope = identity.scope if identity is not None else None
+    is_named = record.parameters and trace.terms.parameters is not ParameterDisplay.NONE
+    return _Shape(
+        record.effect,
+        record.reason,
+        ("", "", "") if scope is None else (scope.org, scope.tenant, scope.agent),
+        record.tool,
+        record.action,
+        record.kind,
+        record.rpc_method,
+        record.method,
+        record.host,
+        record.policies,
+        record.revision,
+        record.would,
+        record.cost.currency if record.cost is not None else "",
+        tuple([f"{finding.parameter}:{finding.condition}" for finding in record.findings]),
+        tuple([getattr(obligation, "kind", "") for obligation in record.obligations]),
+        tuple(record.parameters)[:MOST_VALUES] if is_named else (),
+        guardrails,
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _shared(shape: _Shape) -> bytes:
+    org, tenant, agent = shape.scope
+    part = FAULT_PARTS.get(shape.reason, "")
+    attributes: dict[str, AttributeValue] = {
+        names.DECISION: shape.effect.value,
+        names.REASON: shape.reason.value,
+        names.FAULT_PART: part,
+        names.ERROR_TYPE: shape.reason.value if part else "",
+        names.ORG: org,
+        names.TENANT: tenant,
+        names.AGENT: agent,
+        names.TOOL: shape.tool,
+        names.ACTION: shape.action,
+        names.POLICY: shape.policies,
+        names.REVISION: shape.revision,
+        names.WOULD: shape.would,
+        names.FINDINGS: shape.findings,
+        names.OBLIGATIONS: tuple(filter(None, shape.obligations)),
+        names.PARAMETERS: shape.parameters,
+        names.CURRENCY: shape.currency,
+        names.GEN_AI_OPERATION: names.EXECUTE_TOOL if shape.kind in (CallKind.ACTION, CallKind.MCP_TOOL) else "",
+        names.GEN_AI_AGENT: agent,
+        names.GEN_AI_TOOL: shape.action,
+        names.MCP_METHOD: shape.rpc_method,
+        names.HTTP_METHOD: shape.method,
+        names.SERVER_ADDRESS: shape.host,
     }
-    span_attributes: Attributes = {name: value for name, value in attributes.items() if value}
-    # what no two decisions share comes last: the exporter encodes what they share once
-    span_attributes["aegis.decision_id"] = record.decision_id
+    if shape.guardrails:
+        attributes |= _guardrail(shape)
+    head = text_field(_NAME, names.CHECK) + number_field(_KIND, _SERVER)
+    return head + b"".join(attribute(ATTRIBUTES_OF_SPAN, *entry) for entry in attributes.items() if entry[1])
+
+
+def _guardrail(shape: _Shape) -> dict[str, AttributeValue]:
+    verdict, action = _VERDICTS[shape.effect]
+    if shape.would and shape.effect.lets_through:  # a shadow's verdict, which is not acted upon
+        verdict = _VERDICTS[Effect(shape.would)][0]
+    return {
+        names.GUARDRAIL_NAME: names.SCOPE,
+        names.GUARDRAIL_VERDICT: verdict,
+        names.GUARDRAIL_ACTION: action,
+        names.GUARDRAIL_REASON: shape.reason.value,
+        names.GUARDRAIL_TARGET: "tool_call",
+        names.GUARDRAIL_POLICY: shape.policies[0] if shape.policies else "",
+        names.GUARDRAIL_MODIFIED: "true" if shape.effect is Effect.SANITIZE else "",
+    }
+
+
+@lru_cache(64)
+def _stage(stage: str) -> bytes:
+    return number_attribute(f"{names.STAGE}{stage}_ms")
+
+
+def _link(text: str) -> bytes:
+    span = read_traceparent(text)
+    if span is None:
+        return b""
+    ids = bytes_field(1, span.trace_id) + bytes_field(2, span.span_id)
+    return bytes_field(_LINKS, ids + fixed32_field(6, _IS_REMOTE))
+
+
+def _violation(reason: Reason, policies: tuple[str, ...], at: int) -> bytes:
+    return bytes_field(_EVENTS, fixed64_field(1, at) + _violation_words(reason, policies))
+
+
+@lru_cache(_REMEMBERED)
+def _violation_words(reason: Reason, policies: tuple[str, ...]) -> bytes:
+    told = attribute(ATTRIBUTES_OF_EVENT, names.REASON, reason.value)
+    if policies:
+        told += attribute(ATTRIBUTES_OF_EVENT, names.POLICY, policies)
+    return text_field(2, names.VIOLATION) + told
+
+
+def _client(name: str, attributes: Mapping[str, AttributeValue]) -> bytes:
+    told = b"".join(attribute(ATTRIBUTES_OF_SPAN, *entry) for entry in attributes.items())
+    return text_field(_NAME, name) + number_field(_KIND, _CLIENT) + _LOCAL + told
+
+
+_CHILDREN: Mapping[str, tuple[bytes, str]] = {
+    "evaluate": (_client(names.EVALUATE, {names.PEER: OPA}), OPA),
+    "settle": (_client(names.SETTLE, {names.DB_SYSTEM: REDIS, names.DB_OPERATION: "EVALSHA"}), REDIS),
+}
+"""The stages that wait for another server, and the part that it is."""
+
+
+def _children(record: DecisionRecord, trace_id: bytes, parent_id: bytes, started: int, part: str | None) -> list[bytes]:
+    """One span for each server that was waited for; where one failed, its span lasts until the decision was made."""
+    spans = []
+    ids = bytes_field(_TRACE_ID, trace_id) + bytes_field(_PARENT_ID, parent_id)
+    at, end = started, started + int(record.total_ms * 1e6)
     for stage, spent in record.stages.items():
-        span_attributes[f"aegis.stage.{stage}_ms"] = spent
-    return span_attributes
+        until = at + int(spent * 1e6)
+        child = _CHILDREN.get(stage)
+        if child is not None:
+            times = fixed64_field(_START, at) + fixed64_field(_END, until)
+            spans.append(child[0] + ids + bytes_field(_SPAN_ID, new_span_id()) + times)
+        at = until
+    for stage, (head, server) in _CHILDREN.items():
+        if server == part and stage not in record.stages:
+            fault = attribute(ATTRIBUTES_OF_SPAN, names.ERROR_TYPE, record.reason.value) + _FAILED
+            times = fixed64_field(_START, min(at, end)) + fixed64_field(_END, end)
+            spans.append(head + ids + bytes_field(_SPAN_ID, new_span_id()) + times + fault)
+    return spans

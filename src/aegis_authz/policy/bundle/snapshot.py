@@ -22,6 +22,7 @@ from aegis_authz.policy.bundle.agent_data import agents_from_data
 from aegis_authz.policy.bundle.limit_data import breakers_from_data, limits_from_data
 from aegis_authz.policy.bundle.price_data import prices_from_data, prices_to_data
 from aegis_authz.policy.bundle.residency_data import residency_from_data
+from aegis_authz.policy.bundle.telemetry_data import telemetry_from_data
 from aegis_authz.policy.bundle.tool_data import tools_from_data
 
 _TRUST = {"issuer", "audience", "token_keys", "approval_keys", "max_token_life", "clock_skew"}
@@ -36,6 +37,7 @@ _YOUNGER: Mapping[str, Json] = {
     "holds": {},
     "people_base": None,
     "residency": None,
+    "telemetry": {},
 }
 _NAMES = {"revision", "catalogue", "trust", "status_base", "reads", *_YOUNGER}
 _KEY = {"kty", "crv", "x", "kid"}
@@ -115,6 +117,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         prices=prices_from_data(item["prices"]),
         revoked=_revoked(item["revoked"]),
         residency=residency,
+        telemetry=telemetry_from_data(item["telemetry"]),
     )
 
 

@@ -19,6 +19,7 @@ from aegis_authz.policy.bundle.limit_data import breakers_to_data, limits_to_dat
 from aegis_authz.policy.bundle.price_data import prices_to_data
 from aegis_authz.policy.bundle.residency_data import residency_to_data
 from aegis_authz.policy.bundle.snapshot import bases_from_data, snapshot_from_data, trust_from_data
+from aegis_authz.policy.bundle.telemetry_data import telemetry_to_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.bases import bases_data
 from aegis_authz.policy.compile.fast_path import plain_rules
@@ -27,6 +28,7 @@ from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, ide
 from aegis_authz.policy.compile.limits import breakers_of, limits_of
 from aegis_authz.policy.compile.rule_data import document_data, reads
 from aegis_authz.policy.compile.rules import CompiledDocument
+from aegis_authz.policy.compile.telemetry import telemetry_of
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.policy.language.types import ANY
 
@@ -74,6 +76,7 @@ def compile_policy(
     """
     trust_from_data(trust_data)
     compiled_policies, catalogue, holds = _policies(policies, tools), tools_to_data(tools), holds_of(policies)
+    telemetry = telemetry_of(policies)
     content: dict[str, Json] = {
         "policies": compiled_policies,
         "identity": identity_data(identities),
@@ -93,6 +96,7 @@ def compile_policy(
             **({"holds": dict(holds)} if holds else {}),
             **({"people_base": people_base} if people_base not in ("", status_base) else {}),
             **({} if residency is None else {"residency": residency_to_data(residency)}),
+            **({"telemetry": telemetry_to_data(telemetry)} if telemetry else {}),
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)

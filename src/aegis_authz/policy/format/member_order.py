@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.costs import PricesDocument
-from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Template
+from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Telemetry, Template
 from aegis_authz.policy.language.document_limits import LimitEntry
 from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
 from aegis_authz.policy.language.limits import (
@@ -55,8 +55,10 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
         *("org", "tenant", "agent", "mode", "name", "description", "owner", "ticket", "disclose_limits", "extends"),
         *_RULED,
         "breaker",
+        "telemetry",
         "waivers",
     ),
+    Telemetry: ("parameters", "trace"),
     Template: ("template", "description", *_RULED),
     DefinitionsDocument: ("description", "define"),
     ToolRule: (*_RULE, *_LIMITED, "sanitize", "approval", "obligations"),

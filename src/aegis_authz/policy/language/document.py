@@ -63,6 +63,13 @@ _BESIDE_WAIVERS = frozenset(
 )
 
 
+class Telemetry(Part):
+    """What spans may show of the calls of its agents; of all documents that cover an agent, the strictest holds."""
+
+    parameters: Literal["none", "names", "hashed", "clear"] = "names"
+    trace: Literal["link", "continue"] = "continue"
+
+
 class PolicyDocument(RuleSet):
     """One policy document. `org`, `tenant` and `agent` may be "*" for all, or a beginning and "*" for a group.
 
@@ -79,6 +86,7 @@ class PolicyDocument(RuleSet):
     disclose_limits: bool = False
     extends: Words | None = None
     breaker: BreakerTerms | None = None
+    telemetry: Telemetry | None = None
     waivers: Annotated[tuple[Waiver, ...], LISTED] = ()
 
     @model_validator(mode="after")
