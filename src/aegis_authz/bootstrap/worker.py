@@ -110,15 +110,13 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     session_keys = SessionKeyFile(settings.session_keys)
     counted = RecordMetrics(records, None, asyncio.get_running_loop().call_later)
     telemetry, exemplars = _telemetry(settings, session_keys.session_keys, counted.write)
-    slow_lane: SlowLane[Reading] = SlowLane()
-    stack.callback(slow_lane.close)
+    stack.callback((slow_lane := SlowLane[Reading]()).close)
     admission = _admission(settings)
     stack.callback(telemetry.close)
     stack.push_async_callback(store.close)
     await records.start()
     for part in (records, pdp, snapshots):
         stack.push_async_callback(part.close)
-
     workloads = await _workloads(settings.identity, stack)
     recorder = Recorder(counted, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
     pipeline = Pipeline(
@@ -142,11 +140,10 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
     readiness = Readiness(probes, host, apart=(_WORKLOAD,), partial=(_MASTERS,))
-
     await host.start()
     endpoint = open_evaluation(settings, pipeline, handler, settler, counted)
     gauges = _gauges(snapshots, readiness, admission)
-    parts = _watches(snapshots, readiness, recorder, gauges, workloads) | endpoint.parts
+    parts = endpoint.parts | _watches(snapshots, readiness, recorder, gauges, workloads)
     status = _status_server(readiness, exemplars)
     parts[_STATUS] = asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker)))
     _tune()
