@@ -500,7 +500,7 @@ def test_validate_needs_no_mesh(mesh: Mesh) -> None:
     (mesh.tools / "stripe.yaml").write_text("tool: stripe-payments\n")
     bad = CliRunner().invoke(policy.app, ["validate", *folders])
     assert bad.exit_code == 1
-    assert f"{mesh.tools}/stripe.yaml:1:1: host" in bad.stderr
+    assert f"{mesh.tools}/stripe.yaml:1:1: must have the host" in bad.stderr
     neither = CliRunner().invoke(policy.app, ["validate"])
     assert neither.exit_code == 2
     missing = CliRunner().invoke(policy.app, ["validate", "--policies", "/nowhere", "--tools", str(mesh.tools)])

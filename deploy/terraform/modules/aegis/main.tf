@@ -57,6 +57,7 @@ module "values" {
   image_pull_secrets = try(var.values.image_pull_secrets, [])
   secrets            = try(var.values.secrets, {})
   environment        = try(var.values.environment, null)
+  region             = try(var.values.region, null)
   gateway            = try(var.values.gateway, {})
   sidecar            = try(var.values.sidecar, {})
   redis              = try(var.values.redis, {})

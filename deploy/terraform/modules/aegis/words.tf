@@ -7,6 +7,7 @@ locals {
     image_pull_secrets = {}
     secrets            = {}
     environment        = {}
+    region             = {}
     control = {
       enabled   = [], url = [], public_url = [], settings = [], resources = []
       documents = ["policies", "tools"], storage = local.place

@@ -87,5 +87,6 @@ locals {
       secrets          = var.secrets
     },
     var.environment == null ? {} : { environment = var.environment },
+    var.region == null ? {} : { region = var.region },
   )
 }

@@ -55,6 +55,17 @@ variable "environment" {
   }
 }
 
+variable "region" {
+  description = "The region of the release, whose tenants it serves (docs/regions.md)."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.region == null || can(regex("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", coalesce(var.region, "x")))
+    error_message = "region: a lower-case name of at most 32 letters, digits and hyphens, or leave it out."
+  }
+}
+
 variable "control" {
   description = "The control plane: run here, or reached at url. settings are more of control.yaml (docs/deployment.md)."
   type = object({
