@@ -16,7 +16,7 @@ class MemoryReleases:
 
     def __init__(self, proposals: MemoryProposals | None = None, *, for_tests: bool = False) -> None:
         warn_outside_tests(self, for_tests)
-        self._proposals = MemoryProposals(for_tests=for_tests) if proposals is None else proposals
+        self._proposals = MemoryProposals(for_tests=True) if proposals is None else proposals
         self._releases: dict[Revision, tuple[bytes, Sources]] = {}
         self._changes: list[Change] = []
         self._current = NO_REVISION
