@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from aegis_authz.check.shares import GENERATION, LEAST, MOST_KNOWN, Shares
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Monotonic
 
@@ -72,3 +76,14 @@ def test_what_is_remembered_is_bounded() -> None:
         shares.leave(agent)
     assert len(shares._callers) == MOST_KNOWN
     assert not shares._under_way
+
+
+def test_a_share_is_given_back_whatever_became_of_the_check() -> None:
+    shares = Shares(lambda: 1)
+    for _ in range(LEAST + 1):
+        with pytest.raises(ZeroDivisionError), shares.share(GREEDY, START):
+            raise ZeroDivisionError
+    assert entered(shares, GREEDY) == LEAST
+    with pytest.raises(Refused) as refused, shares.share(GREEDY, START):
+        pytest.fail("more than a share is under way")
+    assert refused.value.reason is Reason.OVERLOADED

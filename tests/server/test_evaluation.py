@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,8 +37,8 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.settlement import Settled, SettleOutcome
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import Reservations
-from aegis_authz.server import evaluation_app
-from aegis_authz.server.admission import Admission
+from aegis_authz.server import evaluation, evaluation_app
+from aegis_authz.server.admission import LEAST_CONCURRENT, Admission
 from aegis_authz.server.authz import CheckHandler, CheckTimes
 from aegis_authz.server.evaluation import EvaluationDesk
 from aegis_authz.server.evaluation_app import (
@@ -47,10 +48,13 @@ from aegis_authz.server.evaluation_app import (
     MOST_QUESTION_BYTES,
     OUTCOME_PATH,
 )
+from aegis_authz.server.ext_proc import THREAD_FROM
 from aegis_authz.server.holding import HoldBounds, Holds
 from aegis_authz.server.status import StatusServer
 from aegis_authz.server.value_redaction import ValueRedactor
 from aegis_authz.telemetry.holds import HoldMetrics
+from aegis_authz.wire.authzen.outcome import Report, read_report
+from aegis_authz.wire.http.call import HttpCall
 from tests.check.test_pipeline import HELD, SNAPSHOT, decision, token
 from tests.check.test_pipeline import World as PipelineWorld
 from tests.support.questions import question_document
@@ -383,6 +387,48 @@ async def test_an_outcome_needs_a_credential_of_its_own(world: World) -> None:
     nobody = await world.post(OUTCOME_PATH, {"ticket": "x", "outcome": "done"}, x_aegis_token="")
     assert (nobody.status_code, nobody.json()["reason"]) == (401, "CREDENTIAL_MISSING")
     assert world.of(OutcomeRecord) == []
+
+
+async def test_the_outcomes_of_one_agent_do_not_hold_up_those_of_another(world: World) -> None:
+    ticket = {"ticket": (await world.ask()).json()["context"]["outcome"]["ticket"], "outcome": "done"}
+    app, store = world.app(), asyncio.Event()
+    world.app = lambda: app  # type: ignore[method-assign]  # one desk for all
+    world.outcome = lambda: _after(store)
+    used = len(world.settled)
+    flood = [asyncio.create_task(world.post(OUTCOME_PATH, ticket)) for _ in range(2 * LEAST_CONCURRENT)]
+    refused = []
+    for reply in asyncio.as_completed(flood):
+        refused.append(await reply)
+        if len(refused) == LEAST_CONCURRENT:
+            break
+    assert {(reply.status_code, reply.json()["reason"]) for reply in refused} == {(503, "OVERLOADED")}
+    assert len(world.settled) - used <= LEAST_CONCURRENT  # what a refused report showed is not used up
+    other = token(sub="acme/emea/other", agent="other").decode()
+    heard = asyncio.create_task(world.post(OUTCOME_PATH, ticket, x_aegis_token=other))
+    store.set()
+    assert (await heard).json()["reason"] == "OUTCOME_INVALID"  # not OVERLOADED: the ticket is not its own
+    taken = [reply for reply in await asyncio.gather(*flood) if reply.status_code == 200]
+    assert len(world.of(OutcomeRecord)) == len(taken) > 0
+    assert (await world.post(OUTCOME_PATH, ticket)).status_code == 200
+
+
+async def _after(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def test_a_long_body_is_read_beside_the_event_loop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, readers = threading.get_ident(), []
+
+    def reading(http: HttpCall) -> Report:
+        readers.append(threading.get_ident())
+        return read_report(http)
+
+    monkeypatch.setattr(evaluation, "read_report", reading)
+    world.answers = [sanitized(Target.RESPONSE)]
+    answer = await world.ask(search("redact"))
+    for result in ("short", "x" * THREAD_FROM):
+        assert (await world.report(answer, "done", result=result)).json()["result"] == result
+    assert [reader == loop for reader in readers] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -131,10 +133,12 @@ class Pipeline:
         decision = await self.recorder.keep(denied(reason, detail, NO_REVISION), draft, deadline)
         return respond(decision, NOTHING_TO_FULFIL, draft)
 
-    async def caller_of(self, http: HttpCall, deadline: Monotonic) -> Identity:
+    @asynccontextmanager
+    async def attended(self, http: HttpCall, shares: Shares, deadline: Monotonic) -> AsyncIterator[Identity]:
         """Who sends a request that asks for no decision: verified as on a call, and what it shows is used up.
 
-        Raises Refused as the stages of a call do.
+        It has its share of `shares` for as long as this is open. Raises Refused as the stages of a call do, and with
+        OVERLOADED, before anything is used up, beyond the share.
         """
         draft = Draft.begin(self.ids.decision_id(), "", self.limits.environment, self.clock)
         draft.read(decode(http))
@@ -142,13 +146,14 @@ class Pipeline:
         identity = draft.identity = self._resident(http, snapshot, draft)
         if is_revoked(identity, snapshot.revoked):
             raise Refused(Reason.REVOKED, "by the bundle")
-        decision = opened(snapshot.revision)
-        settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
-        settled = await self.store.settle(settlement, deadline)
-        decision = settled_decision(settled, settlement, decision)
-        if not decision.effect.lets_through:
-            raise Refused(decision.reason, decision.detail)
-        return identity
+        with shares.share(identity.scope, self.clock.monotonic()):
+            decision = opened(snapshot.revision)
+            settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
+            settled = await self.store.settle(settlement, deadline)
+            decision = settled_decision(settled, settlement, decision)
+            if not decision.effect.lets_through:
+                raise Refused(decision.reason, decision.detail)
+            yield identity
 
     async def _decide(self, request: bytes | HttpCall, draft: Draft) -> Decision:
         http = decode(request)  # 1
@@ -160,14 +165,10 @@ class Pipeline:
             return opened(snapshot.revision)
         identity = draft.identity = self._resident(http, snapshot, draft)  # 2
         draft.done("authenticate", self.clock)
-        if not self.shares.enter(identity.scope, self.clock.monotonic()):
-            raise Refused(Reason.OVERLOADED, "more than the share of one agent is under way")
-        try:
+        with self.shares.share(identity.scope, self.clock.monotonic()):
             if http.opens_tunnel:
                 return await self._opened(identity, snapshot, draft)
             return await self._settled(http, identity, snapshot, draft)
-        finally:
-            self.shares.leave(identity.scope)
 
     async def _opened(self, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         """Open a tunnel whose requests are judged one by one, for a caller whose credential is good."""

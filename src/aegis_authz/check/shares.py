@@ -6,8 +6,11 @@ seconds have equal parts of it. Whoever has a share is refused at once, before a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Monotonic
 
@@ -32,6 +35,16 @@ class Shares:
         self._callers: set[Scope] = set()
         self._before: set[Scope] = set()
         self._began = Monotonic(float("-inf"))
+
+    @contextmanager
+    def share(self, agent: Scope, now: Monotonic) -> Iterator[None]:
+        """What is under way for the agent while this is open. Raises Refused(OVERLOADED) beyond its share."""
+        if not self.enter(agent, now):
+            raise Refused(Reason.OVERLOADED, "more than the share of one agent is under way")
+        try:
+            yield
+        finally:
+            self.leave(agent)
 
     def enter(self, agent: Scope, now: Monotonic) -> bool:
         """Whether a check of the agent may go on. Every check that may says `leave`."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 
 from aegis_authz.check.body_terms import read_terms
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.settling import AGENT_REPORT
+from aegis_authz.check.shares import Shares
 from aegis_authz.check.withhold import withheld
 from aegis_authz.core.decision import Obligation, Redact, RedactionTerms, Target
 from aegis_authz.core.json_value import Json
@@ -24,7 +26,9 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
 from aegis_authz.encoding import strict_json
 from aegis_authz.identity.outcome_ticket import OutcomeTicket, opened, sealed
+from aegis_authz.server.admission import LEAST_CONCURRENT
 from aegis_authz.server.authz import CheckHandler
+from aegis_authz.server.ext_proc import THREAD_FROM
 from aegis_authz.server.outcomes import Outcomes
 from aegis_authz.server.value_redaction import ValueRedactor
 from aegis_authz.wire.authzen.answer import allowance, argument_obligation, refusal, result_obligation
@@ -41,6 +45,8 @@ _OBLIGATIONS = "obligations"
 _STATUS = {Outcome.DONE: 200, Outcome.FAILED: 500, Outcome.NOT_CALLED: 0}
 _SETTLE_SECONDS = 1.0
 _NONCE_DIGITS = 24
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class EvaluationDesk:
         self._redactor = redactor
         self._outcomes = outcomes
         self._outcome_url = outcome_url
+        self._reports = Shares(lambda: LEAST_CONCURRENT)
 
     @property
     def requests_base(self) -> str:
@@ -93,10 +100,12 @@ class EvaluationDesk:
         """Take an outcome: redact the result where that is due, record what became of the call, and settle it."""
         clock = self._pipeline.clock
         try:
-            identity = await self._pipeline.caller_of(http, Monotonic(clock.monotonic() + _SETTLE_SECONDS))
-            report = read_report(http)
-            ticket = opened(report.ticket, self._pipeline.session_keys.session_keys(), str(identity.scope), clock.now())
-            return await self._reported(report, ticket)
+            until = Monotonic(clock.monotonic() + _SETTLE_SECONDS)
+            async with self._pipeline.attended(http, self._reports, until) as identity:
+                report = await _read(read_report, http)
+                keys = self._pipeline.session_keys.session_keys()
+                ticket = opened(report.ticket, keys, str(identity.scope), clock.now())
+                return await self._reported(report, ticket)
         except Refused as refused:
             _log.warning("an outcome was not taken: %s", refused)
             answer = withheld(refused.reason, Target.REQUEST, None)
@@ -106,7 +115,7 @@ class EvaluationDesk:
         return Reply(answer.status, answer.headers, answer.body)
 
     async def _allowed(self, http: HttpCall, answer: Answer, began: float) -> Reply:
-        question, decision_id = read_question(http), answer.metadata[DECISION_METADATA]
+        question, decision_id = await _read(read_question, http), answer.metadata[DECISION_METADATA]
         obligations = read_terms(answer.metadata).obligations if _OBLIGATIONS in answer.metadata else ()
         demands: list[Json] = []
         if _of(obligations, Target.REQUEST):
@@ -169,6 +178,11 @@ class EvaluationDesk:
             upstream_ms=None,
             duration_ms=round(max(0.0, now - began) * 1000, 3),
         )
+
+
+async def _read(read: Callable[[HttpCall], T], http: HttpCall) -> T:
+    """What is read of a body, beside the event loop where that would take long."""
+    return await asyncio.to_thread(read, http) if len(http.body) > THREAD_FROM else read(http)
 
 
 def _of(obligations: Sequence[Obligation], target: Target) -> list[Obligation]:

@@ -25,7 +25,7 @@ from aegis_authz.server.body_side import Side, State, streamed
 from aegis_authz.wire.envoy.ext_proc import BodyMode, MessagePart, Piece, immediate_reply, read_piece
 
 _log = logging.getLogger(__name__)
-_THREAD_FROM = 16 * 1024
+THREAD_FROM = 16 * 1024
 """Bytes of judging at once beyond which the event loop must not wait for it: at worst some 20 ms."""
 
 DONE = "done"
@@ -191,7 +191,7 @@ class BodyHandler:
         stream.target = piece.target
         side = stream.sides[piece.target]
         stream.allowance.renew()
-        is_long = side.decodes or len(piece.body) + side.pending > _THREAD_FROM
+        is_long = side.decodes or len(piece.body) + side.pending > THREAD_FROM
         if piece.part is not MessagePart.HEADERS and is_long:
             replies = await asyncio.to_thread(side.accept, piece)
         else:

@@ -16,11 +16,9 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 from aegis_authz.ports.data_plane import Clock, RecordLog
 from aegis_authz.redact.sanitizer import Sanitizer
-from aegis_authz.server.ext_proc import DONE, WORK_SECONDS, Allowance
+from aegis_authz.server.ext_proc import DONE, THREAD_FROM, WORK_SECONDS, Allowance
 
 _log = logging.getLogger(__name__)
-_THREAD_FROM = 16 * 1024
-"""Bytes of judging at once beyond which the event loop must not wait for it: at worst some 20 ms."""
 
 
 class ValueRedactor:
@@ -44,7 +42,7 @@ class ValueRedactor:
         try:
             async with asyncio.timeout(self._work):
                 data = value.encode("utf-8") if isinstance(value, str) else orjson.dumps(value)
-                if len(data) > _THREAD_FROM:
+                if len(data) > THREAD_FROM:
                     output = await asyncio.to_thread(_rewritten, sanitizer, value, data)
                 else:
                     output = _rewritten(sanitizer, value, data)
