@@ -2,73 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import anthropic
 
 from aegis_agent.aegis import Aegis
-from aegis_agent.answers import is_refusal, refusal_error
-from aegis_agent.errors import AegisError, ApprovalNeeded
-from aegis_agent.httpx2 import AsyncClient, Client
-from aegis_agent.idempotency import HEADER, new_key
-
-_SECONDS = 600.0
-"""The SDK's own patience with a model."""
+from aegis_agent.model_clients import AsyncModelClient, ModelClient, async_http_client, http_client
 
 
 def anthropic_client(aegis: Aegis, **options: Any) -> anthropic.Anthropic:
     """An `anthropic.Anthropic` of an agent; takes its options, but `http_client`. Its calls raise AegisError."""
-    http_client = Client(aegis, raises=False, timeout=_SECONDS, follow_redirects=True)
-    return _Anthropic(http_client=http_client, **options)
+    return _Anthropic(http_client=http_client(aegis), **options)
 
 
 def async_anthropic_client(aegis: Aegis, **options: Any) -> anthropic.AsyncAnthropic:
     """An `anthropic.AsyncAnthropic` of an agent, as `anthropic_client`."""
-    http_client = AsyncClient(aegis, raises=False, timeout=_SECONDS, follow_redirects=True)
-    return _AsyncAnthropic(http_client=http_client, **options)
+    return _AsyncAnthropic(http_client=async_http_client(aegis), **options)
 
 
-class _Anthropic(anthropic.Anthropic):
-    def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
-        _require_key(self, options)
-        try:
-            return super().request(cast_to, options, **more)
-        except anthropic.APIError as fault:
-            error = _error(fault, self._client, partial(self.request, cast_to, options, **more), False)
-            if not isinstance(error, ApprovalNeeded):
-                raise error from fault
-        return self._client.aegis.answer(error)  # type: ignore[attr-defined]  # it is ours
+class _Anthropic(ModelClient, anthropic.Anthropic):
+    faults, refusals = anthropic.APIError, anthropic.APIStatusError
 
 
-class _AsyncAnthropic(anthropic.AsyncAnthropic):
-    async def request(self, cast_to: Any, options: Any, **more: Any) -> Any:
-        _require_key(self, options)
-        try:
-            return await super().request(cast_to, options, **more)
-        except anthropic.APIError as fault:
-            error = _error(fault, self._client, partial(self.request, cast_to, options, **more), True)
-            if not isinstance(error, ApprovalNeeded):
-                raise error from fault
-        return await self._client.aegis.answer_async(error)  # type: ignore[attr-defined]  # it is ours
-
-
-def _require_key(client: Any, options: Any) -> None:
-    """All tries of a call have one key, and so has its repetition once it is approved."""
-    client._idempotency_header = HEADER
-    if options.idempotency_key is None:
-        options.idempotency_key = new_key()
-
-
-def _error(fault: anthropic.APIError, client: Any, repeat: Callable[[], Any], is_async: bool) -> Exception:
-    """Ours for what the mesh refused or was not there for, else the SDK's own."""
-    if isinstance(fault.__cause__, AegisError):
-        return fault.__cause__  # the SDK takes whatever a client raises for a broken connection
-    if not isinstance(fault, anthropic.APIStatusError) or not is_refusal(fault.response.headers):
-        return fault
-    response, aegis = fault.response, client.aegis
-    error = refusal_error(response.status_code, response.headers, response.content, aegis.standing)
-    if isinstance(error, ApprovalNeeded):
-        error.repeat, error.is_async, error.request = repeat, is_async, fault.request
-    return error
+class _AsyncAnthropic(AsyncModelClient, anthropic.AsyncAnthropic):
+    faults, refusals = anthropic.APIError, anthropic.APIStatusError
