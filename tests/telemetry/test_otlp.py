@@ -13,7 +13,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from aegis_authz.telemetry.otlp import attribute, export_request, number_attribute, rejected_spans, resource_frame
+from aegis_authz.telemetry.otlp import (
+    ATTRIBUTES_OF_SPAN,
+    MOST_TEXT,
+    attribute,
+    export_request,
+    number_attribute,
+    rejected_spans,
+    resource_frame,
+    text_attribute,
+)
 from aegis_authz.telemetry.protobuf import double
 from tests.support.span_queue import attributes_of
 
@@ -59,3 +68,8 @@ def test_nonsense_is_refused_or_counted_and_never_anything_else(response: bytes)
 def test_bytes_that_are_no_response_are_refused(response: bytes) -> None:
     with pytest.raises(ValueError):  # any fault of reading
         rejected_spans(response)
+
+
+@given(st.text(max_size=8) | st.sampled_from(["é" * 700, "x" * (MOST_TEXT + 1), "\ud800"]))
+def test_a_text_of_one_span_alone_is_the_attribute_that_any_text_is(text: str) -> None:
+    assert text_attribute("aegis.decision_id", text) == attribute(ATTRIBUTES_OF_SPAN, "aegis.decision_id", text)

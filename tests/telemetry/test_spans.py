@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -33,6 +35,13 @@ ALLOWED = replace(
     total_ms=4.0,
 )
 STARTED = 1_800_000_000_000_000_000
+
+
+class Forgetful:
+    """A queue that keeps nothing."""
+
+    def put(self, spans: Sequence[bytes]) -> None:
+        """Take the spans of one decision."""
 
 
 def emitted(
@@ -103,6 +112,22 @@ def test_who_did_what_by_which_policy_at_which_cost_is_told() -> None:
         "http.request.method": "POST",
         "server.address": "api.stripe.example",
     }
+
+
+def test_hosts_and_methods_as_callers_write_them_are_not_remembered() -> None:
+    spans = DecisionSpans(Forgetful(), SpanTerms(1.0, guardrails=False, keys=lambda: (b"k" * 32,)))
+    spans.emit(DENIED, DecisionTrace("", (), UNSAID))
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            text = f"{number}{'x' * 50_000}"
+            record = replace(DENIED, host=text, method=text, rpc_method=text)
+            spans.emit(record, DecisionTrace("", (), UNSAID))
+        del text, record
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 50_000
 
 
 def test_an_allow_is_no_violation() -> None:

@@ -16,7 +16,8 @@ from prometheus_client.utils import floatToGoString
 
 from aegis_authz.telemetry.grouped import LATENCY_BUCKETS
 
-_BOUNDS: tuple[str, ...] = (*map(floatToGoString, LATENCY_BUCKETS), "+Inf")
+_BUCKETS = {bound: bucket for bucket, bound in enumerate((*map(floatToGoString, LATENCY_BUCKETS), "+Inf"))}
+"""The places of the buckets, by their bounds as samples have them."""
 
 
 class Source(Protocol):
@@ -31,11 +32,11 @@ class Exemplars:
     """The newest trace of each bucket of each label."""
 
     def __init__(self) -> None:
-        self._newest: dict[tuple[str, str, str], Exemplar] = {}
+        self._newest: dict[tuple[str, str, int], tuple[str, float, float]] = {}
 
     def note(self, histogram: str, label: str, bucket: int, trace_id: str, seconds: float, time: float) -> None:
         """Remember one value of a histogram that has one label."""
-        self._newest[histogram, label, _BOUNDS[bucket]] = Exemplar({"trace_id": trace_id}, seconds, time)
+        self._newest[histogram, label, bucket] = (trace_id, seconds, time)
 
     def attached(self, source: Source) -> Iterator[Metric]:
         """What `source` collects, with an exemplar at each bucket that has one."""
@@ -45,10 +46,15 @@ class Exemplars:
             yield family
 
     def _attached(self, histogram: str, sample: Sample) -> Sample:
-        bound = sample.labels.get("le", "")
+        bucket = _BUCKETS.get(sample.labels.get("le", ""))
+        if bucket is None:
+            return sample
         label = next((value for name, value in sample.labels.items() if name != "le"), "")
-        exemplar = self._newest.get((histogram, label, bound))
-        return sample if exemplar is None else sample._replace(exemplar=exemplar)
+        newest = self._newest.get((histogram, label, bucket))
+        if newest is None:
+            return sample
+        trace_id, seconds, time = newest
+        return sample._replace(exemplar=Exemplar({"trace_id": trace_id}, seconds, time))
 
 
 class SharedMetrics:

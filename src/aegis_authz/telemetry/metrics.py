@@ -80,9 +80,10 @@ class DecisionMetrics:
         if trace_id:
             self.exemplars.note(_DECISION_SECONDS, effect, bucket, trace_id, took, record.time)
         for stage, milliseconds in record.stages.items():
-            bucket = observations_of(self._stage_took, stage).add(milliseconds / 1000)
+            seconds = milliseconds / 1000
+            bucket = observations_of(self._stage_took, stage).add(seconds)
             if trace_id:
-                self.exemplars.note(_STAGE_SECONDS, stage, bucket, trace_id, milliseconds / 1000, record.time)
+                self.exemplars.note(_STAGE_SECONDS, stage, bucket, trace_id, seconds, record.time)
         self._calls.count(record)
         if record.would:
             self._shadowed[record.would] += 1

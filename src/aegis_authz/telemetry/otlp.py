@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from aegis_authz.telemetry.protobuf import bytes_field, double, double_field, text_field
+from aegis_authz.telemetry.protobuf import bytes_field, double, double_field, length_head, text_field
 
 AttributeValue = str | float | tuple[str, ...]
 MOST_TEXT = 1024
@@ -33,6 +33,19 @@ def number_attribute(name: str) -> bytes:
     return attribute(ATTRIBUTES_OF_SPAN, name, 0.0)[: -len(double(0.0))]
 
 
+def text_attribute(name: str, text: str) -> bytes:
+    """A span's attribute whose text no other span has: only what stands before it is remembered."""
+    content = text[:MOST_TEXT].encode("utf-8", "replace")
+    return _text_head(name, len(content)) + content
+
+
+@lru_cache(maxsize=1024)
+def _text_head(name: str, size: int) -> bytes:
+    value = bytes_field(_STRING, bytes(size))
+    whole = bytes_field(ATTRIBUTES_OF_SPAN, text_field(_KEY, name) + bytes_field(_VALUE, value))
+    return whole[: len(whole) - size]
+
+
 def resource_frame(attributes: Mapping[str, str]) -> bytes:
     """Whose spans they are."""
     return bytes_field(_RESOURCE, b"".join(attribute(_ATTRIBUTES, *entry) for entry in attributes.items()))
@@ -41,7 +54,7 @@ def resource_frame(attributes: Mapping[str, str]) -> bytes:
 def export_request(resource: bytes, scope: str, spans: Sequence[bytes]) -> bytes:
     """The request that exports spans of one resource, which `resource_frame` made, and one scope."""
     own = bytes_field(_SCOPE, text_field(_NAME, scope))
-    listed = b"".join(bytes_field(_SPANS, span) for span in spans)
+    listed = b"".join([part for span in spans for part in (length_head(_SPANS, len(span)), span)])
     return bytes_field(_RESOURCE_SPANS, resource + bytes_field(_SCOPE_SPANS, own + listed))
 
 

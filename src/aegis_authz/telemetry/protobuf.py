@@ -31,6 +31,12 @@ def _tag(field: int, wire: int) -> bytes:
     return varint(field << 3 | wire)
 
 
+@lru_cache(maxsize=4096)
+def length_head(field: int, size: int) -> bytes:
+    """What stands before the `size` bytes of a field of bytes."""
+    return _tag(field, _LENGTH) + varint(size)
+
+
 def number_field(field: int, number: int) -> bytes:
     """A field of a whole number or of an enum."""
     return _tag(field, _VARINT) + varint(number)
@@ -38,7 +44,7 @@ def number_field(field: int, number: int) -> bytes:
 
 def bytes_field(field: int, content: bytes) -> bytes:
     """A field of bytes, or of a message that is written already."""
-    return _tag(field, _LENGTH) + varint(len(content)) + content
+    return length_head(field, len(content)) + content
 
 
 def text_field(field: int, text: str) -> bytes:

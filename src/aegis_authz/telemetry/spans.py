@@ -6,6 +6,7 @@ A span is made whole from its record, after the fact, and never is an object
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,7 @@ from aegis_authz.telemetry.otlp import (
     AttributeValue,
     attribute,
     number_attribute,
+    text_attribute,
 )
 from aegis_authz.telemetry.parameter_values import MOST_VALUES, Keys, ParameterAttributes
 from aegis_authz.telemetry.protobuf import (
@@ -33,6 +35,7 @@ from aegis_authz.telemetry.protobuf import (
     double,
     fixed32_field,
     fixed64_field,
+    length_head,
     number_field,
     text_field,
 )
@@ -48,6 +51,12 @@ _DENIED, _FAILED = bytes_field(_STATUS, number_field(3, 1)), bytes_field(_STATUS
 _SAMPLED = 1
 _IS_LOCAL, _IS_REMOTE = 0x100 | _SAMPLED, 0x300 | _SAMPLED
 _LOCAL, _REMOTE = fixed32_field(_FLAGS, _IS_LOCAL), fixed32_field(_FLAGS, _IS_REMOTE)
+# what stands before what each span has of its own
+_TRACE_ID_HEAD, _SPAN_ID_HEAD, _PARENT_ID_HEAD = (
+    *(length_head(_TRACE_ID, 16), length_head(_SPAN_ID, 8), length_head(_PARENT_ID, 8)),
+)
+_START_TAG, _END_TAG = fixed64_field(_START, 0)[:1], fixed64_field(_END, 0)[:1]
+_times = struct.Struct("<cQcQ").pack
 _VERDICTS: Mapping[Effect, tuple[str, str]] = {
     Effect.ALLOW: ("allow", "allow"),
     Effect.SANITIZE: ("modify", "modify"),
@@ -96,34 +105,40 @@ class DecisionSpans:
             return ""
         span_id = new_span_id()
         started = int(record.time * 1e9)
+        ended = started + int(record.total_ms * 1e6)
         part = FAULT_PARTS.get(record.reason)
         fields = [
             _shared(_shape(record, trace, self._guardrails)),
-            bytes_field(_TRACE_ID, trace_id) + bytes_field(_SPAN_ID, span_id),
-            fixed64_field(_START, started) + fixed64_field(_END, started + int(record.total_ms * 1e6)),
-            attribute(ATTRIBUTES_OF_SPAN, names.DECISION_ID, record.decision_id),
-            *[_stage(stage) + double(spent) for stage, spent in record.stages.items()],
+            *(_TRACE_ID_HEAD, trace_id, _SPAN_ID_HEAD, span_id),
+            _times(_START_TAG, started, _END_TAG, ended),
+            text_attribute(names.DECISION_ID, record.decision_id),
         ]
-        if parent is not None:
-            fields.append(bytes_field(_PARENT_ID, parent.span_id) + _REMOTE)
-        else:
-            fields.append(_LOCAL)
+        for stage, spent in record.stages.items():
+            fields += (_stage(stage), double(spent))
+        fields += (_LOCAL,) if parent is None else (_PARENT_ID_HEAD, parent.span_id, _REMOTE)
         if trace.links:
             fields += map(_link, trace.links)
         if record.effect is Effect.DENY:
             fields += (_violation(record.reason, record.policies, started), _DENIED if part is None else _FAILED)
+        for name, text in (
+            (names.HTTP_METHOD, record.method),
+            (names.SERVER_ADDRESS, record.host),
+            (names.MCP_METHOD, record.rpc_method),
+        ):
+            if text:
+                fields.append(text_attribute(name, text))
         if record.approval_id:
-            fields.append(attribute(ATTRIBUTES_OF_SPAN, names.APPROVAL_ID, record.approval_id))
+            fields.append(text_attribute(names.APPROVAL_ID, record.approval_id))
         if record.cost is not None:
             fields.append(number_attribute(names.ESTIMATED) + double(record.cost.micros / MICRO))
         if record.parameters:
             fields.append(self._parameters.encoded(record.parameters, trace.terms.parameters))
-        self._queue.put((b"".join(fields), *_children(record, trace_id, span_id, started, part)))
+        self._queue.put((b"".join(fields), *_children(record, trace_id, span_id, (started, ended), part)))
         return trace_id.hex()
 
 
 class _Shape(NamedTuple):
-    """What many spans share, by which it is remembered once encoded."""
+    """What many spans share, by which it is remembered once encoded. Nothing whose length a caller chooses is in it."""
 
     effect: Effect
     reason: Reason
@@ -131,9 +146,6 @@ class _Shape(NamedTuple):
     tool: str
     action: str
     kind: CallKind | None
-    rpc_method: str
-    method: str
-    host: str
     policies: tuple[str, ...]
     revision: str
     would: str
@@ -155,15 +167,12 @@ def _shape(record: DecisionRecord, trace: DecisionTrace, guardrails: bool) -> _S
         record.tool,
         record.action,
         record.kind,
-        record.rpc_method,
-        record.method,
-        record.host,
         record.policies,
         record.revision,
         record.would,
         record.cost.currency if record.cost is not None else "",
-        tuple([f"{finding.parameter}:{finding.condition}" for finding in record.findings]),
-        tuple([getattr(obligation, "kind", "") for obligation in record.obligations]),
+        tuple([f"{finding.parameter}:{finding.condition}" for finding in record.findings]) if record.findings else (),
+        tuple([getattr(duty, "kind", "") for duty in record.obligations]) if record.obligations else (),
         tuple(record.parameters)[:MOST_VALUES] if is_named else (),
         guardrails,
     )
@@ -193,9 +202,6 @@ def _shared(shape: _Shape) -> bytes:
         names.GEN_AI_OPERATION: names.EXECUTE_TOOL if shape.kind in (CallKind.ACTION, CallKind.MCP_TOOL) else "",
         names.GEN_AI_AGENT: agent,
         names.GEN_AI_TOOL: shape.action,
-        names.MCP_METHOD: shape.rpc_method,
-        names.HTTP_METHOD: shape.method,
-        names.SERVER_ADDRESS: shape.host,
     }
     if shape.guardrails:
         attributes |= _guardrail(shape)
@@ -255,21 +261,23 @@ _CHILDREN: Mapping[str, tuple[bytes, str]] = {
 """The stages that wait for another server, and the part that it is."""
 
 
-def _children(record: DecisionRecord, trace_id: bytes, parent_id: bytes, started: int, part: str | None) -> list[bytes]:
+def _children(
+    record: DecisionRecord, trace_id: bytes, parent_id: bytes, times: tuple[int, int], part: str | None
+) -> list[bytes]:
     """One span for each server that was waited for; where one failed, its span lasts until the decision was made."""
     spans = []
-    ids = bytes_field(_TRACE_ID, trace_id) + bytes_field(_PARENT_ID, parent_id)
-    at, end = started, started + int(record.total_ms * 1e6)
+    ids = b"".join((_TRACE_ID_HEAD, trace_id, _PARENT_ID_HEAD, parent_id, _SPAN_ID_HEAD))
+    at, end = times
     for stage, spent in record.stages.items():
         until = at + int(spent * 1e6)
         child = _CHILDREN.get(stage)
         if child is not None:
-            times = fixed64_field(_START, at) + fixed64_field(_END, until)
-            spans.append(child[0] + ids + bytes_field(_SPAN_ID, new_span_id()) + times)
+            spans.append(b"".join((child[0], ids, new_span_id(), _times(_START_TAG, at, _END_TAG, until))))
         at = until
+    if part is None:
+        return spans
     for stage, (head, server) in _CHILDREN.items():
         if server == part and stage not in record.stages:
             fault = attribute(ATTRIBUTES_OF_SPAN, names.ERROR_TYPE, record.reason.value) + _FAILED
-            times = fixed64_field(_START, min(at, end)) + fixed64_field(_END, end)
-            spans.append(head + ids + bytes_field(_SPAN_ID, new_span_id()) + times + fault)
+            spans.append(head + ids + new_span_id() + _times(_START_TAG, min(at, end), _END_TAG, end) + fault)
     return spans
