@@ -72,8 +72,7 @@ class Enroller:
 
     async def invite(self, agent: Scope, life: Seconds, by: str, note: str) -> Invited:
         """A new code for the agent. Raises NotEnrolled for one of another region, EnrolmentsFault, ReleasesFault."""
-        if not self._directory().is_home(agent):
-            raise NotEnrolled(409, "the tenant of the agent is at home in another region: invite it there")
+        self._require_home(agent)
         code = self._ids.token() + self._ids.token()
         now = self._clock.now()
         invitation = Invitation(_digest(code), agent, by, Epoch(now + min(life, MAX_INVITATION)))
@@ -102,6 +101,7 @@ class Enroller:
             if invitation is None:
                 _log.warning("a code that is unknown, used or over was shown from %s", source)
                 raise NotEnrolled(403, "the code is unknown, used or over; ask for another one")
+            self._require_home(invitation.agent)  # its tenant may have moved since
             key_id = thumbprint(raw_key)
             if any(key_id in agent.keys for agent in self._directory().agents.values()):
                 raise NotEnrolled(409, "the key is an agent's already; make another one")
@@ -112,6 +112,11 @@ class Enroller:
                 raise NotEnrolled(409, "the code or the key was used meanwhile; ask for another code")
         _log.info("%s is enrolled with key %s", invitation.agent, key_id)
         return invitation.agent
+
+    def _require_home(self, agent: Scope) -> None:
+        """Raise NotEnrolled for an agent of another region, of which nothing more is kept here."""
+        if not self._directory().is_home(agent):
+            raise NotEnrolled(409, "the tenant of the agent is at home in another region: invite it there")
 
     async def watch(self) -> None:
         """Know what other control planes enrolled, within a second; until cancelled."""

@@ -237,13 +237,14 @@ class TokenIssuer:
             raise NotIssued(Denial.PARAMETER, "not those of an exchange")
         kind = parameters["subject_token_type"]
         subject = await self._exchanger.subject(parameters["subject_token"], kind, source, now)
-        self._require_home(subject.agent)  # before anything is written of it
+        self._require_home(subject.agent)  # before anything is written of it, and of who acts for it
         actors = subject.actors
         if "actor_token" in parameters:
             kind = parameters.get("actor_token_type", "")
             actor = await self._exchanger.subject(parameters["actor_token"], kind, source, now)
             if actor.person or actor.agent == subject.agent:
                 raise NotIssued(Denial.ACTOR, actor.name)
+            self._require_home(actor.agent)
             await self._spend(actor, binding)
             actors = (str(actor.agent), *actor.actors, *actors)
         if len(actors) > MAX_ACTORS:
