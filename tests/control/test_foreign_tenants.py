@@ -14,11 +14,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
-from aegis_authz.core.release import Sources
+from aegis_authz.core.enrolment import Enrolled, EnrolledKey
+from aegis_authz.core.release import Change, ChangeKind, Sources
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.verifying_key import VerifyingKey, verifying_key
 from aegis_authz.identity.issuance import Denial
 from aegis_authz.testing.agent_states import MemoryEnrolments
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
+from aegis_authz.testing.releases import MemoryReleases
 from tests.support.token_requests import assertion, binding, client_form, enrolment, private_key, public_jwk
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -183,3 +187,27 @@ async def test_a_tenant_that_moved_is_not_invited_and_its_codes_are_worth_nothin
     assert "at home in another region" in enrolled.text
     assert enrolments.current.keys == ()
     assert [change["kind"] for change in changes] == ["published", "invited", "first"]
+
+
+async def test_nobody_is_at_home_while_the_documents_that_are_served_do_not_say_who_is(
+    new_plane: NewPlane, client: Client, enrolments: MemoryEnrolments, releases: MemoryReleases
+) -> None:
+    releases.keep("old", b"signed by an older version", Sources({"a.yaml": "nonsense: 1\n"}, {}))
+    releases.activate(Change(ChangeKind.PUBLISHED, "old", "", "ann", 1.0, "", None))
+    key = EnrolledKey(Scope.parse(PAYER), KEY.public_key().public_bytes_raw(), Epoch(time.time()), "ann")
+    enrolments.current = Enrolled((), (key,))
+    plane = new_plane()
+    plane.publisher.start(lambda: Sources({}, {}))
+    async with client(plane, "ann") as admin:
+        refused(await ask_by_key(admin, PAYER))
+        invited = await admin.post(f"/v1/agents/{PAYER}/invite", json={"ttl": 600})
+    assert invited.status_code == 409
+
+
+async def test_before_the_first_publication_nobody_is_at_home(
+    new_plane: NewPlane, client: Client, enrolments: MemoryEnrolments
+) -> None:
+    key = EnrolledKey(Scope.parse(PAYER), KEY.public_key().public_bytes_raw(), Epoch(time.time()), "ann")
+    enrolments.current = Enrolled((), (key,))
+    async with client(new_plane(), "") as anyone:
+        refused(await ask_by_key(anyone, PAYER))

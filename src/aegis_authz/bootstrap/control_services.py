@@ -239,11 +239,11 @@ def _catalogue_of(builder: PolicyBuilder, stores: ControlStores, revision: Revis
     return builder.catalogue(stores.releases.sources(revision))
 
 
-def _directory(bulletin: Bulletin, stores: ControlStores) -> CurrentDirectory:
+def _directory(bulletin: Bulletin, stores: ControlStores, region: str) -> CurrentDirectory:
     def published() -> Directory:
         return EMPTY_DIRECTORY if bulletin.live is None else bulletin.live.directory
 
-    return CurrentDirectory(published, lambda: stores.enrolments.current)
+    return CurrentDirectory(published, lambda: stores.enrolments.current, region)
 
 
 def _discovery(keys: Keys, stores: ControlStores, clock: Clock) -> Discovery:
@@ -285,7 +285,7 @@ def control_services(
     publisher = _publisher(settings, stores, builder, bulletin, clock, ids)
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
-    directory = _directory(bulletin, stores)
+    directory = _directory(bulletin, stores, settings.region)
     trusted_keys = _trusted_keys(settings, stores, directory, clock)
     door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)

@@ -17,7 +17,7 @@ DOCUMENTS = Directory(MappingProxyType({CLERK: NOBODY}), (), None)
 
 def test_the_directory_follows_what_is_served_and_who_enrolled() -> None:
     published, enrolled = EMPTY_DIRECTORY, NOBODY_ENROLLED
-    current = CurrentDirectory(lambda: published, lambda: enrolled)
+    current = CurrentDirectory(lambda: published, lambda: enrolled, "")
     assert current().agents == {}
     published = DOCUMENTS
     assert set(current().agents) == {CLERK}
@@ -30,5 +30,5 @@ def test_the_directory_follows_what_is_served_and_who_enrolled() -> None:
 
 def test_while_nothing_changes_it_is_worked_out_once() -> None:
     enrolled = Enrolled((), (EnrolledKey(BOT, KEY, Epoch(1.0), "ann"),))
-    current = CurrentDirectory(lambda: DOCUMENTS, lambda: enrolled)
+    current = CurrentDirectory(lambda: DOCUMENTS, lambda: enrolled, "")
     assert current() is current()

@@ -63,6 +63,12 @@ class Directory:
             )
         return Directory(MappingProxyType(agents), self.trusts, self.residency)
 
+    def within(self, region: str) -> Directory:
+        """This in a region, "" for a mesh without: where no document says who is at home there, nobody is."""
+        if not region or (self.residency is not None and self.residency.region == region):
+            return self
+        return Directory(self.agents, self.trusts, Residency(region, frozenset(), MappingProxyType({})))
+
     def is_home(self, scope: Scope) -> bool:
         """Whether the agent's tenant is at home in this region; everybody is where there are none."""
         return self.residency is None or self.residency.is_home(scope)
@@ -83,17 +89,18 @@ class CurrentDirectory:
     enrolled that takes 19 ms, in which nobody else would be answered.
     """
 
-    def __init__(self, published: Callable[[], Directory], enrolled: Callable[[], Enrolled]) -> None:
-        """Both tell what holds now: the very same object while nothing has changed."""
+    def __init__(self, published: Callable[[], Directory], enrolled: Callable[[], Enrolled], region: str) -> None:
+        """Both tell what holds now: the very same object while nothing has changed. `region` is where this is."""
         self._published = published
         self._enrolled = enrolled
-        self._latest = (EMPTY_DIRECTORY, NOBODY_ENROLLED, EMPTY_DIRECTORY)
+        self._region = region
+        self._latest = (EMPTY_DIRECTORY, NOBODY_ENROLLED, EMPTY_DIRECTORY.within(region))
 
     def __call__(self) -> Directory:
         """The directory of now."""
         published, enrolled = self._published(), self._enrolled()
         if self._latest[0] is not published or self._latest[1] is not enrolled:
-            self._latest = (published, enrolled, published.with_enrolled(enrolled))
+            self._latest = (published, enrolled, published.within(self._region).with_enrolled(enrolled))
         return self._latest[2]
 
 
