@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from aegis_authz.core.record import ApprovalRecord, DecisionRecord, RefusalsRecord
-from aegis_authz.evidence.document import record_to_json
 from aegis_authz.siem.entry import Entry, Occasion
 from aegis_authz.siem.moment import milliseconds
 from aegis_authz.siem.severity import Severity
@@ -23,7 +22,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud8
 def cef_line(entry: Entry, occasion: Occasion, version: str) -> str:
     """The line, without its end; `version` is that of this software. Parameters are never in it."""
     record = entry.record
-    kind = str(record_to_json(record)["kind"])
+    kind = entry.kind
     pairs: dict[str, str] = {
         "rt": str(milliseconds(record.time)),
         "externalId": entry.id,

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep, DecisionRecord, Record, RefusalsRecord
-from aegis_authz.evidence.document import record_to_json
 from aegis_authz.siem.entry import Entry, Occasion
 from aegis_authz.siem.event import Parameters, names_of
 from aegis_authz.siem.moment import iso_time
+from aegis_authz.siem.sentence import approval_sentence, decision_sentence, refusals_sentence
 from aegis_authz.siem.severity import Severity
 
 VERSION = "9.2.0"
@@ -23,8 +23,7 @@ _SEVERITIES: Mapping[Severity, int] = MappingProxyType(
 def ecs_document(entry: Entry, occasion: Occasion, parameters: Parameters, version: str) -> dict[str, Json]:
     """The document; `version` is that of this software. What ECS has no field for stands in `aegis`."""
     record = entry.record
-    members = record_to_json(record)
-    kept = {name: value for name, value in members.items() if name not in ("parameters", "time", "v")}
+    kept = {name: value for name, value in entry.members.items() if name not in ("parameters", "time", "v")}
     if isinstance(record, DecisionRecord):
         kept["parameter_names"] = names_of(record, parameters)
         if parameters is Parameters.CLEAR:
@@ -37,7 +36,7 @@ def ecs_document(entry: Entry, occasion: Occasion, parameters: Parameters, versi
         "@timestamp": iso_time(record.time),
         "ecs": {"version": VERSION},
         "observer": {"vendor": "Aegis", "product": "Aegis", "type": "authorizer", "version": version},
-        "event": _event(entry, occasion, str(members["kind"])),
+        "event": _event(entry, occasion, entry.kind),
         "aegis": kept,
     }
     match record:
@@ -46,10 +45,10 @@ def ecs_document(entry: Entry, occasion: Occasion, parameters: Parameters, versi
         case ApprovalRecord():
             document |= _approval(record)
         case RefusalsRecord():
-            document |= {"message": f"{record.count} calls were refused: {record.reason.value}"}
+            document |= {"message": refusals_sentence(record)}
             document |= {"source": {"address": next(iter(record.sources), "unknown")}}
         case _:
-            document |= {"message": f"record of kind {members['kind']}"}
+            document |= {"message": f"record of kind {entry.kind}"}
     return document
 
 
@@ -90,10 +89,8 @@ def _words(record: Record) -> dict[str, Json]:
 
 def _decision(record: DecisionRecord) -> dict[str, Json]:
     identity = record.identity
-    agent = "an unknown agent" if identity is None else str(identity.scope)
-    target = " ".join(part for part in (record.tool, record.action) if part) or record.host or "no known tool"
     document: dict[str, Json] = {
-        "message": f"{agent}: {target}: {record.effect.value} ({record.reason.value})",
+        "message": decision_sentence(record),
         "source": {"address": record.source or "unknown"},
     }
     if identity is not None:
@@ -117,9 +114,7 @@ def _decision(record: DecisionRecord) -> dict[str, Json]:
 
 
 def _approval(record: ApprovalRecord) -> dict[str, Json]:
-    document: dict[str, Json] = {
-        "message": f"{record.by or 'time'}: {record.scope}: {record.tool} {record.action}: {record.step.value}"
-    }
+    document: dict[str, Json] = {"message": approval_sentence(record)}
     if record.by:
         document["user"] = {"name": record.by, "target": {"id": str(record.scope), "name": record.scope.agent}}
     return document

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import Record
 from aegis_authz.evidence.chain import Link, NotARecord, read_link, read_record
-from aegis_authz.evidence.document import RecordInvalid
+from aegis_authz.evidence.document import RecordInvalid, record_to_json
 from aegis_authz.evidence.verify import LogLine
 from aegis_authz.siem.severity import Severity
 
@@ -18,16 +20,22 @@ class EntryInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of a log: its place in the chain, its text without the newline, and its record."""
+    """A line of a log: its place in the chain, its text without the newline, its record, and that record's members."""
 
     link: Link
     text: str
     record: Record
+    members: Mapping[str, Json]
 
     @property
     def id(self) -> str:
         """Names the event, the same one each time it is sent: `<writer>:<seq>:<first of the hash>`."""
         return f"{self.link.writer}:{self.link.seq}:{self.link.stated.hex()[:8]}"
+
+    @property
+    def kind(self) -> str:
+        """The kind of the record: decision, approval, ..."""
+        return str(self.members["kind"])
 
 
 class Weekday(Enum):
@@ -61,6 +69,7 @@ class Occasion:
 def read_entry(line: LogLine) -> Entry:
     """The entry that a line holds. Raises EntryInvalid."""
     try:
-        return Entry(read_link(line.raw), line.raw.decode("utf-8").removesuffix("\n"), read_record(line.raw))
+        record, text = read_record(line.raw), line.raw.decode("utf-8").removesuffix("\n")
+        return Entry(read_link(line.raw), text, record, record_to_json(record))
     except (NotARecord, RecordInvalid, UnicodeDecodeError) as fault:
         raise EntryInvalid(f"{line.file} line {line.number}: {fault}") from None

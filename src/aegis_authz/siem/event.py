@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import ApprovalRecord, DecisionRecord
-from aegis_authz.evidence.document import record_to_json
 from aegis_authz.siem.entry import Entry, Occasion
 from aegis_authz.siem.moment import iso_time
 
@@ -62,7 +61,7 @@ def event(entry: Entry, occasion: Occasion, parameters: Parameters) -> dict[str,
         members["parameter_names"] = names_of(entry.record, parameters)
     if isinstance(entry.record, ApprovalRecord):
         members["approver"] = entry.record.by
-    members |= record_to_json(entry.record)
+    members |= entry.members
     if parameters is not Parameters.CLEAR:
         members.pop("parameters", None)
     return members

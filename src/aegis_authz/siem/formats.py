@@ -49,25 +49,10 @@ class Shape:
                 text = _dumped(ecs_document(entry, occasion, self.parameters, self.version))
             case Format.CEF:
                 text = cef_line(entry, occasion, self.version)
-        return OutgoingEvent(entry.id, record.time, kind_of(entry), _SYSLOG[occasion.severity], text)
-
-
-def kind_of(entry: Entry) -> str:
-    """The kind of the entry's record, as its member `kind` says."""
-    return _KINDS[type(entry.record).__name__]
+        return OutgoingEvent(entry.id, record.time, entry.kind, _SYSLOG[occasion.severity], text)
 
 
 _SYSLOG = {Severity.INFORMATIONAL: 6, Severity.LOW: 5, Severity.MEDIUM: 4, Severity.HIGH: 1}
-_KINDS = {
-    "DecisionRecord": "decision",
-    "RedactionRecord": "redaction",
-    "ApprovalRecord": "approval",
-    "CutRecord": "cut",
-    "KeyRecord": "key",
-    "RefusalsRecord": "refusals",
-    "OutcomeRecord": "outcome",
-    "UsageRecord": "usage",
-}
 
 
 def _dumped(members: dict[str, Json]) -> str:

@@ -12,11 +12,11 @@ from types import MappingProxyType
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.record import ApprovalRecord, ApprovalStep, DecisionRecord, Record, RefusalsRecord
-from aegis_authz.evidence.document import record_to_json
+from aegis_authz.core.record import ApprovalRecord, ApprovalStep, DecisionRecord, RefusalsRecord
 from aegis_authz.siem.entry import Entry, Occasion
 from aegis_authz.siem.event import Parameters, names_of
 from aegis_authz.siem.moment import milliseconds
+from aegis_authz.siem.sentence import approval_sentence, decision_sentence, refusals_sentence
 from aegis_authz.siem.severity import Severity
 
 VERSION = "1.9.0-dev"
@@ -45,13 +45,13 @@ def ocsf_event(entry: Entry, occasion: Occasion, parameters: Parameters, version
     record = entry.record
     match record:
         case DecisionRecord():
-            own = _decision(record, parameters)
+            own = _decision(record, entry.members, parameters)
         case RefusalsRecord():
             own = _refusals(record)
         case ApprovalRecord():
             own = _approval(record)
         case _:
-            own = _base(record)
+            own = _base(entry)
     common: dict[str, Json] = {
         "time": milliseconds(record.time),
         "severity_id": _SEVERITIES[occasion.severity],
@@ -74,12 +74,12 @@ def _metadata(entry: Entry, version: str) -> dict[str, Json]:
         "uid": entry.id,
         "sequence": entry.link.seq,
         "log_name": entry.link.writer,
-        "event_code": str(record_to_json(record)["kind"]),
+        "event_code": entry.kind,
         "original_time": str(record.time),
     }
     if isinstance(record, RefusalsRecord):
         return members
-    if decision_id := str(record_to_json(record)["decision_id"]):
+    if decision_id := str(entry.members["decision_id"]):
         members["correlation_uid"] = decision_id
     if isinstance(record, DecisionRecord) and record.identity is not None:
         members["tenant_uid"] = record.identity.scope.tenant_path
@@ -124,12 +124,12 @@ def _class(class_uid: int, category_uid: int) -> dict[str, Json]:
     }
 
 
-def _decision(record: DecisionRecord, parameters: Parameters) -> dict[str, Json]:
+def _decision(record: DecisionRecord, members: Mapping[str, Json], parameters: Parameters) -> dict[str, Json]:
     action_id, action, disposition_id, disposition = _ACTIONS[record.effect]
     status_id, status = _SUCCESS if record.effect.lets_through else _FAILURE
     event = _class(API_ACTIVITY, _APPLICATION) | {
         "activity_name": record.rpc_method or record.method or "call",
-        "message": _sentence(record),
+        "message": decision_sentence(record),
         "action_id": action_id,
         "action": action,
         "disposition_id": disposition_id,
@@ -142,7 +142,7 @@ def _decision(record: DecisionRecord, parameters: Parameters) -> dict[str, Json]
         "api": _api(record, parameters),
         "src_endpoint": _endpoint(record.source),
         "resources": [{"name": record.tool or record.host or "unclaimed", "type": "tool", "role_id": 1}],
-        "unmapped": _unmapped(record),
+        "unmapped": _unmapped(members),
     }
     if record.policies:
         event["policy"] = {"name": record.policies[0], "version": record.revision, "is_applied": True}
@@ -159,12 +159,6 @@ def _decision(record: DecisionRecord, parameters: Parameters) -> dict[str, Json]
     if record.trace_id:
         event["trace"] = {"uid": record.trace_id}
     return event
-
-
-def _sentence(record: DecisionRecord) -> str:
-    agent = "an unknown agent" if record.identity is None else str(record.identity.scope)
-    target = " ".join(part for part in (record.tool, record.action) if part) or record.host or "no known tool"
-    return f"{agent}: {target}: {record.effect.value} ({record.reason.value})"
 
 
 def _actor(record: DecisionRecord) -> dict[str, Json]:
@@ -226,9 +220,8 @@ def _http_request(record: DecisionRecord) -> dict[str, Json]:
     return request
 
 
-def _unmapped(record: DecisionRecord) -> dict[str, Json]:
+def _unmapped(members: Mapping[str, Json]) -> dict[str, Json]:
     """What OCSF has no attribute for: the chain of delegation, limits, obligations, stages."""
-    members = record_to_json(record)
     names = ("effect", "would", "actors", "way", "grant", "findings", "obligations", "charges", "cost", "stages")
     more = ("approval_id", "approved_by", "quarantined_until", "mcp_session", "environment", "digest", "withheld")
     return {f"aegis_{name}": members[name] for name in (*names, *more) if members.get(name) not in (None, "", [], 0)}
@@ -239,7 +232,7 @@ def _refusals(record: RefusalsRecord) -> dict[str, Json]:
     action_id, action, disposition_id, disposition = _ACTIONS[Effect.DENY]
     return _class(API_ACTIVITY, _APPLICATION) | {
         "activity_name": "refusals",
-        "message": f"{record.count} calls were refused: {record.reason.value}",
+        "message": refusals_sentence(record),
         "count": record.count,
         "start_time": start,
         "end_time": end,
@@ -264,7 +257,7 @@ def _approval(record: ApprovalRecord) -> dict[str, Json]:
     person: dict[str, Json] = {"user": {"name": record.by, "type_id": 1, "type": "User"}}
     return _class(API_ACTIVITY, _APPLICATION) | {
         "activity_name": f"approval {record.step.value}",
-        "message": f"{record.by or 'time'}: {record.scope}: {record.tool} {record.action}: {record.step.value}",
+        "message": approval_sentence(record),
         "action_id": action_id,
         "action": action,
         "disposition_id": 8 if is_through else disposition_id,
@@ -286,10 +279,9 @@ def _approval(record: ApprovalRecord) -> dict[str, Json]:
     }
 
 
-def _base(record: Record) -> dict[str, Json]:
-    members = record_to_json(record)
+def _base(entry: Entry) -> dict[str, Json]:
     return _class(_BASE_EVENT, _UNCATEGORIZED) | {
-        "activity_name": str(members["kind"]),
-        "message": f"record of kind {members['kind']}",
-        "unmapped": {f"aegis_{name}": value for name, value in members.items() if name not in ("v", "time")},
+        "activity_name": entry.kind,
+        "message": f"record of kind {entry.kind}",
+        "unmapped": {f"aegis_{name}": value for name, value in entry.members.items() if name not in ("v", "time")},
     }
