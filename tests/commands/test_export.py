@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aegis_authz.commands.export import Export, Source, Trouble
+from aegis_authz.commands.export import Export, ExportNotes, Source
 from aegis_authz.commands.faults import Unable
-from aegis_authz.ports.receiver import OutgoingEvent, Undelivered
+from aegis_authz.ports.receiver import DeliveryFault, OutgoingEvent
 from aegis_authz.siem.event import Parameters
 from aegis_authz.siem.formats import Format, Shape
 from tests.support.exported_records import EVERY, lines, payment, write_log
@@ -37,11 +37,11 @@ class Taker:
     def deliver(self, events: Sequence[OutgoingEvent]) -> None:
         step = self._script.pop(0) if self._script else "take"
         if step == "later":
-            raise Undelivered("is busy", is_final=False)
+            raise DeliveryFault("is busy", is_final=False)
         if step == "die":
             raise Killed
         if self._poison and any(self._poison in event.text for event in events):
-            raise Undelivered("cannot read it", is_final=True)
+            raise DeliveryFault("cannot read it", is_final=True)
         self.taken += [event.id for event in events]
         if step == "die after":
             raise Killed
@@ -57,11 +57,11 @@ class Diary:
         self.told: list[str] = []
         self.waited: list[float] = []
 
-    def trouble(self) -> Trouble:
-        return Trouble(
-            unreadable=lambda fault: self.told.append(f"unreadable {fault}"),
-            refused=lambda event, why: self.told.append(f"refused {event.id} {why}"),
-            waiting=lambda why, pause: self.told.append(f"waiting {why} {pause:g}"),
+    def notes(self) -> ExportNotes:
+        return ExportNotes(
+            line_fault=lambda fault: self.told.append(f"unreadable {fault}"),
+            event_fault=lambda event, why: self.told.append(f"refused {event.id} {why}"),
+            delay=lambda why, pause: self.told.append(f"waiting {why} {pause:g}"),
             wait=self.waited.append,
         )
 
@@ -76,7 +76,7 @@ def export(
 ) -> Export:
     source = Source(folder / "records", folder / "cursor", since, from_now)
     shape = Shape(Format.JSON, Parameters.CLEAR, UTC, "1.0.0")
-    job = Export(source, shape, taker, (diary or Diary()).trouble(), patience, 10)
+    job = Export(source, shape, taker, (diary or Diary()).notes(), patience, 10)
     job.start()
     return job
 

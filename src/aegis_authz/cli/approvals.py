@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState, OptionalState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState, OptionalState, records_folder, since_option
 from aegis_authz.cli.standing_decisions import add_standing_decisions
 
 app = typer.Typer(help="See the calls that wait for a human, and decide them.", no_args_is_help=True)
@@ -207,15 +207,13 @@ def figures(
     Example: aegis approvals figures --by rule --since 7d
     """
     from aegis_authz.cli.approvals_text import figures_table
-    from aegis_authz.cli.moments import read_moment
     from aegis_authz.commands.approvals import read_grouping, recorded_oversight
 
     try:
         grouping = read_grouping(by)
-        moment = read_moment(since, time.time()) if since else 0.0
     except ValueError as fault:
         raise typer.BadParameter(str(fault)) from None
-    records = folder if folder is not None else (state or DEFAULT_STATE) / "records"
+    moment, records = since_option(since), records_folder(folder, state)
     with exits_on_faults("approvals figures"):
         rows = recorded_oversight(records, grouping, moment)
     if as_json:

@@ -11,7 +11,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder, since_option
 
 if TYPE_CHECKING:
     from aegis_authz.core.effect import Effect
@@ -52,7 +52,7 @@ def verify(
     from aegis_authz.commands.records import verify_records
 
     with exits_on_faults("audit"):
-        reports = verify_records(_records(folder, state), state, key, expect)
+        reports = verify_records(records_folder(folder, state), state, key, expect)
     typer.echo(report_json(reports) if as_json else "\n".join(report_lines(reports)))
     if not all(report.is_intact for report in reports):
         raise typer.Exit(REFUSED)
@@ -72,7 +72,7 @@ def checkpoint(
     from aegis_authz.commands.records import newest_checkpoints
 
     with exits_on_faults("audit"):
-        notes = newest_checkpoints(_records(folder, state), state, key)
+        notes = newest_checkpoints(records_folder(folder, state), state, key)
         if out is not None:
             out.write_bytes(notes)
     if out is None:
@@ -113,9 +113,9 @@ def tail(
 
     if mark not in (0, *MARKS):
         raise typer.BadParameter(f"a mark is one of {', '.join(map(str, sorted(MARKS)))}", param_hint="--limit-at")
-    record_filter = RecordFilter("", agent, _effect(effect), _reason(reason), tool, _moment(since), mark)
+    record_filter = RecordFilter("", agent, _effect(effect), _reason(reason), tool, since_option(since), mark)
     amount = count if count is not None else _ALL if since else _LAST
-    records = _records(folder, state)
+    records = records_folder(folder, state)
     if follow:
         with exits_on_faults("audit"):
             follow_tail(records, amount, record_filter, as_json, lambda: time.sleep(_LOOK_EVERY))
@@ -181,7 +181,7 @@ def show(
     from aegis_authz.cli.audit_text import in_full, records_json
     from aegis_authz.commands.records import decision_records
 
-    records = _records(folder, state)
+    records = records_folder(folder, state)
     with exits_on_faults("audit"):
         matches = decision_records(records, decision_id)
     if as_json:
@@ -209,16 +209,3 @@ def _reason(word: str) -> Reason | None:
         return read_reason(word) if word else None
     except ValueError as fault:
         raise typer.BadParameter(str(fault)) from None
-
-
-def _moment(text: str) -> float:
-    from aegis_authz.cli.moments import read_moment
-
-    try:
-        return read_moment(text, time.time()) if text else 0.0
-    except ValueError as fault:
-        raise typer.BadParameter(str(fault)) from None
-
-
-def _records(folder: Path | None, state: Path | None) -> Path:
-    return folder if folder is not None else (state or DEFAULT_STATE) / "records"

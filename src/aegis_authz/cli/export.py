@@ -13,12 +13,12 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, OptionalState
+from aegis_authz.cli.options import OptionalState, records_folder, since_option
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from aegis_authz.commands.export import Export, Trouble
+    from aegis_authz.commands.export import Export, ExportNotes
     from aegis_authz.ports.receiver import OutgoingEvent
     from aegis_authz.siem.formats import Shape
 
@@ -74,11 +74,11 @@ def export(
     from aegis_authz.commands.receivers import Destination, open_receiver
 
     shape = _shape(form, parameters, zone)
-    source = Source(folder or (state or DEFAULT_STATE) / "records", cursor, _moment(since), from_now)
+    source = Source(records_folder(folder, state), cursor, since_option(since), from_now)
     destination = Destination(to, token_file, ca, certificate, index, ack, name or socket.gethostname())
     with exits_on_faults("export"):
         receiver = open_receiver(destination, shape.version) if to else StandardOutput()
-        job = Export(source, shape, receiver, _trouble(), float("inf") if follow else patience, MOST_EVENTS)
+        job = Export(source, shape, receiver, _notes(), float("inf") if follow else patience, MOST_EVENTS)
         run_export(job, follow, lambda: time.sleep(_LOOK_EVERY))
 
 
@@ -114,20 +114,17 @@ def run_export(job: Export, follow: bool, wait: Callable[[], None]) -> None:
         raise typer.Exit(REFUSED)
 
 
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text)
-
-
-def _trouble() -> Trouble:
-    from aegis_authz.commands.export import Trouble
+def _notes() -> ExportNotes:
+    from aegis_authz.cli.audit_text import printable
+    from aegis_authz.commands.export import ExportNotes
 
     def say(text: str) -> None:
-        typer.echo(f"aegis export: {_printable(text)}", err=True)
+        typer.echo(f"aegis export: {printable(text)}", err=True)
 
-    return Trouble(
-        unreadable=lambda fault: say(f"left out: {fault}"),
-        refused=lambda event, why: say(f"refused for good: event {event.id}: {why}"),
-        waiting=lambda why, pause: say(f"the receiver {why}; again in {pause:.0f} s"),
+    return ExportNotes(
+        line_fault=lambda fault: say(f"left out: {fault}"),
+        event_fault=lambda event, why: say(f"refused for good: event {event.id}: {why}"),
+        delay=lambda why, pause: say(f"the receiver {why}; again in {pause:.0f} s"),
         wait=time.sleep,
     )
 
@@ -161,12 +158,3 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
         raise typer.BadParameter(f"no time zone {name!r}", param_hint="--zone") from None
-
-
-def _moment(text: str) -> float:
-    from aegis_authz.cli.moments import read_moment
-
-    try:
-        return read_moment(text, time.time()) if text else 0.0
-    except ValueError as fault:
-        raise typer.BadParameter(str(fault), param_hint="--since") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -21,3 +22,18 @@ Agent = Annotated[str, typer.Option("--agent", help="The agent.")]
 
 HERE = (Path("agents"), Path("tools"))
 """The folders of documents a command takes where it stands in a folder with both of them."""
+
+
+def since_option(text: str) -> float:
+    """Epoch seconds of what `--since` says, 0 where it says nothing. Raises typer.BadParameter."""
+    from aegis_authz.cli.moments import read_moment
+
+    try:
+        return read_moment(text, time.time()) if text else 0.0
+    except ValueError as fault:
+        raise typer.BadParameter(str(fault), param_hint="--since") from None
+
+
+def records_folder(folder: Path | None, state: Path | None) -> Path:
+    """Where the records are: the folder that was named, else that of the mesh in `state`."""
+    return folder if folder is not None else (state or DEFAULT_STATE) / "records"

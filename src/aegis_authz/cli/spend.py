@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState
+from aegis_authz.cli.options import AsJson, OptionalState, records_folder, since_option
 
 _DEFAULT_BY = "tenant,tool"
 
@@ -42,16 +41,14 @@ def spend(
 
     Example: aegis spend --by agent,day --since 7d
     """
-    from aegis_authz.cli.moments import read_moment
     from aegis_authz.cli.spend_text import FOCUS_BY, spend_csv, spend_json, spend_table
     from aegis_authz.commands.spend import read_dimensions, recorded_spend
 
     try:
         dimensions = FOCUS_BY if csv is not None else read_dimensions(by)
-        moment = read_moment(since, time.time()) if since else 0.0
     except ValueError as fault:
         raise typer.BadParameter(str(fault)) from None
-    records = folder if folder is not None else (state or DEFAULT_STATE) / "records"
+    moment, records = since_option(since), records_folder(folder, state)
     with exits_on_faults("spend"):
         rows = recorded_spend(records, dimensions, moment)
     if csv is not None:

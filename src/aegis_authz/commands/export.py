@@ -17,7 +17,7 @@ from aegis_authz.adapters.records.cursor import (
 )
 from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.commands.faults import Unable, unable_on
-from aegis_authz.ports.receiver import OutgoingEvent, Receiver, Undelivered
+from aegis_authz.ports.receiver import DeliveryFault, OutgoingEvent, Receiver
 from aegis_authz.siem.entry import Entry, EntryInvalid, read_entry
 from aegis_authz.siem.formats import Shape
 from aegis_authz.siem.occasion import Uses
@@ -47,21 +47,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ExportNotes:
     """What the one who watches the export is told: in each case the export goes on."""
 
-    unreadable: Callable[[str], None]
+    line_fault: Callable[[str], None]
     """A line holds no record; it is left out."""
-    refused: Callable[[OutgoingEvent, str], None]
+    event_fault: Callable[[OutgoingEvent, str], None]
     """The receiver never takes this event; it is left out."""
-    waiting: Callable[[str, float], None]
+    delay: Callable[[str, float], None]
     """The receiver does not take the batch now, for this reason; it is tried again after so many seconds."""
     wait: Callable[[float], None]
     """Lets so many seconds go by."""
 
 
 @dataclass(slots=True)
-class Exported:
+class ExportCount:
     """How many events were delivered, and how many never will be."""
 
     delivered: int = 0
@@ -76,12 +76,12 @@ class Export:
     source: Source
     shape: Shape
     receiver: Receiver
-    trouble: Trouble
+    notes: ExportNotes
     patience: float
     """Seconds for which a receiver that does not answer is tried; infinite when the export follows the logs."""
     most: int
     """Events of one batch."""
-    count: Exported = field(default_factory=Exported)
+    count: ExportCount = field(default_factory=ExportCount)
     _places: dict[str, Place] = field(default_factory=dict)
     _uses: Uses | None = None
 
@@ -120,38 +120,38 @@ class Export:
             return read_entry(placed.line)
         except EntryInvalid as fault:
             self.count.unreadable += 1
-            self.trouble.unreadable(str(fault))
+            self.notes.line_fault(str(fault))
             return None
 
     def _deliver(self, events: Sequence[OutgoingEvent]) -> None:
         """Deliver all of them; halves of a batch that is refused for good, until what is refused stands alone."""
         try:
             self._insist(events)
-        except Undelivered as fault:
+        except DeliveryFault as fault:
             if len(events) > 1:
                 half = len(events) // 2
                 self._deliver(events[:half])
                 self._deliver(events[half:])
                 return
             self.count.refused += 1
-            self.trouble.refused(events[0], str(fault))
+            self.notes.event_fault(events[0], str(fault))
         else:
             self.count.delivered += len(events)
 
     def _insist(self, events: Sequence[OutgoingEvent]) -> None:
-        """Try until they are delivered. Raises Undelivered when they never will be, Unable after the patience."""
+        """Try until they are delivered. Raises DeliveryFault when they never will be, Unable after the patience."""
         pause, waited = _FIRST_PAUSE, 0.0
         while True:
             try:
                 self.receiver.deliver(events)
-            except Undelivered as fault:
+            except DeliveryFault as fault:
                 if fault.is_final:
                     raise
                 if waited >= self.patience:
                     raise Unable(f"the receiver {fault}; {len(events)} events wait at the cursor") from None
                 pause = max(pause, fault.wait)
-                self.trouble.waiting(str(fault), pause)
-                self.trouble.wait(pause)
+                self.notes.delay(str(fault), pause)
+                self.notes.wait(pause)
                 waited += pause
                 pause = min(2 * pause, _LAST_PAUSE)
             else:

@@ -21,7 +21,7 @@ class OutgoingEvent:
     text: str
 
 
-class Undelivered(Exception):
+class DeliveryFault(Exception):
     """A receiver did not take a batch; the message says why and is fit to show.
 
     `is_final`: the same events would be refused again. `wait` is for how many seconds the receiver asks to be left
@@ -38,7 +38,7 @@ class Receiver(Protocol):
     """Takes events, at least once each: what was delivered is on the other side when `deliver` returns."""
 
     def deliver(self, events: Sequence[OutgoingEvent]) -> None:
-        """Send all of them, in their order. Raises Undelivered, after which none counts as delivered."""
+        """Send all of them, in their order. Raises DeliveryFault, after which none counts as delivered."""
         ...
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from aegis_authz.adapters.siem.http import HttpPoster
 from aegis_authz.adapters.siem.otlp_logs import OtlpLogs
-from aegis_authz.ports.receiver import OutgoingEvent, Undelivered
+from aegis_authz.ports.receiver import DeliveryFault, OutgoingEvent
 from tests.support.siem_receivers import OtlpServer, http_serving
 
 EVENTS = [OutgoingEvent(f"w:{number}:aa", 1_800_000_000.5, "decision", number, '{"a":1}') for number in (6, 5, 4, 1)]
@@ -47,7 +47,7 @@ def test_each_event_is_a_log_record_of_its_severity(server: OtlpServer, logs: Ot
 
 def test_what_the_receiver_rejects_is_refused_for_good(server: OtlpServer, logs: OtlpLogs) -> None:
     server.rejects = 2
-    with pytest.raises(Undelivered, match="rejected 2 of 4: not these") as fault:
+    with pytest.raises(DeliveryFault, match="rejected 2 of 4: not these") as fault:
         logs.deliver(EVENTS)
     assert fault.value.is_final
 
@@ -59,6 +59,6 @@ def test_an_answer_that_is_no_success_delivers_nothing(
     server: OtlpServer, logs: OtlpLogs, status: int, content: bytes, is_final: bool
 ) -> None:
     server.faults.append((status, content))
-    with pytest.raises(Undelivered) as fault:
+    with pytest.raises(DeliveryFault) as fault:
         logs.deliver(EVENTS)
     assert fault.value.is_final is is_final and server.taken == []

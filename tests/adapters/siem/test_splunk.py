@@ -8,7 +8,7 @@ import pytest
 
 from aegis_authz.adapters.siem.http import HttpPoster
 from aegis_authz.adapters.siem.splunk import SplunkCollector
-from aegis_authz.ports.receiver import OutgoingEvent, Undelivered
+from aegis_authz.ports.receiver import DeliveryFault, OutgoingEvent
 from tests.support.siem_receivers import TOKEN, SplunkServer, http_serving
 
 EVENTS = [
@@ -54,7 +54,7 @@ def test_a_batch_is_delivered_only_when_the_indexer_has_it(server: SplunkServer,
 def test_an_indexer_that_never_acknowledges_leaves_the_batch_undelivered(server: SplunkServer) -> None:
     server.looks_until_ack = 1_000_000
     collector = made(server, ticks=iter([0.0, 30.0, 61.0]))
-    with pytest.raises(Undelivered, match="did not acknowledge within 60 s") as fault:
+    with pytest.raises(DeliveryFault, match="did not acknowledge within 60 s") as fault:
         collector.deliver(EVENTS)
     collector.close()
     assert not fault.value.is_final and server.taken == []
@@ -80,14 +80,14 @@ def test_an_answer_that_is_no_success_delivers_nothing(
     server: SplunkServer, collector: SplunkCollector, status: int, content: bytes, is_final: bool
 ) -> None:
     server.faults.append((status, content))
-    with pytest.raises(Undelivered) as fault:
+    with pytest.raises(DeliveryFault) as fault:
         collector.deliver(EVENTS)
     assert fault.value.is_final is is_final and server.taken == []
 
 
 def test_a_wrong_token_ends_nothing_and_is_in_no_fault(server: SplunkServer) -> None:
     collector = made(server, token="wrong-secret")  # wrong
-    with pytest.raises(Undelivered, match="403") as fault:
+    with pytest.raises(DeliveryFault, match="403") as fault:
         collector.deliver(EVENTS)
     collector.close()
     assert not fault.value.is_final and "wrong-secret" not in str(fault.value)
@@ -98,7 +98,7 @@ def test_a_collector_that_is_away_is_tried_again_later() -> None:
     with http_serving(server):
         pass
     collector = made(server)
-    with pytest.raises(Undelivered, match="cannot be reached") as fault:
+    with pytest.raises(DeliveryFault, match="cannot be reached") as fault:
         collector.deliver(EVENTS)
     collector.close()
     assert not fault.value.is_final

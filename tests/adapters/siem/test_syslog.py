@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 
 from aegis_authz.adapters.siem.syslog import Syslog
-from aegis_authz.ports.receiver import OutgoingEvent, Undelivered
+from aegis_authz.ports.receiver import DeliveryFault, OutgoingEvent
 from tests.support.authority import Authority
 from tests.support.siem_receivers import SyslogServer
 
@@ -79,7 +79,7 @@ def test_over_tls_the_receiver_must_be_who_it_says(tmp_path: Path) -> None:
             Syslog("localhost", server.port, ssl.create_default_context(), "mesh-1"),
             Syslog("127.0.0.1", server.port, ssl.create_default_context(cafile=authority.file), "mesh-1"),
         ):
-            with pytest.raises(Undelivered, match="cannot be reached: SSLCertVerificationError"):
+            with pytest.raises(DeliveryFault, match="cannot be reached: SSLCertVerificationError"):
                 syslog.deliver([EVENT])
             syslog.close()
     assert len(server.messages) == 2
@@ -93,7 +93,7 @@ def test_a_connection_that_was_ended_is_made_anew_and_nothing_is_lost(server: Sy
         try:
             syslog.deliver([EVENT])
             break
-        except Undelivered as fault:
+        except DeliveryFault as fault:
             assert not fault.is_final
     assert len(server.wait_for(2)) >= 2
     assert server.connections == 2
@@ -104,11 +104,11 @@ def test_a_receiver_that_reads_nothing_has_not_taken_it() -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         syslog = Syslog("127.0.0.1", listener.getsockname()[1], None, "m", lambda _: None, Stalled())
         big = OutgoingEvent("w:1:aa", 0.0, "decision", 6, "x" * 60_000)
-        with pytest.raises(Undelivered, match="cannot be reached: TimeoutError"):
+        with pytest.raises(DeliveryFault, match="cannot be reached: TimeoutError"):
             syslog.deliver([big] * 4)
 
 
 def test_an_event_that_no_receiver_takes_is_refused_by_itself(syslog: Syslog) -> None:
-    with pytest.raises(Undelivered, match="event w:1:aa is longer than 65536 bytes") as fault:
+    with pytest.raises(DeliveryFault, match="event w:1:aa is longer than 65536 bytes") as fault:
         syslog.deliver([OutgoingEvent("w:1:aa", 0.0, "decision", 6, "x" * 70_000)])
     assert fault.value.is_final

@@ -15,7 +15,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from aegis_authz.adapters.siem.http import HttpPoster
 from aegis_authz.core.json_value import Json
-from aegis_authz.ports.receiver import OutgoingEvent, Undelivered
+from aegis_authz.ports.receiver import DeliveryFault, OutgoingEvent
 
 _SEVERITIES = {
     6: SeverityNumber.SEVERITY_NUMBER_INFO,
@@ -37,7 +37,7 @@ class OtlpLogs:
         self._scope = InstrumentationScope(name="aegis_authz.export", version=version)
 
     def deliver(self, events: Sequence[OutgoingEvent]) -> None:
-        """Send all of them in one request. Raises Undelivered, also for those that the answer calls rejected."""
+        """Send all of them in one request. Raises DeliveryFault, also for those that the answer calls rejected."""
         scope_logs = ScopeLogs(scope=self._scope, log_records=[_record(event) for event in events])
         request = ExportLogsServiceRequest(
             resource_logs=[ResourceLogs(resource=self._resource, scope_logs=[scope_logs])]
@@ -46,9 +46,9 @@ class OtlpLogs:
         try:
             answer = ExportLogsServiceResponse.FromString(content)
         except DecodeError:
-            raise Undelivered("answered no message of OTLP", is_final=False) from None
+            raise DeliveryFault("answered no message of OTLP", is_final=False) from None
         if answer.partial_success.rejected_log_records:
-            raise Undelivered(
+            raise DeliveryFault(
                 f"rejected {answer.partial_success.rejected_log_records} of {len(events)}: "
                 f"{answer.partial_success.error_message[:200]}",
                 is_final=True,

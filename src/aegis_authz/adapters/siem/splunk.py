@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from aegis_authz.adapters.siem.http import HttpPoster
-from aegis_authz.ports.receiver import OutgoingEvent, Undelivered
+from aegis_authz.ports.receiver import DeliveryFault, OutgoingEvent
 
 _PATIENCE = 60.0
 """Seconds within which the indexer must have acknowledged; Splunk's own forwarders wait 300."""
@@ -45,11 +45,11 @@ class SplunkCollector:
             self._headers["x-splunk-request-channel"] = self._channel
 
     def deliver(self, events: Sequence[OutgoingEvent]) -> None:
-        """Send all of them in one request and wait for their acknowledgement. Raises Undelivered."""
+        """Send all of them in one request and wait for their acknowledgement. Raises DeliveryFault."""
         body = "".join(map(self._member, events)).encode("utf-8")
         answer = _object(self._poster.post(f"{self._url}/services/collector/event", body, self._headers))
         if answer.get("code") != 0:
-            raise Undelivered(f"answered code {answer.get('code')!r}, not success", is_final=False)
+            raise DeliveryFault(f"answered code {answer.get('code')!r}, not success", is_final=False)
         if self._acks:
             self._await(answer.get("ackId"))
 
@@ -63,7 +63,7 @@ class SplunkCollector:
 
     def _await(self, ack_id: object) -> None:
         if isinstance(ack_id, bool) or not isinstance(ack_id, int):
-            raise Undelivered("gave no acknowledgement id: turn acknowledgement on for the token", is_final=False)
+            raise DeliveryFault("gave no acknowledgement id: turn acknowledgement on for the token", is_final=False)
         url = f"{self._url}/services/collector/ack?channel={self._channel}"
         give_up = self._clock() + _PATIENCE
         while True:
@@ -72,7 +72,7 @@ class SplunkCollector:
             if isinstance(acks, dict) and acks.get(str(ack_id)) is True:
                 return
             if self._clock() >= give_up:
-                raise Undelivered(f"did not acknowledge within {_PATIENCE:.0f} s", is_final=False)
+                raise DeliveryFault(f"did not acknowledge within {_PATIENCE:.0f} s", is_final=False)
             self._sleep(_LOOK_EVERY)
 
 
@@ -80,7 +80,7 @@ def _object(content: bytes) -> dict[str, object]:
     try:
         answer = json.loads(content)
     except (ValueError, RecursionError):
-        raise Undelivered("answered no JSON", is_final=False) from None
+        raise DeliveryFault("answered no JSON", is_final=False) from None
     if not isinstance(answer, dict):
-        raise Undelivered("answered no JSON object", is_final=False)
+        raise DeliveryFault("answered no JSON object", is_final=False)
     return answer

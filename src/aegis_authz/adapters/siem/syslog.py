@@ -14,7 +14,7 @@ import termios
 import time
 from collections.abc import Callable, Sequence
 
-from aegis_authz.ports.receiver import OutgoingEvent, Undelivered
+from aegis_authz.ports.receiver import DeliveryFault, OutgoingEvent
 from aegis_authz.siem.moment import iso_time
 
 _SECONDS = 10.0
@@ -43,7 +43,7 @@ class Syslog:
         self._connection: socket.socket | None = None
 
     def deliver(self, events: Sequence[OutgoingEvent]) -> None:
-        """Send all of them and wait until they have arrived. Raises Undelivered."""
+        """Send all of them and wait until they have arrived. Raises DeliveryFault."""
         frames = b"".join(self._frame(event) for event in events)
         try:
             connection = self._connected()
@@ -52,7 +52,7 @@ class Syslog:
             self._await_arrival(connection)
         except (OSError, ssl.SSLError) as fault:
             self.close()
-            raise Undelivered(f"cannot be reached: {type(fault).__name__}", is_final=False) from None
+            raise DeliveryFault(f"cannot be reached: {type(fault).__name__}", is_final=False) from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -88,7 +88,7 @@ class Syslog:
         head = f"<{priority}>1 {iso_time(event.time)} ".encode() + self._hostname
         message = head + b" aegis - " + event.kind.encode("ascii") + b" - " + _BOM + event.text.encode("utf-8")
         if len(message) > _MOST:
-            raise Undelivered(f"event {event.id} is longer than {_MOST} bytes", is_final=True)
+            raise DeliveryFault(f"event {event.id} is longer than {_MOST} bytes", is_final=True)
         return b"%d " % len(message) + message
 
 
