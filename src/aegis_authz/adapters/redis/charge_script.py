@@ -186,7 +186,7 @@ def read_plain_accounts(numbers: object, charging: Charging | None, now: Millis)
             calls, per, most, amount = measure
             used, resets_at = amount - (-number // per), Millis(now - (-number // calls))
         else:
-            used, most, resets_at = 1, 0, now
+            raise ValueError("an account of a charge that is not plain")
         if used > most:
             raise ValueError("not how a plain charge can stand")
         accounts.append(Account(limit.id, used, most - used, most, resets_at, within))
