@@ -33,7 +33,6 @@ const MOST_HELD = 1000;
 
 interface Kept {
   readonly permit: Permit;
-  readonly args: string;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -86,14 +85,16 @@ export class Governor {
     if (name === undefined || this.waits) {
       return undefined; // who waits does so in the call
     }
-    if (this.#kept.has(call.id)) {
+    const question = questionOf(call);
+    if (this.#kept.has(question)) {
       return undefined;
     }
     try {
       const permit = await this.#judged(name, call);
-      const timer = setTimeout(() => void this.#dropped(call.id), KEPT_SECONDS * 1000);
+      await this.#dropped(question); // that of a question that was asked at the same time
+      const timer = setTimeout(() => void this.#dropped(question), KEPT_SECONDS * 1000);
       timer.unref();
-      this.#kept.set(call.id, { permit, args: JSON.stringify(call.args), timer });
+      this.#kept.set(question, { permit, timer });
       return undefined;
     } catch (fault) {
       if (fault instanceof AegisError) {
@@ -144,20 +145,20 @@ export class Governor {
 
   /** Leave that was given ahead, for this very call, once. */
   #taken(call: ToolCall): Permit | undefined {
-    const kept = this.#kept.get(call.id);
-    if (kept === undefined || kept.args !== JSON.stringify(call.args)) {
-      return undefined;
-    }
-    this.#kept.delete(call.id);
-    clearTimeout(kept.timer);
-    return kept.permit;
+    return this.#removed(questionOf(call));
   }
 
-  async #dropped(id: string): Promise<void> {
-    const kept = this.#kept.get(id);
-    this.#kept.delete(id);
-    if (kept !== undefined) {
-      await this.#evaluation.report(kept.permit, "not_called");
+  #removed(question: string): Permit | undefined {
+    const kept = this.#kept.get(question);
+    this.#kept.delete(question);
+    clearTimeout(kept?.timer);
+    return kept?.permit;
+  }
+
+  async #dropped(question: string): Promise<void> {
+    const permit = this.#removed(question);
+    if (permit !== undefined) {
+      await this.#evaluation.report(permit, "not_called");
     }
   }
 
@@ -165,6 +166,11 @@ export class Governor {
     const { functions = {} } = this.#governance;
     return Object.hasOwn(functions, call.name) ? functions[call.name] : undefined;
   }
+}
+
+/** What leave was given for: models name calls, and may give two of them one name. */
+function questionOf({ id, name, args }: ToolCall): string {
+  return JSON.stringify([id, name, args]);
 }
 
 /** What a program is told of a call that did not go through: never a token, never a result. */

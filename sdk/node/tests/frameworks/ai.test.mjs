@@ -102,3 +102,16 @@ test("a refusal inside of a tool is its error, and what runs elsewhere cannot be
   assert.match(shown(model), /No\./);
   assert.throws(() => paying(aegis, undefined), /is not executed here/);
 });
+
+test("leave for a call is none for another tool, though the model gave both calls one id", async (t) => {
+  const { aegis } = await judgingMesh(t, ({ action }) => (action === "look" ? { effect: "allow" } : deniedContext("No.")));
+  const inputSchema = z.object({ amount: z.number() });
+  const named = { look: tool({ inputSchema, execute: () => "looked" }), pay: tool({ inputSchema, execute: () => assert.fail("called") }) };
+  const functions = { look: { tool: "ledger", action: "look" }, pay: { tool: "ledger", action: "pay" } };
+  const { tools, toolApproval } = aegisTools(aegis, named, { functions });
+  const asked = (toolName) => toolApproval({ toolCall: { toolName, toolCallId: "call_1", input: { amount: 1 } } });
+  assert.equal(await asked("look"), undefined);
+  assert.deepEqual(await asked("pay"), { type: "denied", reason: "No." });
+  await assert.rejects(tools.pay.execute({ amount: 1 }, { toolCallId: "call_1" }), /No\./);
+  assert.equal(await tools.look.execute({ amount: 1 }, { toolCallId: "call_1" }), "looked");
+});
