@@ -62,3 +62,11 @@ test("an abort and a timeout are those of axios", async (t) => {
   await assert.rejects(client.get(TOOL, { timeout: 20 }), (fault) => fault.code === "ECONNABORTED" || fault.code === "ETIMEDOUT");
   await assert.rejects(client.get(TOOL, { signal: AbortSignal.abort() }), axios.isCancel);
 });
+
+test("an axios that would send past the mesh is refused", async (t) => {
+  const { aegis } = await smallMesh(t, answering);
+  for (const VERSION of ["1.11.0", "0.30.2", "1.x", undefined]) {
+    assert.throws(() => axiosAdapter(aegis, { ...axios, VERSION }), /would send past the mesh/);
+  }
+  assert.doesNotThrow(() => axiosAdapter(aegis, { ...axios, VERSION: "2.0.0" }));
+});
