@@ -51,6 +51,8 @@ export function send(
     request.once("close", () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
+      // an answer that changes the protocol ends with neither an error nor a response; what was settled stays
+      reject(new TypeError("fetch failed", { cause: new Error("the connection was closed without an answer") }));
     });
     request.on("error", (fault) => {
       if (signal?.aborted === true) {

@@ -255,3 +255,10 @@ test("nothing is sent after the end", async (t) => {
   await assert.rejects(aegis.fetch(TOOL), /this Aegis is closed/);
   assert.equal(requests.length, 1);
 });
+
+test("an answer that changes the protocol ends the call", async (t) => {
+  const { aegis } = await smallMesh(t, (request) => {
+    request.socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
+  });
+  await assert.rejects(aegis.fetch(`${TOOL}/x`), (fault) => fault instanceof TypeError && /without an answer/.test(fault.cause.message));
+});
