@@ -108,7 +108,7 @@ export class Evaluation {
       if (!(error instanceof AegisError || error instanceof TypeError)) {
         throw error;
       }
-      fault = withheld(permit, error.message);
+      fault = redacts ? withheld(permit, error.message) : new AegisError(error.message);
     }
     if (redacts) {
       throw fault;
@@ -144,7 +144,7 @@ export class Evaluation {
 /** Fails closed: what is not understood is no permit. */
 function permit(context: Members, given: Members): Permit {
   const outcome = memberOf(context, "outcome");
-  const obligations = memberOf(context, "obligations") ?? [];
+  const obligations = Object.hasOwn(context, "obligations") ? memberOf(context, "obligations") : [];
   const decisionId = textOf(context, "decision_id");
   const endpoint = isMembers(outcome) ? textOf(outcome, "endpoint") : "";
   const ticket = isMembers(outcome) ? textOf(outcome, "ticket") : "";

@@ -69,7 +69,7 @@ test("an outcome that cannot be told is a warning, for the function was called",
   const { aegis } = await judgingMesh(t, () => ({ effect: "allow", outcome }));
   const warned = new Promise((resolve) => process.once("warning", resolve));
   assert.equal(await aegis.wrap(() => "paid", OF)(), "paid");
-  assert.match((await warned).message, /the outcome of d1 was not reported/);
+  assert.match((await warned).message, /the outcome of d1 was not reported: the mesh's evaluation endpoint cannot be reached/);
 });
 
 test("an error of the function is its own, and told to the mesh as a failure", async (t) => {
@@ -120,6 +120,7 @@ test("without a mesh, a clear answer or a place to report to, nothing is called"
   const unclear = [
     { obligations: [{ id: "result", type: "notification" }] },
     { obligations: "redact" },
+    { obligations: null },
     { obligations: [{ id: "arguments", type: "redact" }] },
     { outcome: {} },
     { outcome: null },
