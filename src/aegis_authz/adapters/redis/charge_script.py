@@ -186,7 +186,7 @@ def read_plain_accounts(numbers: object, charging: Charging | None, now: Millis)
             calls, per, most, amount = measure
             used, resets_at = amount - (-number // per), Millis(now - (-number // calls))
         else:
-            raise ValueError("an account of a charge that is not plain")
+            raise ValueError("an account of a charge that is not plain")  # noqa: TRY004  # an answer of the store, no argument
         if used > most:
             raise ValueError("not how a plain charge can stand")
         accounts.append(Account(limit.id, used, most - used, most, resets_at, within))
