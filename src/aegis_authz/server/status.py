@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from aegis_authz.core.address import read_tcp_address
+from aegis_authz.server.head_deadline import HeadDeadline
 from aegis_authz.server.readiness import Readiness
 
 _TICK_SECONDS = 1.0
@@ -32,6 +33,7 @@ class StatusServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=HeadDeadline,
                 log_config=None,
                 access_log=False,
                 lifespan="off",
