@@ -300,6 +300,21 @@ async def test_what_a_function_cannot_do_is_a_denial_and_gives_nothing_away(obli
     assert "secret" not in answer.text
 
 
+async def test_a_sanitize_that_does_not_say_what_is_redacted_is_false(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = CheckHandler.answer
+
+    async def without_terms(handler: CheckHandler, *call: Any) -> Any:
+        answer = await answered(handler, *call)
+        return replace(answer, metadata={"decision_id": answer.metadata["decision_id"]})
+
+    monkeypatch.setattr(CheckHandler, "answer", without_terms)
+    world.answers = [sanitized(Target.RESPONSE)]
+    answer = await world.ask(search("redact"))
+    assert (answer.json()["decision"], answer.json()["context"]["reason"]) == (False, "INTERNAL_FAULT")
+
+
 async def test_arguments_come_back_redacted_and_on_record(world: World) -> None:
     world.answers = [sanitized(Target.REQUEST)]
     context = (await world.ask(search("redact"))).json()["context"]

@@ -20,6 +20,7 @@ from aegis_authz.check.settling import AGENT_REPORT
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.withhold import withheld
 from aegis_authz.core.decision import Obligation, Redact, RedactionTerms, Target
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -116,7 +117,8 @@ class EvaluationDesk:
 
     async def _allowed(self, http: HttpCall, answer: Answer, began: float) -> Reply:
         question, decision_id = await _read(read_question, http), answer.metadata[DECISION_METADATA]
-        obligations = read_terms(answer.metadata).obligations if _OBLIGATIONS in answer.metadata else ()
+        has_terms = answer.effect is Effect.SANITIZE or _OBLIGATIONS in answer.metadata
+        obligations = read_terms(answer.metadata).obligations if has_terms else ()
         demands: list[Json] = []
         if _of(obligations, Target.REQUEST):
             arguments = dict(question.arguments)
