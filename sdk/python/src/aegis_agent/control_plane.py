@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import ssl
-import urllib.error
 import urllib.parse
-import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
 from aegis_agent.enrolment import Enrolment
 from aegis_agent.errors import AegisUnavailable, Standing
+from aegis_agent.exchange import Exchange
 from aegis_agent.key import AgentKey
-from aegis_agent.strict_json import parse_object
 
 SECONDS = 10
 """How long each read of an answer may take."""
@@ -32,13 +29,6 @@ class AgentToken:
     life: float
 
 
-class _Unmoved(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: an assertion is for the endpoint that it names."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 class ControlPlane:
     """The control plane of one agent's mesh."""
 
@@ -46,9 +36,7 @@ class ControlPlane:
         """`tls` verifies its certificate; None is for the authorities of the system."""
         self._enrolment = enrolment
         self._key = key
-        handlers = [] if tls is None else [urllib.request.HTTPSHandler(context=tls)]
-        # no proxy of the environment either: within `aegis agent run` it is the mesh's own
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Unmoved(), *handlers)
+        self._exchange = Exchange("the control plane", tls, SECONDS, _MOST_BYTES)
 
     def obtain(self) -> AgentToken:
         """A token that is bound to the key (RFC 7523, RFC 9449). Raises AegisUnavailable."""
@@ -59,7 +47,8 @@ class ControlPlane:
             "client_assertion": self._key.assertion(agent, url),
         }
         headers = {"DPoP": self._key.proof("POST", url, "", b""), "Accept": "application/json"}
-        status, answer, _ = self._ask(url, urllib.parse.urlencode(form).encode("ascii"), headers)
+        reply = self._exchange.send(url, urllib.parse.urlencode(form).encode("ascii"), headers)
+        status, answer = reply.status, reply.members
         if status != 200:
             raise AegisUnavailable(f"the control plane at {url} issued no token to {agent}: {_why(status, answer)}")
         text, kind, life = (answer.get(name) for name in ("access_token", "token_type", "expires_in"))
@@ -75,29 +64,12 @@ class ControlPlane:
             raise AegisUnavailable("the mesh named no approval that could be asked about")
         # the address that an answer names is not asked: what answers a call does not choose whom we call
         url = f"{self._enrolment.control}/v1/approvals/{approval_id}/status"
-        status, answer, pause = self._ask(url, None, {"Accept": "application/json"})
+        reply = self._exchange.send(url, None, {"Accept": "application/json"})
+        status, answer, pause = reply.status, reply.members, reply.headers.get("retry-after", "")
         state, detail = answer.get("state"), answer.get("detail")
         if status != 200 or not isinstance(state, str) or not isinstance(detail, str):
             raise AegisUnavailable(f"the control plane does not say how {approval_id} stands: {_why(status, answer)}")
-        return Standing(state, detail, pause)
-
-    def _ask(self, url: str, form: bytes | None, headers: dict[str, str]) -> tuple[int, dict[str, Any], float]:
-        request = urllib.request.Request(url, form, headers)  # noqa: S310  # of the enrolment, http or https
-        try:
-            try:
-                response = self._opener.open(request, timeout=SECONDS)
-            except urllib.error.HTTPError as answer:  # a status that is no success: it says why
-                response = answer
-            with response:
-                body, status, pause = response.read(_MOST_BYTES + 1), response.status, response.headers["retry-after"]
-        except (OSError, http.client.HTTPException) as fault:
-            why = getattr(fault, "reason", "") or fault or type(fault).__name__
-            raise AegisUnavailable(f"the control plane does not answer at {url}: {why}") from None
-        try:
-            members = parse_object(body) if len(body) <= _MOST_BYTES else {}
-        except ValueError:
-            members = {}
-        return status, members, float(pause) if pause and pause.isdecimal() else _PAUSE
+        return Standing(state, detail, float(pause) if pause.isdecimal() else _PAUSE)
 
 
 def _why(status: int, answer: dict[str, Any]) -> str:

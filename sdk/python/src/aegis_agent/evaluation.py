@@ -5,19 +5,15 @@ Source: OpenID AuthZEN Authorization API 1.0, Access Evaluation; docs/evaluation
 
 from __future__ import annotations
 
-import http.client
 import json
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aegis_agent.answers import refusal_error
 from aegis_agent.enrolment import EVALUATION_VARIABLE, Enrolment
 from aegis_agent.errors import AegisError, AegisUnavailable, ApprovalNeeded, Standing
-from aegis_agent.strict_json import parse_object
+from aegis_agent.exchange import Exchange, Reply
 
 EVALUATION_PATH, OUTCOME_PATH = "/access/v1/evaluation", "/access/v1/outcome"
 REDACT = "redact"
@@ -31,22 +27,6 @@ _PLAIN = (str, int, float, bool, type(None))
 Headers = Callable[[str, str, bytes], dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer of the endpoint: what it says, and the headers it came with."""
-
-    status: int
-    headers: Mapping[str, str]
-    members: dict[str, Any]
-
-
-class _Unmoved(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: a proof is for the endpoint that it names."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
 class Evaluations:
     """The evaluation endpoint of one agent's mesh."""
 
@@ -57,9 +37,7 @@ class Evaluations:
         self._enrolment = enrolment
         self._headers = headers
         self._standing = standing
-        handlers = [] if tls is None else [urllib.request.HTTPSHandler(context=tls)]
-        # no proxy of the environment: within `aegis agent run` it is the mesh's own
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Unmoved(), *handlers)
+        self._exchange = Exchange("the mesh", tls, SECONDS, _MOST_BYTES)
 
     def ask(self, tool: str, action: str, arguments: Mapping[str, Any]) -> Permit:
         """As `Aegis.evaluate`."""
@@ -109,43 +87,26 @@ class Evaluations:
             return  # then it stays charged as it was estimated
 
     def _refused(
-        self, answer: Answered, context: dict[str, Any], tool: str, action: str, arguments: Mapping[str, Any]
+        self, answer: Reply, context: dict[str, Any], tool: str, action: str, arguments: Mapping[str, Any]
     ) -> AegisError:
         error = self._error(answer, context)
         if isinstance(error, ApprovalNeeded):
             error.repeat = lambda: self.ask(tool, action, arguments)
         return error
 
-    def _error(self, answer: Answered, members: dict[str, Any]) -> AegisError:
+    def _error(self, answer: Reply, members: dict[str, Any]) -> AegisError:
         if "reason" not in members:
             return AegisUnavailable(f"{self._enrolment.evaluation} answered with status {answer.status}")
         return refusal_error(answer.status, answer.headers, json.dumps(members).encode("utf-8"), self._standing)
 
-    def _post(self, path: str, document: Mapping[str, Any]) -> Answered:
+    def _post(self, path: str, document: Mapping[str, Any]) -> Reply:
         base = self._enrolment.evaluation
         if not base:
             raise AegisUnavailable(
                 f"nobody says where functions of {self._enrolment.agent} are asked about: set {EVALUATION_VARIABLE}"
             )
         url, body = f"{base}{path}", json.dumps(document, allow_nan=False).encode("utf-8")
-        headers = {**self._headers("POST", url, body), "content-type": "application/json"}
-        request = urllib.request.Request(url, body, headers)  # noqa: S310  # of the enrolment, http or https
-        try:
-            try:
-                response = self._opener.open(request, timeout=SECONDS)
-            except urllib.error.HTTPError as answer:  # a status that is no success: it says why
-                response = answer
-            with response:
-                content, status = response.read(_MOST_BYTES + 1), response.status
-                names = {name.lower(): value for name, value in response.headers.items()}
-        except (OSError, http.client.HTTPException) as fault:
-            why = getattr(fault, "reason", "") or fault or type(fault).__name__
-            raise AegisUnavailable(f"the mesh does not answer at {url}: {why}") from None
-        try:
-            members = parse_object(content) if len(content) <= _MOST_BYTES else {}
-        except ValueError:
-            members = {}
-        return Answered(status, names, members)
+        return self._exchange.send(url, body, {**self._headers("POST", url, body), "content-type": "application/json"})
 
 
 class Permit:
