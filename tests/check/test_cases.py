@@ -210,6 +210,21 @@ def check_headers(call: Call) -> dict[str, str]:
     return dict(call.headers) if call.session is None else {**call.headers, "mcp-session-id": call.session.id()}
 
 
+def token(call: Call) -> str:
+    """A token of the agent that makes the call."""
+    now = time.time()
+    return mint_token(
+        KEY,
+        issuer="aegis",
+        audience="mesh",
+        scope=Scope("acme", call.tenant, call.agent),
+        now=now,
+        ttl=60,
+        jti=secrets.token_hex(16),
+        grant=narrowings(call.grant, now),
+    )
+
+
 def check_request(call: Call) -> bytes:
     request = external_auth_pb2.CheckRequest()
     request.attributes.context_extensions[ROUTE_EXTENSION] = CATALOGUE_ROUTES.get(call.host, NO_ROUTE)
@@ -219,17 +234,7 @@ def check_request(call: Call) -> bytes:
     http.raw_body = call.raw.encode() if call.raw else b"" if call.body is None else orjson.dumps(call.body)
     headers = check_headers(call)
     if call.agent:
-        now = time.time()
-        headers["x-aegis-token"] = mint_token(
-            KEY,
-            issuer="aegis",
-            audience="mesh",
-            scope=Scope("acme", call.tenant, call.agent),
-            now=now,
-            ttl=60,
-            jti=secrets.token_hex(16),
-            grant=narrowings(call.grant, now),
-        )
+        headers["x-aegis-token"] = token(call)
     for key, value in headers.items():
         http.header_map.headers.add(key=key, raw_value=value.encode())
     return request.SerializeToString()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,19 +13,16 @@ from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.decision import Decision, Evaluation, InjectCredential, Redact, SetHeader
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
-from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Monotonic
-from aegis_authz.identity.mint import mint_token
 from aegis_authz.ports.data_plane import Pdp
 from aegis_authz.wire.authzen.question import REDACT
 from tests.check.test_cases import (  # noqa: F401  # the fixtures `opa_socket` and `world` are used by their names
-    KEY,
     Call,
     World,
     cases,
     check_request,
-    narrowings,
     opa_socket,
+    token,
     world,
 )
 from tests.support.questions import question, question_document
@@ -46,20 +42,6 @@ class Witness:
         decision = await self.pdp.evaluate(evaluation, deadline)
         self.heard.append((evaluation.call, decision))
         return decision
-
-
-def token(call: Call) -> str:
-    now = time.time()
-    return mint_token(
-        KEY,
-        issuer="aegis",
-        audience="mesh",
-        scope=Scope("acme", call.tenant, call.agent),
-        now=now,
-        ttl=60,
-        jti=secrets.token_hex(16),
-        grant=narrowings(call.grant, now),
-    )
 
 
 async def asked(world: World, call: Call, tool: str, action: str, arguments: Mapping[str, Json]) -> DecisionRecord:  # noqa: F811  # the fixture
