@@ -40,7 +40,7 @@ from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.load import load
 from benchmarks.contenders import documents
 from benchmarks.measure.cpu import cpu_seconds
-from benchmarks.measure.processes import process
+from benchmarks.measure.processes import process, until_ready
 
 BATCH = 24
 _BATCHES = 20
@@ -109,20 +109,16 @@ async def lone_opa(folder: Path, others: int) -> AsyncIterator[tuple[Path, int]]
     options = ("--addr", f"unix://{socket}", "--log-level", "error", "--disable-telemetry", "--bundle", str(bundle))
     tuning = {"GOGC": "800", "GOMAXPROCS": "1"}
     async with process((str(find_opa()), "run", "--server", *options), folder / "log", tuning) as pid:
-        await _up(socket)
+        http = OpaHttp(socket)
+        await until_ready(lambda: _require_bundle(http), OpaUnreachable)
+        await http.close()
         yield socket, pid
 
 
-async def _up(socket: Path) -> None:
-    http, give_up = OpaHttp(socket), time.monotonic() + _TIMEOUT
-    while True:
-        try:
-            if (await http.get("/health?bundles"))[0] == 200:
-                return await http.close()
-        except OpaUnreachable:
-            if time.monotonic() > give_up:
-                raise
-        await asyncio.sleep(0.02)
+async def _require_bundle(http: OpaHttp) -> None:
+    status = (await http.get("/health?bundles"))[0]
+    if status != 200:
+        raise OpaUnreachable(f"OPA has no bundle yet: status {status}")
 
 
 def show(console: Console, costs: dict[tuple[str, bool], Cost]) -> None:

@@ -37,7 +37,7 @@ from aegis_authz.local.servers import ServerMissing, find_redis
 from aegis_authz.ports.data_plane import StoreDown
 from benchmarks.contenders.documents import SPENDER
 from benchmarks.measure.cpu import cpu_seconds
-from benchmarks.measure.processes import process
+from benchmarks.measure.processes import process, until_ready
 
 BATCH = 24
 _BATCHES = 10
@@ -157,23 +157,12 @@ async def lone_store(folder: Path) -> AsyncIterator[tuple[RedisStore, int]]:
         store = RedisStore(address, SystemClock(), Seconds(0.0))
         memory = RedisLimits(address)
         try:
-            await _up(store)
+            await until_ready(store.ready, StoreDown)
             await memory.declare_counted()
             yield store, pid
         finally:
             await memory.close()
             await store.close()
-
-
-async def _up(store: RedisStore) -> None:
-    give_up = time.monotonic() + _TIMEOUT
-    while True:
-        try:
-            return await store.ready()
-        except StoreDown:
-            if time.monotonic() > give_up:
-                raise
-        await asyncio.sleep(0.01)
 
 
 def show(console: Console, costs: Mapping[bool, Cost]) -> None:

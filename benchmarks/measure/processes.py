@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -63,6 +63,18 @@ def _last_words(log: Path) -> str:
     except OSError:
         return ""
     return f":\n{words}" if words else ""
+
+
+async def until_ready(ready: Callable[[], Awaitable[None]], fault: type[Exception]) -> None:
+    """Ask a server whether it is ready until it is. Raises its last fault when it takes too long."""
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return await ready()
+        except fault:
+            if time.monotonic() > give_up:
+                raise
+        await asyncio.sleep(_PAUSE)
 
 
 def _is_right(answer: Due, due: Due) -> bool:
