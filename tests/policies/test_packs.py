@@ -20,7 +20,7 @@ NAMES = sorted(path.name for path in PACKS.iterdir())
 def ran(pack: str, *command: str) -> tuple[int, str]:
     """One `aegis policy` command on a pack."""
     folders = ["--policies", str(PACKS / pack / "agents"), "--tools", str(PACKS / pack / "tools")]
-    done = CliRunner().invoke(app, ["policy", *command, *folders])
+    done = CliRunner().invoke(app, ["policy", *command, *folders], catch_exceptions=False)
     return done.exit_code, done.output
 
 

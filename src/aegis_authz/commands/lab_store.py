@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import tempfile
 import time
@@ -10,16 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-from redis.asyncio import Redis
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import fault_text, open_redis
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.units import Seconds
 from aegis_authz.lab.opa import LabError
-from aegis_authz.ports.data_plane import Store
+from aegis_authz.ports.data_plane import Store, StoreDown
 
 _START_SECONDS = 20.0
+_PAUSE = 0.05  # seconds
+_CONNECTIONS = 2
 
 
 class LabStore:
@@ -27,7 +30,7 @@ class LabStore:
 
     def __init__(self, address: Path) -> None:
         url = f"unix://{address}"
-        self._redis = Redis.from_url(url)
+        self._redis = open_redis(url, _CONNECTIONS)
         self._store = RedisStore(url, SystemClock(), Seconds(0.0))
         self._life = b""
 
@@ -36,9 +39,27 @@ class LabStore:
         return self._store
 
     async def forget(self) -> None:
-        """Empty it. What it holds counts as whole from the beginning of time: sequences play in years of their own."""
-        await self._redis.flushall()
-        await self._store.ready()
+        """Empty it. What it holds counts as whole from the beginning of time: sequences play in years of their own.
+
+        Raises LabError when Redis does not answer for `_START_SECONDS`.
+        """
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await self._redis.flushall()
+                await self._prepared()
+                await self._begin()
+        except (redis.RedisError, OSError) as fault:
+            raise LabError(f"the Redis of the sequences cannot be used: {fault_text(fault)}") from None
+
+    async def _prepared(self) -> None:
+        """Wait for the store: its own patience is that of a worker, which must not stand still for long."""
+        while True:
+            try:
+                return await self._store.ready()
+            except StoreDown:
+                await asyncio.sleep(_PAUSE)  # and again, until the time of `forget` is over
+
+    async def _begin(self) -> None:
         epoch = await self._redis.get(redis_keys.epoch(redis_keys.ALL_PARTITIONS[-1]))
         life = epoch.partition(b" ")[2] if isinstance(epoch, bytes) else b""
         whole: dict[str, bytes] = {}
