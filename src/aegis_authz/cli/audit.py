@@ -41,18 +41,25 @@ def verify(
     expect: Annotated[
         Path | None, typer.Option("--expect", help="Checkpoints kept elsewhere (`aegis audit checkpoint`).")
     ] = None,
+    anchors: Annotated[
+        Path | None,
+        typer.Option("--anchors", help="The control plane's anchors of all logs; default: DIR/anchors.jsonl if there."),
+    ] = None,
+    place: Annotated[
+        list[str] | None, typer.Option("--place", help="Only anchors of writers that run there; repeatable.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove offline that no record was altered, removed, moved, added or rolled back.
 
     Exits with 0 when all logs are intact, 1 when one was tampered with, 2 when they cannot be read.
-    Rolling a log back together with its checkpoints is seen only against a checkpoint kept elsewhere.
+    Rolling a log back together with its checkpoints is seen only against anchors, or a checkpoint kept elsewhere.
     """
     from aegis_authz.cli.audit_text import report_json, report_lines
     from aegis_authz.commands.records import verify_records
 
     with exits_on_faults("audit"):
-        reports = verify_records(records_folder(folder, state), state, key, expect)
+        reports = verify_records(records_folder(folder, state), state, key, expect, anchors, place or ())
     typer.echo(report_json(reports) if as_json else "\n".join(report_lines(reports)))
     if not all(report.is_intact for report in reports):
         raise typer.Exit(REFUSED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from aegis_authz.adapters.files.keys import RECORDS, RECORDS_PUBLIC, KeyFolderEr
 from aegis_authz.adapters.records.files import (
     ExpectationInvalid,
     NoRecords,
+    load_anchors,
     load_expected,
     log_files,
     newest_notes,
@@ -20,18 +21,40 @@ from aegis_authz.adapters.records.keys import RecordKeyError, load_public_keys
 from aegis_authz.commands.faults import Rejected, unable_on
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.evidence import query
+from aegis_authz.evidence.anchors import NO_ANCHORS
 from aegis_authz.evidence.checkpoint import CheckpointInvalid
 from aegis_authz.evidence.query import RecordFilter, StoredRecord
 from aegis_authz.evidence.verify import LogReport
 
+ANCHORS = "anchors.jsonl"
+"""The file of anchors in the state folder of a mesh."""
 _FAULTS = (ExpectationInvalid, KeyFolderError, NoRecords, RecordKeyError, OSError)
 
 
 @unable_on(*_FAULTS)
-def verify_records(folder: Path, state: Path | None, key: Path | None, expect: Path | None) -> list[LogReport]:
-    """Prove every log of a folder, against checkpoints kept in the file `expect` too. Raises Unable."""
+def verify_records(
+    folder: Path,
+    state: Path | None,
+    key: Path | None,
+    expect: Path | None,
+    anchors: Path | None,
+    places: Collection[str],
+) -> list[LogReport]:
+    """Prove every log of a folder, against checkpoints kept in the file `expect`, and against the `anchors` of these
+    places (of all where none is named); without a file of those against DIR/anchors.jsonl where there is one.
+
+    Raises Unable.
+    """
     keys = record_keys(key, state or folder)
-    return verify_folder(folder, keys, load_expected(expect, keys) if expect is not None else [])
+    expected = load_expected(expect, keys) if expect is not None else []
+    file = anchors if anchors is not None else _anchors_beside(state or folder)
+    proven = NO_ANCHORS if file is None else load_anchors(file, keys).at(places)
+    return verify_folder(folder, keys, expected, proven)
+
+
+def _anchors_beside(folder: Path) -> Path | None:
+    places = (folder, *folder.absolute().parents[:2])
+    return next((path for place in places if (path := place / ANCHORS).is_file()), None)
 
 
 @unable_on(*_FAULTS)

@@ -104,8 +104,8 @@ class LogReport:
         return LogReport.without_lines(checkpoint.writer, public_key, words)
 
     @staticmethod
-    def without_lines(name: str, public_key: bytes, words: str) -> LogReport:
-        """The report on a log, or the roster, of which nothing can be read; `words` is wrong with it."""
+    def without_lines(name: str, public_key: bytes, words: str, file: str = "") -> LogReport:
+        """The report on a log, or the roster, of which nothing can be read; `words` is wrong with it, by `file`."""
         return LogReport(
             writer=name,
             records=0,
@@ -117,7 +117,7 @@ class LogReport:
             key_ids=(thumbprint(public_key),),
             sealing_ids=(),
             cuts=(),
-            damages=(Damage(name, 0, 0, "", words),),
+            damages=(Damage(file or name, 0, 0, "", words),),
             damage_count=1,
             is_foreign=False,
             notes=(),
@@ -129,13 +129,18 @@ class LogCheck:
 
     `keys` are the raw public keys to believe: the log begins with one of them, and goes on with another only where a
     record says so by the signature of the one before. `notes` are the log's own checkpoint notes, read before its
-    lines; `expected` are checkpoints kept elsewhere, verified before. The log is intact only when every line is whole
-    and in its place, every note verifies and agrees, the newest covers exactly the last line, and every checkpoint kept
-    elsewhere still holds.
+    lines; `expected` are checkpoints kept elsewhere, verified before, and so are those that anchors hold (`anchored`).
+    The log is intact only when every line is whole and in its place, every note verifies and agrees, the newest covers
+    exactly the last line, and every checkpoint kept elsewhere still holds.
     """
 
     def __init__(
-        self, writer: str, keys: Sequence[bytes], notes: Iterable[Note], expected: Sequence[Checkpoint] = ()
+        self,
+        writer: str,
+        keys: Sequence[bytes],
+        notes: Iterable[Note],
+        expected: Sequence[Checkpoint] = (),
+        anchored: Sequence[Seal] = (),
     ) -> None:
         self._writer = writer
         self._keys = keys
@@ -145,9 +150,10 @@ class LogCheck:
         self._seals, self._distrusted = trusted_seals(notes, writer, keys)
         self._is_foreign = _is_foreign(notes, keys)
         self._expected = expected
+        self._anchored = sorted(anchored, key=lambda seal: seal.checkpoint.size)
         sizes = [seal.checkpoint.size for seal in self._seals]
         self._newest = max(sizes, default=-1)
-        self._keep = {*sizes, *(checkpoint.size for checkpoint in expected)}
+        self._keep = {*sizes, *(known.size for known in (*expected, *(seal.checkpoint for seal in anchored)))}
         self._starts = {genesis(writer, key): key for key in keys}
         first = min(self._seals, key=lambda seal: seal.checkpoint.size).key if self._seals else keys[0]
         self._spans = [(0, first)]
@@ -202,6 +208,7 @@ class LogCheck:
             self._compare_seal(seal, chain_holds)
         for checkpoint in self._expected:
             self._compare("the checkpoint kept elsewhere", checkpoint, chain_holds)
+        self._compare_anchors(chain_holds)
         for note, why in self._distrusted:
             if not self._is_foreign and not self._is_half_begun(note):
                 self._damage(note.file, why)
@@ -258,6 +265,15 @@ class LogCheck:
                 self._damage(line.file, "it goes on with a key that is not among those given", line, seq)
         else:
             self._spans.append((seq, step.successor))
+
+    def _compare_anchors(self, chain_holds: bool) -> None:
+        """Compare until the first that does not hold; of those beyond the end, the newest says how much is missing."""
+        beyond = [seal for seal in self._anchored if seal.checkpoint.size > self._seq]
+        for seal in (*self._anchored[: len(self._anchored) - len(beyond)], *beyond[-1:]):
+            before = self._damage_count
+            self._compare_seal(seal, chain_holds)
+            if self._damage_count > before:
+                return
 
     def _compare_seal(self, seal: Seal, chain_holds: bool) -> None:
         ends = [begin for begin, _ in self._spans[1:]] + [seal.checkpoint.size]

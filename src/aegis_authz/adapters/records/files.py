@@ -14,9 +14,11 @@ from aegis_authz.adapters.records.folder import LOCK
 from aegis_authz.adapters.records.recovery import SLOTS, read_notes, record_files
 from aegis_authz.adapters.records.roster import load_roster, roster_file
 from aegis_authz.encoding.jwk import thumbprint
+from aegis_authz.evidence.anchors import NO_ANCHORS, AnchoredSeal, ProvenAnchors, prove_anchors
+from aegis_authz.evidence.chain import NotARecord, read_link
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
 from aegis_authz.evidence.roster import Roster, RosterInvalid
-from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport, Note, trusted_seals
+from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport, Note, Seal, trusted_seals
 
 _SEAL_PATIENCE = 3.0
 _SEAL_PAUSE = 0.01
@@ -72,25 +74,71 @@ def load_expected(path: Path, keys: Sequence[bytes]) -> list[Checkpoint]:
         raise ExpectationInvalid(f"{path}: {fault}") from fault
 
 
-def verify_folder(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint] = ()) -> list[LogReport]:
+def load_anchors(path: Path, keys: Sequence[bytes]) -> ProvenAnchors:
+    """What a file of anchors proves under the raw public `keys`. Raises OSError."""
+    with path.open("rb") as file:
+        return prove_anchors((LogLine(path.name, number, raw) for number, raw in enumerate(file, start=1)), keys)
+
+
+def verify_folder(
+    folder: Path,
+    keys: Sequence[bytes],
+    expected: Sequence[Checkpoint] = (),
+    anchors: ProvenAnchors = NO_ANCHORS,
+) -> list[LogReport]:
     """Verify every log in `folder` with whichever of the raw public `keys` signed it.
 
-    `expected` are checkpoints kept elsewhere; a log they or the roster know and that is gone counts as damaged, and so
-    does a missing roster. Of a single log the roster is not looked at. Logs may be written to meanwhile. Raises
-    NoRecords, OSError.
+    `expected` are checkpoints kept elsewhere; a log they, the anchors or the roster know and that is gone counts as
+    damaged, and so does a missing roster. Of a single log the roster is not looked at, nor the anchors of other
+    writers. Logs may be written to meanwhile. Raises NoRecords, OSError.
     """
     reports: list[LogReport] = []
+    anchored = anchors.seals
+    if folder.is_dir() and _is_log(folder):
+        anchored = tuple(seal for seal in anchored if seal.writer == folder.name)
     rosters = [] if not folder.is_dir() or _is_log(folder) else [(key, _roster(folder, key)) for key in keys]
-    folders = writer_folders(folder, any(roster is not None for _, roster in rosters))
+    folders = writer_folders(folder, bool(anchored) or any(roster is not None for _, roster in rosters))
+    matched: set[AnchoredSeal] = set()
     for path in folders:
         of_writer = [checkpoint for checkpoint in expected if checkpoint.writer == path.name]
-        reports.append(_verify_writer(path, keys, of_writer))
+        firsts = _firsts(path)
+        of_log = [seal for seal in anchored if seal.writer == path.name and seal.first in firsts]
+        matched.update(of_log)
+        reports.append(_verify_writer(path, keys, of_writer, [known.seal for known in of_log]))
     names = {path.name for path in folders}
     lost = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
     reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in lost.values())
+    reports.extend(_unmatched([seal for seal in anchored if seal not in matched], keys[0]))
+    reports.extend(LogReport.without_lines("anchors", keys[0], fault) for fault in anchors.faults)
     for key, roster in rosters:
         reports = _compared(roster, roster_file(folder, key).name, key, reports)
     return reports
+
+
+def _firsts(folder: Path) -> set[str]:
+    """The hash of the log's first record, as it is and as it states it: by one of them its anchors know the log."""
+    for path in record_files(folder)[:1]:
+        with path.open("rb") as file:
+            try:
+                link = read_link(file.readline())
+            except NotARecord:
+                return set()
+            return {link.stated.hex(), link.computed.hex()}
+    return set()
+
+
+def _unmatched(seals: Sequence[AnchoredSeal], key: bytes) -> Iterator[LogReport]:
+    """A report on each log that anchors know and that is not there, by the newest anchor of it."""
+    newest: dict[tuple[str, str], AnchoredSeal] = {}
+    for seal in seals:
+        name = (seal.writer, seal.first)
+        if name not in newest or seal.seal.checkpoint.size >= newest[name].seal.checkpoint.size:
+            newest[name] = seal
+    for anchored in newest.values():
+        known, place = anchored.seal, anchored.place
+        words = f"the log of {place} is missing, or another was begun in its place: it seals {known.checkpoint.size}"
+        words += " records"
+        yield LogReport.without_lines(anchored.writer, key, words, known.file)
 
 
 def _roster(folder: Path, key: bytes) -> Roster | RosterInvalid | None:
@@ -142,10 +190,12 @@ def newest_notes(folder: Path, keys: Sequence[bytes]) -> dict[str, bytes]:
     return newest
 
 
-def _verify_writer(folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint]) -> LogReport:
+def _verify_writer(
+    folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint], anchored: Sequence[Seal]
+) -> LogReport:
     live = _is_live(folder)
     notes = _steady_notes(folder, keys) if live else _read_notes(folder)
-    check = LogCheck(folder.name, keys, notes, expected)
+    check = LogCheck(folder.name, keys, notes, expected, anchored)
     for line in _lines(record_files(folder), folder):
         if live and not line.raw.endswith(b"\n"):
             break  # being written at this moment

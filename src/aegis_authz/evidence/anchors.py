@@ -1,0 +1,147 @@
+"""Anchors as lines of a file, and what they prove of logs.
+
+A file holds one JSON object a line, in the order of the numbers. Each names the hash of the one before, so that none
+can be altered, removed or moved unseen; that the last ones are gone is seen by a copy alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aegis_authz.core.anchor import FIRST_PREVIOUS, Anchor, Head
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Epoch
+from aegis_authz.encoding.narrowing import integer, members, number, text
+from aegis_authz.encoding.strict_json import parse_object
+from aegis_authz.evidence.verify import LogLine, Note, Seal, trusted_seals
+
+_MEMBERS = {"number", "at", "place", "writer", "first", "size", "note", "previous", "hash"}
+
+
+class AnchorInvalid(ValueError):
+    """The line is no anchor; the message says why in words for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredSeal:
+    """A checkpoint that an anchor holds, its signature verified, and of which log it is."""
+
+    place: str
+    first: str
+    seal: Seal
+
+    @property
+    def writer(self) -> str:
+        """Whose log it seals."""
+        return self.seal.checkpoint.writer
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenAnchors:
+    """What a file of anchors proves, and what is wrong with it, a sentence each."""
+
+    seals: tuple[AnchoredSeal, ...]
+    faults: tuple[str, ...]
+
+    def at(self, places: Collection[str]) -> ProvenAnchors:
+        """The same of these places alone; of all where none is named."""
+        seals = tuple(anchored for anchored in self.seals if not places or anchored.place in places)
+        return ProvenAnchors(seals, self.faults)
+
+
+NO_ANCHORS = ProvenAnchors((), ())
+
+
+def encode_anchor(anchor: Anchor) -> bytes:
+    """The anchor as a line, its newline included."""
+    head = anchor.head
+    content = {
+        "number": anchor.number,
+        "at": float(anchor.at),
+        "place": head.place,
+        "writer": head.writer,
+        "first": head.first,
+        "size": head.size,
+        "note": head.note,
+        "previous": anchor.previous,
+        "hash": anchor.hash,
+    }
+    return json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def read_anchor(line: bytes) -> Anchor:
+    """The anchor in a line that `encode_anchor` wrote. Raises AnchorInvalid, and says nothing of the one before."""
+    try:
+        if not line.endswith(b"\n"):
+            raise AnchorInvalid("it is cut off")
+        content = members(parse_object(line), _MEMBERS, "an anchor")
+        anchor = _anchor(content)
+    except Refused as fault:
+        raise AnchorInvalid(fault.detail) from None
+    except ValueError as fault:
+        raise AnchorInvalid(str(fault)) from None
+    if anchor != Anchor.after(anchor.number - 1, anchor.previous, anchor.at, anchor.head):
+        raise AnchorInvalid("its members do not match its hash")
+    return anchor
+
+
+def _anchor(content: Mapping[str, Json]) -> Anchor:
+    head = Head(
+        text(content["place"], "place"),
+        text(content["writer"], "writer"),
+        text(content["first"], "first"),
+        integer(content["size"], "size"),
+        text(content["note"], "note"),
+    )
+    at = Epoch(number(content["at"], "at"))
+    previous, own = text(content["previous"], "previous"), text(content["hash"], "hash")
+    return Anchor(integer(content["number"], "number"), at, head, previous, own)
+
+
+def prove_anchors(lines: Iterable[LogLine], keys: Sequence[bytes]) -> ProvenAnchors:
+    """Follow a chain of anchors from its first line, and verify the checkpoint of each by the raw public `keys`.
+
+    A line that is damaged counts as a fault, and those after it are read all the same.
+    """
+    seals: list[AnchoredSeal] = []
+    faults: list[str] = []
+    count, previous = 0, FIRST_PREVIOUS
+    for line in lines:
+        count += 1
+        try:
+            anchor = read_anchor(line.raw)
+        except AnchorInvalid as fault:
+            faults.append(f"line {line.number} is no anchor: {fault}")
+            previous = ""
+            continue
+        if anchor.number != count or previous not in ("", anchor.previous):
+            faults.append(f"line {line.number} does not continue the one before it: anchors were removed or moved")
+        count, previous = anchor.number, anchor.hash
+        seal = _seal(anchor, keys)
+        if isinstance(seal, str):
+            faults.append(f"line {line.number}: {seal}")
+        else:
+            seals.append(AnchoredSeal(anchor.head.place, anchor.head.first, seal))
+    return ProvenAnchors(tuple(seals), tuple(faults))
+
+
+def verified_head(head: Head, keys: Sequence[bytes]) -> Seal | str:
+    """The checkpoint that a head holds, or why it cannot be trusted."""
+    trusted, distrusted = trusted_seals([Note("its checkpoint", head.note.encode("utf-8"))], head.writer, keys)
+    if not trusted:
+        return distrusted[0][1]
+    if trusted[0].checkpoint.size != head.size:
+        return "its size is not that of its checkpoint"
+    return trusted[0]
+
+
+def _seal(anchor: Anchor, keys: Sequence[bytes]) -> Seal | str:
+    seal = verified_head(anchor.head, keys)
+    if isinstance(seal, str):
+        return seal
+    moment = datetime.fromtimestamp(anchor.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Seal(f"anchor {anchor.number} of {moment}", seal.checkpoint, seal.key)
