@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,8 +75,8 @@ class LabOpa:
 
 
 @contextmanager
-def lab_opa(binary: Path) -> Iterator[LabOpa]:
-    """Start OPA on a socket nobody else knows, and stop it in the end. Raises LabError."""
+def lab_opa(binary: Path, patience: float | None = None) -> Iterator[LabOpa]:
+    """Start OPA on a socket nobody else knows, and stop it in the end, or after `patience` seconds. Raises LabError."""
     with tempfile.TemporaryDirectory(prefix="aegis-lab-") as name:
         folder = Path(name)
         library = folder / "rego"
@@ -86,13 +87,17 @@ def lab_opa(binary: Path) -> Iterator[LabOpa]:
         command = [str(binary), "run", "--server", "--addr", f"unix://{address}", "--log-level", "error", str(library)]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        end = threading.Timer(threading.TIMEOUT_MAX if patience is None else patience, process.kill)
         try:
+            if patience is not None:
+                end.start()
             with httpx.Client(
                 transport=httpx.HTTPTransport(uds=str(address)), base_url="http://opa", timeout=_ANSWER_SECONDS
             ) as client:
                 _wait(process, client, address, folder / "log")
                 yield LabOpa(client)
         finally:
+            end.cancel()
             process.terminate()
             try:
                 process.wait(5)

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from aegis_authz.adapters.redis import store
-from aegis_authz.commands.lab_store import LabStore, lab_redis
+from aegis_authz.bootstrap.lab_store import LabStore, lab_redis
 from aegis_authz.lab.opa import LabError
 
 
