@@ -29,6 +29,7 @@ PROPOSAL = Proposal(
     message="more",
     state=ProposalState.WAITING,
     decided_by="",
+    tests={"a_test.yaml": "tests: [\u00e4]\n"},
 )
 
 
@@ -44,7 +45,7 @@ async def proposals(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
 
 
 async def test_a_proposal_is_read_as_it_was_kept_and_the_newest_first(proposals: Proposals) -> None:
-    newer = replace(PROPOSAL, id="pub_2", at=Epoch(2000.0))
+    newer = replace(PROPOSAL, id="pub_2", at=Epoch(2000.0), tests={})
     for proposal in (PROPOSAL, newer):
         await proposals.add(proposal)
     assert await proposals.get("pub_1") == PROPOSAL
@@ -69,6 +70,7 @@ def test_a_digest_is_of_these_documents_in_place_of_that_base() -> None:
         replace(PROPOSAL, sources=Sources(SOURCES.policies, {})),
         replace(PROPOSAL, sources=Sources({}, SOURCES.policies)),
         replace(PROPOSAL, kind=ChangeKind.ROLLED_BACK),
+        replace(PROPOSAL, tests={}),
     )
-    assert len({PROPOSAL.digest, *(other.digest for other in others)}) == 5
+    assert len({PROPOSAL.digest, *(other.digest for other in others)}) == 6
     assert replace(PROPOSAL, id="pub_2", message="x").digest == PROPOSAL.digest

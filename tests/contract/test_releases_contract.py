@@ -24,7 +24,7 @@ from tests.support.real_postgres import database_url
 
 SOURCES = Sources({"a.yaml": "agent: \u00e4\n"}, {"t.yaml": "tool: t\n"})
 
-PROPOSAL = Proposal("pub_1", "", SOURCES, ChangeKind.PUBLISHED, "ann", 1000.0, "", ProposalState.WAITING, "")
+PROPOSAL = Proposal("pub_1", "", SOURCES, ChangeKind.PUBLISHED, "ann", 1000.0, "", ProposalState.WAITING, "", {})
 
 
 def change(revision: str, previous: str = "", kind: ChangeKind = ChangeKind.PUBLISHED) -> Change:
@@ -74,6 +74,16 @@ def test_a_revision_never_changes(releases: Releases) -> None:
     assert releases.sources("r1") == SOURCES
 
 
+def test_the_tests_of_a_revision_are_those_that_were_kept_last(releases: Releases) -> None:
+    releases.keep("r1", b"first", SOURCES)
+    assert releases.tests("r1") == {}
+    for tests in ({"a_test.yaml": "tests: [\u00e4]\n"}, {"b_test.yaml": ""}, {}):
+        releases.keep_tests("r1", tests)
+        releases.keep("r1", b"second", SOURCES)
+        assert releases.tests("r1") == tests
+    assert releases.sources("r1") == SOURCES
+
+
 def test_the_change_log_tells_every_change_newest_first(releases: Releases) -> None:
     releases.keep("r1", b"1", SOURCES)
     releases.keep("r2", b"2", SOURCES)
@@ -87,7 +97,8 @@ def test_the_change_log_tells_every_change_newest_first(releases: Releases) -> N
 @pytest.mark.parametrize("revision", ["r9", "../r1", "", "a/b", "r1\n", ".hidden"])
 def test_an_unknown_revision_is_neither_read_nor_activated(releases: Releases, revision: str) -> None:
     releases.keep("r1", b"1", SOURCES)
-    for act in (releases.bundle, releases.sources, lambda r: releases.activate(change(r))):
+    acts = (releases.bundle, releases.sources, releases.tests, lambda r: releases.keep_tests(r, {"a_test.yaml": ""}))
+    for act in (*acts, lambda r: releases.activate(change(r))):
         with pytest.raises(RevisionUnknown):
             act(revision)
     assert releases.current() == ""

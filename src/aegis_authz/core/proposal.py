@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -23,7 +24,7 @@ class ProposalState(Enum):
 class Proposal:
     """Documents that somebody wants to be served in place of those of `base`; all of them, as `kind` of change.
 
-    `decided_by` is who confirmed or withdrew it, "" while it waits.
+    `decided_by` is who confirmed or withdrew it, "" while it waits; `tests` are the policy tests that came along.
     """
 
     id: str
@@ -35,11 +36,13 @@ class Proposal:
     message: str
     state: ProposalState
     decided_by: str
+    tests: Mapping[str, str]
 
     @property
     def digest(self) -> str:
-        """What names exactly these documents in place of that base: whoever confirms says it."""
-        members = [self.base, self.kind.value, dict(self.sources.policies), dict(self.sources.tools)]
+        """What names exactly these documents and tests in place of that base: whoever confirms says it."""
+        documents = [dict(self.sources.policies), dict(self.sources.tools), dict(self.tests)]
+        members = [self.base, self.kind.value, *documents]
         return hashlib.sha256(json.dumps(members, sort_keys=True).encode("ascii")).hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from aegis_authz.core.breaker import Quarantine
@@ -18,7 +18,8 @@ from aegis_authz.encoding.verifying_key import VerifyingKey
 
 
 class Releases(Protocol):
-    """Every revision ever published, unchangeable, and which one is served, for all control planes that share it.
+    """Every revision ever published, unchangeable, with the policy tests that came along, and which one is served, for
+    all control planes that share it.
 
     Calls block on the disk. Every method may raise ReleasesFault.
     """
@@ -37,6 +38,14 @@ class Releases(Protocol):
 
     def sources(self, revision: Revision) -> Sources:
         """The documents of a revision. Raises RevisionUnknown."""
+        ...
+
+    def tests(self, revision: Revision) -> Mapping[str, str]:
+        """The policy tests of a revision by path, none where it came without. Raises RevisionUnknown."""
+        ...
+
+    def keep_tests(self, revision: Revision, tests: Mapping[str, str]) -> None:
+        """Keep these as the policy tests of a revision, in place of those before. Raises RevisionUnknown."""
         ...
 
     def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:

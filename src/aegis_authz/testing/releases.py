@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from aegis_authz.core.proposal import ProposalConflict
 from aegis_authz.core.release import REVISION, Change, ReleaseConflict, RevisionUnknown, Sources
@@ -18,6 +19,7 @@ class MemoryReleases:
         warn_outside_tests(self, for_tests)
         self._proposals = MemoryProposals(for_tests=True) if proposals is None else proposals
         self._releases: dict[Revision, tuple[bytes, Sources]] = {}
+        self._tests: dict[Revision, Mapping[str, str]] = {}
         self._changes: list[Change] = []
         self._current = NO_REVISION
 
@@ -32,6 +34,14 @@ class MemoryReleases:
 
     def sources(self, revision: Revision) -> Sources:
         return self._of(revision)[1]
+
+    def tests(self, revision: Revision) -> Mapping[str, str]:
+        self._of(revision)
+        return self._tests.get(revision, {})
+
+    def keep_tests(self, revision: Revision, tests: Mapping[str, str]) -> None:
+        self._of(revision)
+        self._tests[revision] = dict(tests)
 
     def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
         if REVISION.match(revision) is None:

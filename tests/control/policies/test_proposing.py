@@ -35,6 +35,7 @@ PROPOSAL = Proposal(
     message="",
     state=ProposalState.WAITING,
     decided_by="",
+    tests={},
 )
 PIA = person("pia", "policy_admin")
 

@@ -35,6 +35,7 @@ class SqlProposals:
                     reason=proposal.message,
                     state=proposal.state.value,
                     decided_by=proposal.decided_by,
+                    tests=json.dumps(dict(proposal.tests)) if proposal.tests else None,
                 )
             )
 
@@ -74,4 +75,5 @@ def _proposal(row: Row[Any]) -> Proposal:
         message=row.reason,
         state=ProposalState(row.state),
         decided_by=row.decided_by,
+        tests={} if row.tests is None else json.loads(row.tests),
     )

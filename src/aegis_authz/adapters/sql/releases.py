@@ -58,6 +58,19 @@ class SqlReleases:
         except (Refused, KeyError, ValueError) as fault:
             raise ReleasesFault(f"the documents of {revision}: {fault}") from None
 
+    def tests(self, revision: Revision) -> Mapping[str, str]:
+        stored = self._read(POLICY_RELEASES.c.tests, revision)
+        try:
+            return {} if stored is None else _texts(strict_json.parse_object(str(stored).encode("utf-8")), "tests")
+        except (Refused, ValueError) as fault:
+            raise ReleasesFault(f"the tests of {revision}: {fault}") from None
+
+    def keep_tests(self, revision: Revision, tests: Mapping[str, str]) -> None:
+        self.digest(revision)
+        release = update(POLICY_RELEASES).where(POLICY_RELEASES.c.revision == revision)
+        with self._on(self._database.transaction()) as connection:
+            connection.execute(release.values(tests=json.dumps(dict(tests)) if tests else None))
+
     def keep(self, revision: Revision, bundle: bytes, sources: Sources) -> None:
         if REVISION.match(revision) is None:
             raise ValueError("not a revision")

@@ -174,6 +174,7 @@ POLICY_RELEASES = Table(
     Column("documents", Text, nullable=False),  # JSON: policies and tools by path
     Column("bundle", LargeBinary, nullable=False),  # with its signature in it
     Column("digest", _HASH, nullable=False),  # of the bundle
+    Column("tests", Text, nullable=True),  # JSON: policy tests by path; NULL where none came along
 )
 
 POLICY_CHANGES = Table(
@@ -201,6 +202,7 @@ PROPOSALS = Table(
     Column("reason", Text, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("decided_by", _ID, nullable=False),
+    Column("tests", Text, nullable=True),  # as in policy_releases
 )
 
 ENROLLED_KEYS = Table(

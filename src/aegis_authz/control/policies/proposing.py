@@ -61,6 +61,7 @@ class TwoPersonRule:
             message=draft.message,
             state=ProposalState.WAITING,
             decided_by="",
+            tests={},
         )
         await self._proposals.add(proposal)
         raise ProposalWaits(proposal)
