@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from aegis_authz.approvals.standing_decision import FOLDER
 from aegis_authz.control.policies.bulletin import Bulletin, Live
 from aegis_authz.control.policies.directory import EMPTY_DIRECTORY
+from aegis_authz.control.policies.standing_documents import (
+    folder_of,
+    standing_among,
+    with_document,
+    with_standing,
+    without_document,
+)
 from aegis_authz.core.proposal import Proposal
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.core.scope import Scope
@@ -76,35 +82,6 @@ class Published:
     previous: Revision
     changed: bool
     tools_changed: bool
-
-
-def _with_standing(sources: Sources, served: Sources) -> Sources:
-    """These documents and the standing decisions that are served. Raises PolicyErrors for others."""
-    standing = standing_among(served.policies)
-    strange = sorted(set(standing_among(sources.policies).items()) - set(standing.items()))
-    if strange:
-        message = f"{FOLDER} is for standing decisions: give the document another name"
-        raise PolicyErrors([Problem(path, 1, 1, "", message) for path, _ in strange])
-    return Sources({**sources.policies, **standing}, sources.tools)
-
-
-def _with(sources: Sources, path: str, text: str) -> Sources:
-    return Sources({**sources.policies, path: text}, sources.tools)
-
-
-def _folder(sources: Sources) -> Sources:
-    """These documents without the standing decisions among them."""
-    folder = {path: text for path, text in sources.policies.items() if not path.startswith(FOLDER)}
-    return Sources(folder, sources.tools)
-
-
-def _without(sources: Sources, path: str) -> Sources:
-    return Sources({name: text for name, text in sources.policies.items() if name != path}, sources.tools)
-
-
-def standing_among(policies: Mapping[str, str]) -> dict[str, str]:
-    """The standing decisions among documents, by their files."""
-    return {path: text for path, text in policies.items() if path.startswith(FOLDER)}
 
 
 class Publisher:
@@ -178,7 +155,7 @@ class Publisher:
         async with self._one_at_a_time:
             sources = await asyncio.to_thread(self._builder.home, sources)
             await self._require_clean(sources)
-            return await self._publish(lambda served: _with_standing(sources, served), by, message)
+            return await self._publish(lambda served: with_standing(sources, served), by, message)
 
     async def stand(self, path: str, text: str, by: str, message: str) -> Published:
         """Publish what is served and this standing decision. Raises what `publish` does.
@@ -187,8 +164,8 @@ class Publisher:
         """
         async with self._one_at_a_time:
             _, served = await asyncio.to_thread(self._read_sources)
-            await self._require_clean(_with(served, path, text), served)
-            return await self._publish(lambda served: _with(served, path, text), by, message)
+            await self._require_clean(with_document(served, path, text), served)
+            return await self._publish(lambda served: with_document(served, path, text), by, message)
 
     async def unstand(self, path: str, by: str, message: str) -> Published:
         """Publish what is served without this standing decision, whatever lint says: it must always be taken back.
@@ -196,7 +173,7 @@ class Publisher:
         Raises what `publish` does.
         """
         async with self._one_at_a_time:
-            return await self._publish(lambda served: _without(served, path), by, message)
+            return await self._publish(lambda served: without_document(served, path), by, message)
 
     async def current_sources(self) -> Sources:
         """The documents that are served, none before the first. Raises ReleasesFault."""
@@ -224,7 +201,7 @@ class Publisher:
             base, served = await asyncio.to_thread(self._read_sources)
             if served != before:  # another revision of the same documents is none: keys and revocations make such
                 raise ReleaseConflict("other documents were published since it was proposed: propose it again")
-            await self._require_clean(_folder(proposal.sources))
+            await self._require_clean(folder_of(proposal.sources))
             live = await asyncio.to_thread(self._builder.build, proposal.sources)
             message = f"{proposal.message} (confirmed by {confirmed_by})".strip()
             confirmed = (proposal.id, confirmed_by)
@@ -242,10 +219,10 @@ class Publisher:
             if all(change.revision != revision for change in changes):
                 raise RevisionUnknown(revision)
             former = await asyncio.to_thread(self._releases.sources, revision)
-            folder = _folder(former)
+            folder = folder_of(former)
             await self._require_clean(folder)
             base, served = await asyncio.to_thread(self._read_sources)
-            sources = _with_standing(folder, served)
+            sources = with_standing(folder, served)
             live = await asyncio.to_thread(self._builder.build, sources)
             if live.revision != revision:
                 message = f"{message} (documents of {revision} under today's keys and rules)".strip()
