@@ -41,7 +41,7 @@ demo: setup ## Play the whole scenario on a mesh of its own, real Envoy, OPA and
 # Two workers; what shares a server stays together (tests/conftest.py). One hash seed, another in each run: both
 # workers must find the same tests in the same order.
 PYTEST = PYTHONHASHSEED=$$$$ $(BIN)/python -m pytest
-SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: test
 test: setup ## Run the tests, those with the real servers included; ARGS="-k name" for some of them

@@ -18,8 +18,6 @@ import yaml
 
 from tests.deploy.conftest import CHART, HERE, SETS
 
-pytestmark = pytest.mark.xdist_group("terraform")
-
 SOURCE = HERE.parents[1] / "deploy" / "terraform"
 MODULES = sorted(path.name for path in (SOURCE / "modules").iterdir())
 ROOTS = ["modules/aegis", *sorted(f"examples/{path.name}" for path in (SOURCE / "examples").iterdir())]
