@@ -18,6 +18,7 @@ FRAMEWORKS = {
     "anthropic async": "clients",
     "langchain": "graphs",
     "langgraph": "graphs",
+    "openai-agents": "runs",
     "pydantic-ai": "deferrals",
 }
 """What is played by which module, with a Python that has it."""
