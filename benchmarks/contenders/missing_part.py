@@ -55,7 +55,7 @@ def leave_out(part: str) -> None:
     from aegis_authz.core.units import ApprovalId, Epoch, Millis
 
     async def settle(store: object, settlement: object, deadline: float) -> Settled:
-        return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0))
+        return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0), None)
 
     places: dict[str, tuple[object, str, object]] = {
         "record": (worker, "FileRecordLog", _NoRecords),

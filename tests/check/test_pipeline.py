@@ -27,7 +27,7 @@ from aegis_authz.check.record import Recorder
 from aegis_authz.check.refusal_tally import FULL_OF_A_SOURCE
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
-from aegis_authz.core.approval import ApprovalProof, Unattended
+from aegis_authz.core.approval import ApprovalProof, ApprovalUse, CallOutcome, Unattended
 from aegis_authz.core.basis import Bases, approval_basis, judging_basis
 from aegis_authz.core.breaker import NO_BREAKERS
 from aegis_authz.core.catalogue import (
@@ -73,6 +73,8 @@ from aegis_authz.core.telemetry_terms import (
     TelemetryRules,
     TelemetryTerms,
 )
+from aegis_authz.core.units import Epoch
+from aegis_authz.costs.ticket import read_ticket
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import (
@@ -226,12 +228,12 @@ class World:
         if outcome is not None:
             return outcome
         if settlement.opens is not None:
-            return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at, "", (), 0)
+            return Settled(SettleOutcome.OPENED, settlement.opens.id, settlement.opens.expires_at, "", (), 0, None)
         if settlement.claims is not None:
             return Settled(
-                SettleOutcome.APPROVED, settlement.claims.approval_id, settlement.claims.expires_at, "ada", (), 0
+                SettleOutcome.APPROVED, settlement.claims.approval_id, settlement.claims.expires_at, "ada", (), 0, None
             )
-        return Settled(SettleOutcome.CLEAR, "", 0.0, "", (), 0)
+        return Settled(SettleOutcome.CLEAR, "", 0.0, "", (), 0, None)
 
     def secret(self, scope: Scope, name: str) -> str:
         if name != "known":
@@ -608,7 +610,7 @@ async def test_no_other_fault_of_the_pdp_is_asked_again(reason: Reason, times: i
     "judged", [decision(), HELD, decision(Effect.DENY, Reason.POLICY_DENIED)], ids=lambda d: d.effect.value
 )
 async def test_a_refusal_of_the_store_wins_over_every_verdict(outcome: SettleOutcome, judged: Decision) -> None:
-    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, "", (), 0))
+    world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, "", (), 0, None))
     assert (await world.check()).effect is Effect.DENY
     assert world.records[0].reason is SETTLE_REFUSALS[outcome]
 
@@ -617,7 +619,7 @@ async def test_a_refusal_of_the_store_wins_over_every_verdict(outcome: SettleOut
 async def test_an_outcome_nobody_asked_for_denies(judged: Decision) -> None:
     outcomes = [SettleOutcome.CLEAR] if judged is HELD else list(NAMES_APPROVAL)
     for outcome in (*outcomes, SettleOutcome.APPROVED):  # granted by nobody
-        world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, "", (), 0))
+        world = World(answers=[judged], outcome=Settled(outcome, "", 0.0, "", (), 0, None))
         assert (await world.check()).effect is Effect.DENY
         assert world.records[0].reason is Reason.INTERNAL_FAULT
 
@@ -634,7 +636,7 @@ async def test_a_held_call_opens_an_approval_and_says_what_to_do() -> None:
 
 
 async def test_a_call_whose_approval_became_stale_is_held_again_and_told_so() -> None:
-    world = World(answers=[HELD], outcome=Settled(SettleOutcome.REOPENED, "apr_2", 1_800_000_900.0, "", (), 0))
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.REOPENED, "apr_2", 1_800_000_900.0, "", (), 0, None))
     body = orjson.loads((await world.check()).body)
     assert (body["decision"], body["approval"]["id"]) == ("approval_needed", "apr_2")
     assert "is stale: a policy of this agent, or the tool, was changed since" in body["detail"]
@@ -742,15 +744,45 @@ async def test_obligations_choose_the_processor_and_keep_parameters_out_of_the_r
 
 
 async def test_a_held_call_that_was_granted_goes_through_without_its_override_token() -> None:
-    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0))
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0, None))
     answer = await world.check()
     assert (answer.effect, world.records[0].reason) == (Effect.ALLOW, Reason.APPROVED)
+
+
+async def test_the_use_of_an_approval_is_noted_for_whoever_learns_what_became_of_the_call() -> None:
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0, None))
+    assert read_ticket((await world.check()).metadata["cost"]).approval == "apr_1"
+    assert "cost" not in (await World(answers=[decision()]).check()).metadata
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words", "facts"),
+    [
+        (None, "let through at 2027-01-15T08:00:00.000Z, outcome unknown", None),
+        (
+            CallOutcome(503, Epoch(1_800_000_001.0), True),
+            "let through at 2027-01-15T08:00:00.000Z, answered with status 503 at 2027-01-15T08:00:01.000Z",
+            {"status": 503, "time": 1_800_000_001.0, "was_reached": True},
+        ),
+    ],
+)
+async def test_who_shows_a_used_approval_again_is_told_what_became_of_the_call(
+    outcome: CallOutcome | None, words: str, facts: dict[str, Any] | None
+) -> None:
+    use = ApprovalUse(Epoch(1_800_000_000.0), outcome)
+    world = World(answers=[HELD], outcome=Settled(SettleOutcome.APPROVAL_USED, "", 0.0, "", (), 0, use))
+    answer = await world.check(payment(x_aegis_approval=override(await _digest())))
+    body = orjson.loads(answer.body)
+    assert (answer.effect, body["reason"]) == (Effect.DENY, "APPROVAL_USED")
+    assert f"The call that used it was {words}." in body["detail"]
+    assert body["approval_use"] == {"time": 1_800_000_000.0, "outcome": facts}
+    assert world.records[0].detail == words
 
 
 async def test_a_grant_lets_nothing_through_that_was_not_to_be_held() -> None:
     for verdict in (decision(), decision(Effect.DENY, Reason.POLICY_DENIED)):
         world = World(
-            answers=[verdict], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0)
+            answers=[verdict], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0, None)
         )
         assert (await world.check()).effect is Effect.DENY
 
@@ -1135,7 +1167,7 @@ async def test_a_request_that_goes_on_is_judged_anew_by_what_is_so_then_and_need
     world.ahead = 120  # its token is good for a minute
 
     async def approved() -> Settled:
-        return Settled(SettleOutcome.APPROVED, hold.approval_id, hold.expires_at, "ada", (), 0)
+        return Settled(SettleOutcome.APPROVED, hold.approval_id, hold.expires_at, "ada", (), 0, None)
 
     world.outcome = approved
     again = await pipeline.judged(payment(), "", time.monotonic() + 1, hold)
@@ -1263,7 +1295,7 @@ async def test_a_call_that_comes_back_is_the_call_that_was_held_and_its_tool_rea
     assert before.opens is not None
     assert after.opens is not None
     assert (before.opens.digest, before.opens.besides) == (after.opens.digest, after.opens.besides)
-    world.outcome = Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0)
+    world.outcome = Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0, None)
     passed = await world.check(back)
     assert (passed.effect, passed.upstream_headers[OBLIGATION_HEADER]) == (Effect.ALLOW, "request")
     assert (passed.metadata["coding"], passed.metadata["obligations"]) == ("mcp-request-state", "[]")
@@ -1275,7 +1307,7 @@ async def test_a_state_of_another_call_or_none_of_ours_lets_nothing_through() ->
     for wrong in (mcp_call(requestState=state, name="list_issues"), mcp_call(requestState=f"{state}x")):
         assert (await world.check(wrong)).effect is Effect.DENY
     assert [record.reason for record in world.records[1:]] == [Reason.APPROVAL_MISMATCH] * 2
-    world.outcome = Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0)
+    world.outcome = Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0, None)
     foreign = mcp_call(requestState="v1.sealed-by-the-server")
     passed = await world.check(foreign)
     assert OBLIGATION_HEADER not in passed.upstream_headers, "a server's own state goes on as it is"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from aegis_authz.check.settling import Settler, adjustment_of, settled_cost
+from aegis_authz.core.approval import ApprovalNotFound, CallOutcome
 from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import ModelPrice, OnError
@@ -15,7 +16,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import CostState, OutcomeRecord, Record, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import DecisionId
+from aegis_authz.core.units import ApprovalId, DecisionId, Epoch
 from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.costs.ticket import Ticket, read_ticket, ticket_text
 from aegis_authz.costs.usage import Usage
@@ -23,14 +24,16 @@ from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 SCOPE = Scope("acme", "emea", "bot")
+NO_APPROVAL = ApprovalId("")
 COST = Money(42_000, "USD")
-FIXED = Ticket(SCOPE, Estimate(COST, OnError.RELEASE, None), True, False)
-KEPT = Ticket(SCOPE, Estimate(COST, OnError.KEEP, None), True, False)
+FIXED = Ticket(SCOPE, Estimate(COST, OnError.RELEASE, None), True, False, NO_APPROVAL)
+KEPT = Ticket(SCOPE, Estimate(COST, OnError.KEEP, None), True, False, NO_APPROVAL)
 TOKENS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
 MODEL_COST = Estimate(COST, OnError.RELEASE, TOKENS)
-MODEL = Ticket(SCOPE, MODEL_COST, True, False)
-FREE = Ticket(SCOPE, None, True, False)
-PLACED = Ticket(SCOPE, None, True, True)
+MODEL = Ticket(SCOPE, MODEL_COST, True, False, NO_APPROVAL)
+FREE = Ticket(SCOPE, None, True, False, NO_APPROVAL)
+PLACED = Ticket(SCOPE, None, True, True, NO_APPROVAL)
+ALLOWED = Ticket(SCOPE, None, False, False, ApprovalId("apr_1"))
 DONE = LogEntry("d-1", ticket_text(FIXED), 2.0, 200, "via_upstream", (), True, 1, 2, 3.0, 4.0)
 
 
@@ -70,7 +73,9 @@ def test_what_a_call_costs_in_the_end(ticket: Ticket, entry: LogEntry, state: Co
     assert cost.money == (Money(0, "USD") if state is CostState.RELEASED else COST)
 
 
-@pytest.mark.parametrize("ticket", [FIXED, KEPT, MODEL, FREE, PLACED, Ticket(SCOPE, None, False, False)])
+@pytest.mark.parametrize(
+    "ticket", [FIXED, KEPT, MODEL, FREE, PLACED, Ticket(SCOPE, None, False, False, NO_APPROVAL), ALLOWED]
+)
 def test_a_ticket_reads_as_it_was_written(ticket: Ticket) -> None:
     assert read_ticket(ticket_text(ticket)) == ticket
 
@@ -80,6 +85,7 @@ def test_a_ticket_reads_as_it_was_written(ticket: Ticket) -> None:
     [
         *("", "{}", "[]", "null", ticket_text(FIXED)[:-1]),
         *(ticket_text(FIXED).replace(*change) for change in (("42000", "-1"), ("true", "1"), ("false", "null"))),
+        ticket_text(ALLOWED).replace('"apr_1"', "1"),
     ],
 )
 def test_another_text_is_no_ticket(text: str) -> None:
@@ -96,6 +102,15 @@ class Log:
     records: list[Record] = field(default_factory=list)
     adjusted: list[tuple[str, bool, int | None]] = field(default_factory=list)
     confirmed: list[list[str]] = field(default_factory=list)
+    concluded: list[tuple[str, CallOutcome]] = field(default_factory=list)
+
+    async def conclude(self, approval_id: ApprovalId, outcome: CallOutcome) -> bool:
+        if self.is_down:
+            raise StoreDown("gone")
+        if approval_id == "nonsense":
+            raise ApprovalNotFound("not an approval id")
+        self.concluded.append((approval_id, outcome))
+        return True
 
     async def adjust(self, scope: Scope, decision_id: str, adjustment: Adjustment) -> bool:
         if self.is_down:
@@ -124,7 +139,7 @@ class Log:
 
 async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
     log = Log()
-    await Settler(log, log, log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
+    await Settler(log, log, log, log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
     first, second = log.records
     assert isinstance(first, OutcomeRecord) and isinstance(second, OutcomeRecord)
     assert (first.decision_id, first.status, first.upstream_ms) == ("d-1", 200, 3.0)
@@ -132,21 +147,41 @@ async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
     assert second.cost is None
 
 
+async def test_the_outcome_of_a_call_that_an_approval_let_through_is_noted_at_the_approval() -> None:
+    log = Log()
+    await Settler(log, log, log, log).settle([replace(DONE, cost=ticket_text(ALLOWED)), DONE])
+    assert log.concluded == [("apr_1", CallOutcome(200, Epoch(2.0), True))]
+    assert log.confirmed == [["d-1"]]  # the charge of the second alone: the first has none
+
+
+@pytest.mark.parametrize(
+    ("log", "approval", "records"),
+    [(Log(is_down=True), "apr_1", 1), (Log(), "nonsense", 1), (Log(refuses=True), "apr_1", 0)],
+    ids=["store down", "no approval", "no record"],
+)
+async def test_an_outcome_that_cannot_be_noted_stays_unknown_and_stops_nobody(
+    log: Log, approval: str, records: int
+) -> None:
+    ticket = replace(ALLOWED, approval=ApprovalId(approval))
+    await Settler(log, log, log, log).settle([replace(DONE, cost=ticket_text(ticket))])
+    assert (log.concluded, len(log.records)) == ([], records)
+
+
 async def test_an_unreadable_ticket_leaves_the_estimate_and_the_outcome() -> None:
     log = Log()
-    await Settler(log, log, log).settle([replace(DONE, cost="{")])
+    await Settler(log, log, log, log).settle([replace(DONE, cost="{")])
     assert [type(record) for record in log.records] == [OutcomeRecord]
 
 
 async def test_a_log_that_takes_nothing_stops_nobody() -> None:
     full = Log(refuses=True)
-    await Settler(full, full, full).settle([DONE])
-    await Settler(full, full, full).measure("d-1", MODEL, MODEL_COST, None)
+    await Settler(full, full, full, full).settle([DONE])
+    await Settler(full, full, full, full).measure("d-1", MODEL, MODEL_COST, None)
 
 
 async def test_a_usage_is_recorded_with_what_the_call_costs_by_it() -> None:
     log = Log()
-    settler = Settler(log, log, log)
+    settler = Settler(log, log, log, log)
     await settler.measure("d-1", MODEL, MODEL_COST, Usage(9, 0, 0, 20))
     await settler.measure("d-2", MODEL, MODEL_COST, Usage(9, 0, 0, 21))
     await settler.measure("d-3", MODEL, MODEL_COST, None)
@@ -159,7 +194,7 @@ async def test_a_usage_is_recorded_with_what_the_call_costs_by_it() -> None:
 
 async def test_what_was_reserved_is_adjusted_once_it_is_on_record() -> None:
     log = Log()
-    settler = Settler(log, log, log)
+    settler = Settler(log, log, log, log)
     entries = [
         replace(DONE, decision_id="kept"),
         replace(ended(500), decision_id="back"),
@@ -180,5 +215,5 @@ async def test_what_was_reserved_is_adjusted_once_it_is_on_record() -> None:
 
 async def test_what_is_not_on_record_is_not_adjusted_and_a_store_that_is_down_stops_nobody() -> None:
     for log in (Log(refuses=True), Log(is_down=True)):
-        await Settler(log, log, log).settle([DONE, ended(500)])
+        await Settler(log, log, log, log).settle([DONE, ended(500)])
         assert (log.adjusted, log.confirmed) == ([], [])

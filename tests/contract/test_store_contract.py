@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from aegis_authz.adapters.redis.approval_outcomes import RedisApprovalOutcomes
 from aegis_authz.adapters.redis.approval_states import RedisApprovalStates
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.revocations import RedisRevocations
@@ -25,6 +26,7 @@ from aegis_authz.core.approval import (
     ApprovalProof,
     ApprovalRequest,
     ApprovalState,
+    CallOutcome,
 )
 from aegis_authz.core.grant import Grant, Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
@@ -33,7 +35,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import GrantUse, Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import Digest, Jti, Seconds
 from aegis_authz.ports.control_plane import Revocations
-from aegis_authz.ports.data_plane import Approvals, ApprovalStates, Store
+from aegis_authz.ports.data_plane import ApprovalOutcomes, Approvals, ApprovalStates, Store
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.support.real_cluster import RealCluster, until_fit
 from tests.support.real_redis import RealRedis
@@ -64,6 +66,7 @@ class Contract:
     start_again: Callable[[], Awaitable[None]]
     revocations: Revocations
     states: ApprovalStates
+    outcomes: ApprovalOutcomes
 
     def identity(self, agent: str = "bot", tenant: str = "emea", jti: str = "") -> Identity:
         now = self.clock.now()
@@ -154,11 +157,12 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
         async def keep() -> None:
             memory.start_again()
 
-        yield Contract(memory, memory, clock, forget, keep, MemoryRevocations(memory), memory)
+        yield Contract(memory, memory, clock, forget, keep, MemoryRevocations(memory), memory, memory)
         return
     server: RealRedis | RealCluster = request.getfixturevalue(SERVERS[request.param])
     store, approvals = RedisStore(server.url, clock, 0, 60), RedisApprovals(server.url, clock)
     revocations, states = RedisRevocations(server.url), RedisApprovalStates(server.url)
+    outcomes = RedisApprovalOutcomes(server.url)
 
     async def flush() -> None:
         server.command("FLUSHALL")
@@ -172,11 +176,12 @@ async def contract(request: pytest.FixtureRequest) -> AsyncIterator[Contract]:
     server.command("FLUSHALL")
     await until_fit(store)
     await asyncio.sleep(0.002)  # a token of the very millisecond in which the memory began would be refused
-    yield Contract(store, approvals, clock, flush, start_again, revocations, states)
+    yield Contract(store, approvals, clock, flush, start_again, revocations, states, outcomes)
     await store.close()
     await approvals.close()
     await revocations.close()
     await states.close()
+    await outcomes.close()
 
 
 async def test_a_token_is_good_once(contract: Contract) -> None:
@@ -519,6 +524,48 @@ async def test_an_approval_is_used_once(contract: Contract) -> None:
     assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVED
     assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVAL_USED
     assert (await contract.approvals.get(override.approval_id)).state is ApprovalState.USED
+
+
+async def test_an_approval_says_when_it_was_used_and_what_became_of_the_call_once_that_is_known(
+    contract: Contract,
+) -> None:
+    override = await contract.approved(contract.request())
+    assert (await contract.approvals.get(override.approval_id)).use is None
+    began = int(contract.clock.now() * 1000) / 1000
+    assert (await contract.settle(claims=override)).former_use is None
+    unknown = (await contract.settle(claims=override)).former_use
+    assert unknown is not None and unknown.outcome is None
+    assert began <= unknown.time <= contract.clock.now()
+    outcome = CallOutcome(201, 1_800_000_000.125, True)
+    assert await contract.outcomes.conclude(override.approval_id, outcome)
+    known = await contract.settle(claims=override)
+    assert (known.outcome, known.former_use) == (SettleOutcome.APPROVAL_USED, replace(unknown, outcome=outcome))
+    assert (await contract.approvals.get(override.approval_id)).use == known.former_use
+
+
+async def test_the_first_outcome_of_a_call_counts_and_an_approval_that_is_not_used_has_none(
+    contract: Contract,
+) -> None:
+    override, outcome = await contract.approved(contract.request()), CallOutcome(0, 1_800_000_000.0, False)
+    assert not await contract.outcomes.conclude(override.approval_id, outcome)
+    forgotten = contract.store.approval_id(BOT, secrets.token_hex(16))
+    assert not await contract.outcomes.conclude(forgotten, outcome)
+    with pytest.raises(ApprovalNotFound):
+        await contract.approvals.get(forgotten)
+    assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVED
+    assert await contract.outcomes.conclude(override.approval_id, outcome)
+    assert not await contract.outcomes.conclude(override.approval_id, CallOutcome(200, 1_800_000_001.0, True))
+    use = (await contract.approvals.get(override.approval_id)).use
+    assert use is not None and use.outcome == outcome
+
+
+async def test_what_became_of_a_call_is_told_for_that_very_call_of_that_agent_alone(contract: Contract) -> None:
+    override = await contract.approved(contract.request())
+    assert (await contract.settle(claims=override)).outcome is SettleOutcome.APPROVED
+    await contract.outcomes.conclude(override.approval_id, CallOutcome(200, 1_800_000_000.0, True))
+    for identity, digest in ((contract.identity("other"), "d1"), (contract.identity(), "d2")):
+        strange = await contract.settle(identity, claims=replace(override, digest=Digest(digest)))
+        assert (strange.outcome, strange.former_use) == (SettleOutcome.APPROVAL_USED, None)
 
 
 async def test_of_many_uses_at_the_same_moment_exactly_one_passes(contract: Contract) -> None:

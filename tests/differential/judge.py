@@ -200,7 +200,7 @@ class Judge:
         return ApprovalId(f"apr_{token}")
 
     async def settle(self, settlement: Settlement, deadline: float) -> Settled:
-        return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0))
+        return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0), None)
 
     def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         _NOTES.get().reason = record.reason.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -86,6 +87,27 @@ async def test_a_publication_that_changes_what_judged_makes_an_approval_stale_an
         assert (again.reason, again.approval_id != held.approval_id) == ("APPROVAL_NEEDED", True)
         assert "is stale: a policy of this agent, or the tool, was changed since" in again.json["detail"]
     assert (await pay(agent, 6102, override)).reason == "APPROVAL_STALE"  # for good: another stands in its place
+
+
+async def test_the_same_call_after_it_ran_is_told_its_status_and_time(mesh: DemoMesh, agent: Agent) -> None:
+    held = await pay(agent, 6105)
+    override = await mesh.approve(held.approval_id)
+    passed = await pay(agent, 6105, override)
+    assert passed.status == 201
+    again = await pay(agent, 6105, override)
+    async with asyncio.timeout(60):  # Envoy tells what became of calls in batches, some time later
+        while again.json["approval_use"]["outcome"] is None:
+            assert "outcome unknown" in again.json["detail"]
+            again = await pay(agent, 6105, override)
+    use = again.json["approval_use"]
+    assert (again.reason, use["outcome"]["status"], use["outcome"]["was_reached"]) == ("APPROVAL_USED", 201, True)
+    assert use["time"] <= use["outcome"]["time"] + 1
+    assert "answered with status 201 at 20" in again.json["detail"]
+    record = agent.record(again.decision_id)
+    assert record is not None and "answered with status 201 at 20" in record["detail"]
+    shown = await mesh.aegis("approvals", "show", held.approval_id, "--dir", str(mesh.state))
+    assert "state: used: It was used: the call went through." in shown
+    assert "answered with status 201 at 20" in shown
 
 
 async def test_an_approval_helps_nothing_against_a_denial(mesh: DemoMesh, agent: Agent) -> None:

@@ -36,7 +36,7 @@ from aegis_authz.core.record import DecisionRecord, OutcomeRecord, Record, Redac
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.settlement import Settled, SettleOutcome
 from aegis_authz.core.units import Seconds
-from aegis_authz.ports.data_plane import Reservations
+from aegis_authz.ports.data_plane import ApprovalOutcomes, Reservations
 from aegis_authz.server import evaluation, evaluation_app
 from aegis_authz.server.admission import LEAST_CONCURRENT, Admission
 from aegis_authz.server.authz import CheckHandler, CheckTimes
@@ -123,7 +123,7 @@ class World(PipelineWorld):
 
     def app(self) -> Any:
         pipeline = self.pipeline()
-        settler = Settler(self, cast(Reservations, self), self)
+        settler = Settler(self, cast(Reservations, self), cast(ApprovalOutcomes, self), self)
         holds = Holds(cast(Any, self), HoldBounds(0, 1, 1, Seconds(1)), HoldMetrics(CollectorRegistry()), self)
         checks = CheckHandler(pipeline, Admission.within(8, 1.0), CheckTimes(Seconds(0.5), Seconds(0.01)), holds)
         redactor = ValueRedactor(self, self, require_record=True)
@@ -397,7 +397,7 @@ async def test_an_outcome_in_another_shape_is_refused(document: Any, world: Worl
 
 async def test_an_outcome_needs_a_credential_of_its_own(world: World) -> None:
     answer = await world.ask()
-    world.outcome = Settled(SettleOutcome.REPLAYED, "", 0.0, "", (), 0)
+    world.outcome = Settled(SettleOutcome.REPLAYED, "", 0.0, "", (), 0, None)
     assert (await world.report(answer, "done")).json()["reason"] == "REPLAYED"
     nobody = await world.post(OUTCOME_PATH, {"ticket": "x", "outcome": "done"}, x_aegis_token="")
     assert (nobody.status_code, nobody.json()["reason"]) == (401, "CREDENTIAL_MISSING")
@@ -449,7 +449,7 @@ async def test_a_long_body_is_read_beside_the_event_loop(world: World, monkeypat
 @pytest.mark.parametrize(
     ("change", "reason", "status"),
     [
-        ({"outcome": Settled(SettleOutcome.REPLAYED, "", 0.0, "", (), 0)}, "REPLAYED", 200),
+        ({"outcome": Settled(SettleOutcome.REPLAYED, "", 0.0, "", (), 0, None)}, "REPLAYED", 200),
         ({"outcome": Refused(Reason.STORE_UNAVAILABLE, "")}, "STORE_UNAVAILABLE", 503),
         ({"answers": [Refused(Reason.PDP_UNAVAILABLE, "")]}, "PDP_UNAVAILABLE", 503),
         ({"record_fault": Refused(Reason.RECORD_FAILED, "")}, "RECORD_FAILED", 503),

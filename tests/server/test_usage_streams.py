@@ -12,6 +12,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as pb
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import ModelPrice, OnError
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import ApprovalId
 from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.costs.ticket import Ticket, ticket_text
 from aegis_authz.costs.usage import Usage
@@ -20,7 +21,9 @@ from aegis_authz.server.usage_streams import MOST_WATCHED, UsageWatch
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE, read_piece
 
 TERMS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
-TICKET = Ticket(Scope("acme", "emea", "bot"), Estimate(Money(42, "USD"), OnError.RELEASE, TERMS), True, False)
+TICKET = Ticket(
+    Scope("acme", "emea", "bot"), Estimate(Money(42, "USD"), OnError.RELEASE, TERMS), True, False, ApprovalId("")
+)
 USED = b'{"usage":{"prompt_tokens":3,"completion_tokens":2}}'
 
 

@@ -34,7 +34,7 @@ REQUEST = ApprovalRequest(
     notify=("slack:#finance",),
     proof=ApprovalProof.ANY,
 )
-HELD = Approval(REQUEST, ApprovalState.PENDING, "", None, ())
+HELD = Approval(REQUEST, ApprovalState.PENDING, "", None, (), None)
 
 _texts = st.text(st.characters(exclude_categories=("Cs",)))
 _tricks = st.sampled_from(
@@ -66,4 +66,4 @@ def requests() -> st.SearchStrategy[ApprovalRequest]:
 
 def held(request: ApprovalRequest) -> Approval:
     """The request, waiting for a person."""
-    return Approval(request, ApprovalState.PENDING, "", None, ())
+    return Approval(request, ApprovalState.PENDING, "", None, (), None)

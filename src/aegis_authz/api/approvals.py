@@ -8,7 +8,8 @@ from pydantic import Field, JsonValue
 
 from aegis_authz.api.model import Answer, Note, Request
 from aegis_authz.api.standing import WORDS
-from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalState, ApprovalUse
+from aegis_authz.core.approval_use import use_text
 
 
 class DecisionRequest(Request):
@@ -29,13 +30,39 @@ class DenialRequest(Request):
     note: Annotated[Note, Field(min_length=1)]
 
 
+class OutcomeAnswer(Answer):
+    """What became of a call: the status of its answer, 0 for none; when it was over, in seconds since the epoch; and
+    whether anything was sent to the tool.
+    """
+
+    status: int
+    time: float
+    was_reached: bool
+
+
+class UseAnswer(Answer):
+    """The use of an approval: when its call was let through, and what became of that, null while nobody knows."""
+
+    time: float
+    outcome: OutcomeAnswer | None
+
+    @classmethod
+    def of(cls, use: ApprovalUse) -> UseAnswer:
+        """The use as an answer shows it."""
+        outcome = use.outcome
+        if outcome is None:
+            return cls(time=use.time, outcome=None)
+        answer = OutcomeAnswer(status=outcome.status, time=outcome.time, was_reached=outcome.was_reached)
+        return cls(time=use.time, outcome=answer)
+
+
 class ApprovalAnswer(Answer):
     """Everything an approver may see: all of it, for it is what will run. `detail` says how it stands.
 
     `besides` is what reaches the tool beside the parameters: the address, on whose behalf, what no rule judges.
     Times are seconds since the epoch. `decided_by` is "" and `decided_at` null while nobody has decided; `approved_by`
     are those who have approved so far, of as many as `approvals` says. `proof` is `signed_in` where no button of a chat
-    decides.
+    decides. `use` is null until the call was let through.
     """
 
     id: str
@@ -63,6 +90,7 @@ class ApprovalAnswer(Answer):
     confirm: tuple[str, ...]
     notify: tuple[str, ...]
     proof: ApprovalProof
+    use: UseAnswer | None
 
     @classmethod
     def of(cls, approval: Approval) -> ApprovalAnswer:
@@ -71,7 +99,7 @@ class ApprovalAnswer(Answer):
         return cls(
             id=request.id,
             state=approval.state,
-            detail=WORDS[approval.state],
+            detail=WORDS[approval.state] + _used(approval),
             org=request.scope.org,
             tenant=request.scope.tenant,
             agent=request.scope.agent,
@@ -94,7 +122,12 @@ class ApprovalAnswer(Answer):
             confirm=request.confirm,
             notify=request.notify,
             proof=request.proof,
+            use=None if approval.use is None else UseAnswer.of(approval.use),
         )
+
+
+def _used(approval: Approval) -> str:
+    return "" if approval.use is None else f" It was {use_text(approval.use)}."
 
 
 class ApprovedAnswer(ApprovalAnswer):

@@ -27,6 +27,7 @@ from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
+from aegis_authz.adapters.redis.approval_outcomes import RedisApprovalOutcomes
 from aegis_authz.adapters.redis.approval_states import RedisApprovalStates
 from aegis_authz.adapters.redis.client import RedisUrlUnusable
 from aegis_authz.adapters.redis.reservations import RedisReservations
@@ -135,7 +136,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     )
     handler = CheckHandler(pipeline, admission, _times(settings), _holds(settings, clock, stack))
     bodies = BodyHandler(counted, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
-    settler = Settler(counted, _reservations(settings, stack), clock)
+    settler = Settler(counted, _reservations(settings, stack), _approval_outcomes(settings, stack), clock)
     outcomes = OutcomeHandler(settler)
     host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
@@ -212,6 +213,12 @@ def _reservations(settings: AuthzSettings, stack: AsyncExitStack) -> RedisReserv
     reservations = RedisReservations(settings.redis)
     stack.push_async_callback(reservations.close)
     return reservations
+
+
+def _approval_outcomes(settings: AuthzSettings, stack: AsyncExitStack) -> RedisApprovalOutcomes:
+    outcomes = RedisApprovalOutcomes(settings.redis)
+    stack.push_async_callback(outcomes.close)
+    return outcomes
 
 
 def _streams(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from aegis_authz.core.approval_use import use_text
 from aegis_authz.core.call import ToolCall
 from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
@@ -53,6 +54,8 @@ def sentence(
         parts.append(decision.fault.problem)
     parts += [_finding(finding, phrases) for finding in shown_findings(decision)]
     parts += limits
+    if decision.reason is Reason.APPROVAL_USED and settled is not None and settled.former_use is not None:
+        parts.append(f"The call that used it was {use_text(settled.former_use)}.")
     if spec.retry is Retry.AFTER_APPROVAL and settled is not None:
         if settled.outcome is SettleOutcome.REOPENED:
             parts.append(_STALE)

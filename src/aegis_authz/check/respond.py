@@ -9,12 +9,15 @@ from aegis_authz.check.fulfil import Fulfilment, rpc_metadata
 from aegis_authz.check.limit_text import exceeded, limit_facts, limit_sentences, seconds_to_wait
 from aegis_authz.check.refusal_text import sentence, shown_findings
 from aegis_authz.check.residency import region_facts
+from aegis_authz.core.approval_use import use_facts
 from aegis_authz.core.call import NO_RPC, Rpc, RpcShape
 from aegis_authz.core.charge import Account, Charge, Slot
 from aegis_authz.core.decision import Decision, Finding
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import REASONS, Reason, ReasonSpec, Retry
+from aegis_authz.core.settlement import SettleOutcome
 from aegis_authz.core.snapshot import Snapshot
+from aegis_authz.core.units import ApprovalId
 from aegis_authz.costs.ticket import Ticket, ticket_text
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import COST_METADATA, USAGE_METADATA
@@ -110,10 +113,17 @@ def _let_through(decision: Decision, fulfilment: Fulfilment, draft: Draft, heade
 def _cost(draft: Draft) -> dict[str, str]:
     """What the proxy notes for whoever learns what became of the call."""
     cost, is_reserved = draft.cost, draft.charging is not None and draft.charging.reserve > 0
-    if draft.identity is None or (cost is None and not is_reserved):
+    approval = _approval_used(draft)
+    if draft.identity is None or (cost is None and not is_reserved and not approval):
         return {}
-    noted = {COST_METADATA: ticket_text(Ticket(draft.identity.scope, cost, is_reserved, _is_under_way(draft)))}
+    ticket = Ticket(draft.identity.scope, cost, is_reserved, _is_under_way(draft), approval)
+    noted = {COST_METADATA: ticket_text(ticket)}
     return noted if cost is None or cost.tokens is None else {**noted, USAGE_METADATA: "yes"}
+
+
+def _approval_used(draft: Draft) -> ApprovalId:
+    settled = draft.settled
+    return settled.approval_id if settled is not None and settled.outcome is SettleOutcome.APPROVED else ApprovalId("")
 
 
 def _is_under_way(draft: Draft) -> bool:
@@ -179,6 +189,8 @@ def _refusal(
             "status_url": f"{base}/v1/approvals/{approval_id}/status" if base else "",
             "expires_at": settled.approval_expires_at,
         }
+    if decision.reason is Reason.APPROVAL_USED and settled is not None and settled.former_use is not None:
+        facts["approval_use"] = use_facts(settled.former_use)
     phrases = draft.snapshot.phrases if draft.snapshot is not None else {}
     words = sentence(decision, draft.call, settled, phrases, limit_sentences(over), wait)
     codes = STATUS_CODES[decision.reason]

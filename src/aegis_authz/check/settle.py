@@ -10,6 +10,7 @@ import orjson
 from aegis_authz.check.charge import approval_over, exceeded_reason, excesses, sanitized, tally_of
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.approval import MAX_SHOWN_BYTES, MOST_HOLD_WITHOUT_BODY, ApprovalRequest, Unattended
+from aegis_authz.core.approval_use import use_text
 from aegis_authz.core.basis import approval_basis
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.charge import Account, Charge, Charging
@@ -109,7 +110,8 @@ def settled_decision(settled: Settled, settlement: Settlement, decision: Decisio
     """
     refusal = SETTLE_REFUSALS.get(settled.outcome)
     if refusal is not None and settled.outcome is not SettleOutcome.LIMIT_EXCEEDED:
-        return replace(denied(refusal, "", decision.revision), policies=decision.policies)
+        detail = "" if settled.former_use is None else use_text(settled.former_use)
+        return replace(denied(refusal, detail, decision.revision), policies=decision.policies)
     if settlement.charging is not None and len(settled.accounts) != len(settlement.charging.charges):
         return denied(Reason.INTERNAL_FAULT, "the store answered without how the limits stand", decision.revision)
     over = excesses(settlement.charging, settled.accounts)

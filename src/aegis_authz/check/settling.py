@@ -7,17 +7,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aegis_authz.core.approval import ApprovalNotFound, CallOutcome
 from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import OnError
 from aegis_authz.core.record import CostState, OutcomeRecord, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
-from aegis_authz.core.units import DecisionId
+from aegis_authz.core.units import ApprovalId, DecisionId, Epoch
 from aegis_authz.costs.estimate import Estimate
 from aegis_authz.costs.ticket import Ticket, read_ticket
 from aegis_authz.costs.usage import GOOD, Usage, measured
-from aegis_authz.ports.data_plane import Clock, RecordLog, Reservations, StoreDown
+from aegis_authz.ports.data_plane import ApprovalOutcomes, Clock, RecordLog, Reservations, StoreDown
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Settler:
 
     records: RecordLog
     reservations: Reservations
+    approvals: ApprovalOutcomes
     clock: Clock
 
     async def settle(self, entries: Sequence[LogEntry]) -> None:
@@ -67,7 +69,11 @@ class Settler:
         ticket = _ticket(entry)
         estimate = ticket.estimate if ticket is not None else None
         cost = None if estimate is None else settled_cost(estimate, entry)
-        if not await self._keep(outcome_of(entry, cost)) or ticket is None or not ticket.reserved:
+        if not await self._keep(outcome_of(entry, cost)) or ticket is None:
+            return None
+        if ticket.approval:
+            await self._conclude(ticket.approval, entry)
+        if not ticket.reserved:
             return None
         adjustment = adjustment_of(estimate, entry)
         if adjustment == _AS_CHARGED and not ticket.under_way:
@@ -75,6 +81,13 @@ class Settler:
         if adjustment is not None:
             await self._adjust(ticket.scope, entry.decision_id, adjustment)
         return None
+
+    async def _conclude(self, approval_id: ApprovalId, entry: LogEntry) -> None:
+        outcome = CallOutcome(entry.status, Epoch(entry.ended_at), entry.was_reached)
+        try:
+            await self.approvals.conclude(approval_id, outcome)
+        except (StoreDown, ApprovalNotFound) as fault:
+            _log.error("the outcome of the call that used approval %s stays unknown: %s", approval_id, fault)
 
     async def _keep(self, record: OutcomeRecord | UsageRecord) -> bool:
         try:

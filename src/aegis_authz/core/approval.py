@@ -108,10 +108,31 @@ class ApprovalRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """What became of a call that an approval let through, and when it was over.
+
+    `status` is that of its answer, 0 where there was none. `was_reached` says whether anything was sent to the tool.
+    """
+
+    status: int
+    time: Epoch
+    was_reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalUse:
+    """The use of an approval: when its call was let through, and what became of that, None while nobody knows."""
+
+    time: Epoch
+    outcome: CallOutcome | None
+
+
+@dataclass(frozen=True, slots=True)
 class Approval:
     """A held call and where it stands. `decided_by` is "" while nobody has decided, and all names where several did.
 
-    `approved_by` are those who have approved so far: while it is pending, fewer than it needs.
+    `approved_by` are those who have approved so far: while it is pending, fewer than it needs. `use` is None for one
+    that is not used.
     """
 
     request: ApprovalRequest
@@ -119,6 +140,7 @@ class Approval:
     decided_by: str
     decided_at: Epoch | None
     approved_by: tuple[str, ...]
+    use: ApprovalUse | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from aegis_authz.core.approval import ApprovalRequest
+from aegis_authz.core.approval import ApprovalRequest, ApprovalUse
 from aegis_authz.core.breaker import Tally
 from aegis_authz.core.charge import Account, Charging
 from aegis_authz.core.grant import Narrowing
@@ -110,7 +110,8 @@ class Settled:
     The id may be that of an earlier request for the very same call that is still pending. `granted_by` is who granted
     the approval that was used, "" for every other outcome. `accounts` are those of the charges, in their order; none
     where it did not come to that. `quarantined_until` is until when the agent is quarantined, 0 when it is not: before
-    the call, or since it was refused.
+    the call, or since it was refused. `former_use` is what became of this very call when APPROVAL_USED; None for every
+    other outcome, and where the approval was of another call.
     """
 
     outcome: SettleOutcome
@@ -119,3 +120,4 @@ class Settled:
     granted_by: str
     accounts: tuple[Account, ...]
     quarantined_until: Millis
+    former_use: ApprovalUse | None

@@ -1,6 +1,7 @@
-"""What ext_authz notes of a call's cost, for whoever learns what became of it: any worker, under any revision.
+"""What ext_authz notes of a call's cost, and of the approval that let it through.
 
-It travels in Envoy's dynamic metadata, which no agent and no tool sees or sets.
+It is for whoever learns what became of the call: any worker, under any revision. It travels in Envoy's dynamic
+metadata, which no agent and no tool sees or sets.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import MOST_TOKENS, ModelPrice, OnError
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import ApprovalId
 from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.encoding.narrowing import integer, items, mapping, members, text
 
+_TICKET = {"scope", "reserved", "under_way", "cost"}
 _ESTIMATE = {"micros", "currency", "on_error", "tokens"}
 _TOKENS = {"input", "output", "context", "max_output", "prices"}
 
@@ -27,13 +30,14 @@ class Ticket:
     """What a call of `scope` was estimated to cost, None for one without a price.
 
     `reserved` says that limits were charged with what may still be adjusted, `under_way` that the call has a place
-    among calls under way, which ends with it.
+    among calls under way, which ends with it. `approval` is the approval that let the call through, "" for none.
     """
 
     scope: Scope
     estimate: Estimate | None
     reserved: bool
     under_way: bool
+    approval: ApprovalId
 
 
 def ticket_text(ticket: Ticket) -> str:
@@ -45,6 +49,8 @@ def ticket_text(ticket: Ticket) -> str:
             "reserved": ticket.reserved,
             "under_way": ticket.under_way,
             "cost": None if ticket.estimate is None else _estimate_to_data(ticket.estimate),
+            # only where there is one: a worker of before, which knows no such member, reads all other tickets
+            **({"approval": ticket.approval} if ticket.approval else {}),
         }
     ).decode()
 
@@ -52,13 +58,16 @@ def ticket_text(ticket: Ticket) -> str:
 @lru_cache(maxsize=1024)  # most calls of an agent have the same
 def read_ticket(ticket: str) -> Ticket:
     """Read what `ticket_text` wrote. Raises ValueError for anything else."""
-    item = members(orjson.loads(ticket), {"scope", "reserved", "under_way", "cost"}, "a ticket")
+    data = mapping(orjson.loads(ticket), "a ticket")
+    has_approval = "approval" in data
+    item = members(data, _TICKET | {"approval"} if has_approval else _TICKET, "a ticket")
     org, tenant, agent = (text(name, "scope") for name in items(item["scope"], "scope"))
     reserved, under_way = item["reserved"], item["under_way"]
     if not isinstance(reserved, bool) or not isinstance(under_way, bool):
         raise ValueError("neither true nor false")  # noqa: TRY004  # one error for every surprise
     estimate = None if item["cost"] is None else _estimate(item["cost"])
-    return Ticket(Scope(org, tenant, agent), estimate, reserved, under_way)
+    approval = ApprovalId(text(item["approval"], "approval") if has_approval else "")
+    return Ticket(Scope(org, tenant, agent), estimate, reserved, under_way, approval)
 
 
 def _estimate_to_data(estimate: Estimate) -> Json:

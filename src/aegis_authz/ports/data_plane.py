@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState, CallOutcome
 from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.decision_trace import DecisionTrace
@@ -172,6 +172,18 @@ class ApprovalStates(Protocol):
 
     async def states(self, names: Sequence[ApprovalId]) -> Sequence[ApprovalState | None]:
         """The state that is kept of each, in their order; None where nothing is. Raises StoreDown."""
+        ...
+
+
+class ApprovalOutcomes(Protocol):
+    """What became of the calls that approvals let through."""
+
+    async def conclude(self, approval_id: ApprovalId, outcome: CallOutcome) -> bool:
+        """Note what became of the call that used the approval: the first word counts.
+
+        Returns False where it is not used, was forgotten, or was concluded before. Raises StoreDown, and
+        ApprovalNotFound for what cannot be an approval's id.
+        """
         ...
 
 

@@ -14,6 +14,8 @@ from aegis_authz.core.approval import (
     ApprovalPage,
     ApprovalRequest,
     ApprovalState,
+    ApprovalUse,
+    CallOutcome,
 )
 from aegis_authz.core.breaker import Quarantine
 from aegis_authz.core.charge import Account, Adjustment, Charge, Charging
@@ -30,7 +32,7 @@ from aegis_authz.testing.warning import warn_outside_tests
 
 _NO_APPROVAL, _NEVER = ApprovalId(""), Epoch(0.0)
 _NOT_QUARANTINED = Millis(0)
-_CLEAR = Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NEVER, "", (), _NOT_QUARANTINED)
+_CLEAR = Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NEVER, "", (), _NOT_QUARANTINED, None)
 _LOST = -1
 
 
@@ -158,6 +160,15 @@ class MemoryStore:
         if approval is not None and standing(approval, now).state is ApprovalState.EXPIRED:
             self._memory.approvals[approval_id] = replace(approval, state=ApprovalState.EXPIRED)
 
+    async def conclude(self, approval_id: ApprovalId, outcome: CallOutcome) -> bool:
+        """Note what became of the call that the approval let through."""
+        approval = self._memory.approvals.get(approval_id)
+        if approval is None or approval.use is None or approval.use.outcome is not None:
+            return False
+        use = replace(approval.use, outcome=replace(outcome, time=_in_ms(outcome.time)))
+        self._memory.approvals[approval_id] = replace(approval, use=use)
+        return True
+
     async def adjust(self, scope: Scope, decision_id: DecisionId, adjustment: Adjustment) -> bool:
         """Make what the decision charged into what its call came to."""
         return self._memory.ledger.adjust(decision_id, adjustment, _ms(self._clock.now()))
@@ -256,9 +267,10 @@ class MemoryStore:
         approval = self._memory.approvals.get(claims.approval_id)
         if approval is None or approval.request.scope.tenant_path != scope.tenant_path:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
-        if approval.state is ApprovalState.USED:
-            return _refuse(SettleOutcome.APPROVAL_USED)
         request = approval.request
+        if approval.state is ApprovalState.USED:
+            is_same = (request.scope, request.digest) == (scope, claims.digest)
+            return replace(_refuse(SettleOutcome.APPROVAL_USED), former_use=approval.use if is_same else None)
         if (request.scope, request.digest) != (scope, claims.digest):
             return _refuse(SettleOutcome.APPROVAL_MISMATCH)
         if approval.state is ApprovalState.STALE or request.basis != claims.basis:
@@ -269,23 +281,20 @@ class MemoryStore:
             return _refuse(SettleOutcome.APPROVAL_NOT_GRANTED)
         if _ms(now) >= _ms(request.expires_at) or _is_void(approval, began):
             return _refuse(SettleOutcome.APPROVAL_EXPIRED)
-        return self._use(approval)
+        return self._use(approval, now)
 
-    def _use(self, approval: Approval) -> Settled:
+    def _use(self, approval: Approval, now: Epoch) -> Settled:
         request = approval.request
-        self._memory.approvals[request.id] = replace(approval, state=ApprovalState.USED)
-        return Settled(
-            SettleOutcome.APPROVED, request.id, _in_ms(request.expires_at), approval.decided_by, (), _NOT_QUARANTINED
-        )
+        use = ApprovalUse(_in_ms(now), None)
+        self._memory.approvals[request.id] = replace(approval, state=ApprovalState.USED, use=use)
+        return _approval_settled(SettleOutcome.APPROVED, request, approval.decided_by)
 
     def _open(self, request: ApprovalRequest, now: Epoch, began: int) -> Settled:
         former = self._former(request, now, began)
         if former is not None and former.request.basis == request.basis:
             if former.state is ApprovalState.APPROVED:
-                return self._use(former)
-            return Settled(
-                SettleOutcome.OPENED, former.request.id, _in_ms(former.request.expires_at), "", (), _NOT_QUARANTINED
-            )
+                return self._use(former, now)
+            return _approval_settled(SettleOutcome.OPENED, former.request, "")
         pending = [
             approval.request.scope
             for approval in self._memory.approvals.values()
@@ -298,9 +307,9 @@ class MemoryStore:
             return _refuse(SettleOutcome.APPROVALS_FULL)
         if former is not None:
             self._memory.approvals[former.request.id] = replace(former, state=ApprovalState.STALE)
-        self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None, ())
+        self._memory.approvals[request.id] = Approval(request, ApprovalState.PENDING, "", None, (), None)
         outcome = SettleOutcome.OPENED if former is None else SettleOutcome.REOPENED
-        return Settled(outcome, request.id, _in_ms(request.expires_at), "", (), _NOT_QUARANTINED)
+        return _approval_settled(outcome, request, "")
 
     def _former(self, request: ApprovalRequest, now: Epoch, began: int) -> Approval | None:
         """The approval of this very call that is pending or granted, stale or not."""
@@ -358,7 +367,11 @@ def _granted(scope: Scope, narrowing: Narrowing) -> tuple[str, str]:
 
 
 def _refuse(outcome: SettleOutcome) -> Settled:
-    return Settled(outcome, _NO_APPROVAL, _NEVER, "", (), _NOT_QUARANTINED)
+    return Settled(outcome, _NO_APPROVAL, _NEVER, "", (), _NOT_QUARANTINED, None)
+
+
+def _approval_settled(outcome: SettleOutcome, request: ApprovalRequest, granted_by: str) -> Settled:
+    return Settled(outcome, request.id, _in_ms(request.expires_at), granted_by, (), _NOT_QUARANTINED, None)
 
 
 def _place(approval: Approval) -> tuple[int, str]:

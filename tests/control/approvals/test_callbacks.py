@@ -73,7 +73,7 @@ class Scene:
         if approval_id not in self.states:
             raise ApprovalNotFound(approval_id)
         request = replace(REQUEST, id=approval_id)
-        return Approval(request, self.states[approval_id], "ann", Epoch(999.0), ())
+        return Approval(request, self.states[approval_id], "ann", Epoch(999.0), (), None)
 
     def count(self, channel: str, outcome: str) -> None:
         self.counts[outcome] += 1

@@ -11,7 +11,7 @@ from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
-from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest, ApprovalState, CallOutcome
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
@@ -19,6 +19,7 @@ from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Trust
+from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.identity.token import read_override_token
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -142,6 +143,24 @@ async def test_approving_yields_an_override_token_bound_to_the_call(
     assert override.expires_at == pytest.approx(said["expires_at"], abs=0.002)
     claimed = await store.settle(Settlement(identity(now, "j2"), override, None, now, (), None, None, None), 0)
     assert (claimed.outcome, claimed.granted_by) == (SettleOutcome.APPROVED, "ann")
+
+
+async def test_a_used_approval_says_what_became_of_the_call(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store)
+    async with client(plane, "ann") as admin:
+        assert (await admin.get(f"/v1/approvals/{HELD}")).json()["use"] is None
+        await admin.post(f"/v1/approvals/{HELD}/approve", json={"note": "invoice 1181"})
+        request, now = (await store.get(ApprovalId(HELD))).request, SystemClock().now()
+        await store.settle(Settlement(identity(now, "j2"), None, request, now, (), None, None, None), 0)
+        unknown = (await admin.get(f"/v1/approvals/{HELD}")).json()
+        await store.conclude(ApprovalId(HELD), CallOutcome(201, Epoch(1_800_000_000.0), True))
+        known = (await admin.get(f"/v1/approvals/{HELD}")).json()
+    assert unknown["use"] == {"time": pytest.approx(now, abs=0.002), "outcome": None}
+    assert unknown["detail"].endswith(", outcome unknown.")
+    assert known["use"]["outcome"] == {"status": 201, "time": 1_800_000_000.0, "was_reached": True}
+    assert known["detail"].endswith(", answered with status 201 at 2027-01-15T08:00:00.000Z.")
 
 
 async def test_denying_yields_no_token(plane: ControlServices, store: MemoryStore, client: Client) -> None:

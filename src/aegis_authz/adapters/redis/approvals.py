@@ -9,11 +9,12 @@ from typing import cast
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approval_index import ApprovalIndex, Head, Place, place_text, read_place
+from aegis_authz.adapters.redis.approval_use import read_use
 from aegis_authz.adapters.redis.client import answering, script
 from aegis_authz.adapters.redis.servers import open_servers
 from aegis_authz.approvals.document import approval_from_text
 from aegis_authz.approvals.rules import already, conflict, not_found, require_step, standing
-from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalPage, ApprovalState, ApprovalUse
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.ports.data_plane import Clock, StoreDown
 
@@ -159,9 +160,17 @@ class RedisApprovals:
                 decided_by=fields.get(b"decided_by", b"").decode(),
                 decided_at=Epoch(int(decided_at) / 1000) if decided_at else None,
                 approved_by=_names(fields.get(b"approved_by", b"")),
+                use=_use(fields),
             )
         except (KeyError, ValueError):
             raise StoreDown(f"what Redis holds as {approval_id} is not an approval") from None
+
+
+def _use(fields: Mapping[bytes, bytes]) -> ApprovalUse | None:
+    used_at, outcome = fields.get(b"used_at"), fields.get(b"outcome")
+    if used_at is None:
+        return None
+    return read_use((used_at if outcome is None else used_at + b" " + outcome).decode())
 
 
 def _names(lines: bytes) -> tuple[str, ...]:

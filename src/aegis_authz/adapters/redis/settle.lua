@@ -16,7 +16,9 @@
 --   and those of charge.lua and plain.lua, which come before these
 --
 -- Answers {outcome, approval id, approval expiry in ms, who granted it}, and where the call has operations or is refused, how
--- each charge stands ("used left most resets-at excess", a comma between), and until when the agent is quarantined, 0 for not.
+-- each charge stands ("used left most resets-at excess", a comma between), and until when the agent is quarantined, 0 for not;
+-- after approval_used of this very call also "used at, ms" and, where it is known, what became of the call, as conclude.lua
+-- keeps it.
 -- plain.lua says what it answers.
 -- Outcomes are those of core/settlement.py.
 --
@@ -104,12 +106,19 @@ local function is_void(decided_at)
   return not epoch or tonumber(decided_at) < epoch
 end
 
+-- What became of the call when its approval was used before.
+local former_use
+
 function OPERATIONS.claim.look(k, a)
-  local held = redis.call("HMGET", KEYS[k], "state", "scope", "digest", "basis", "expires_at", "decided_at")
+  local held = redis.call("HMGET", KEYS[k], "state", "scope", "digest", "basis", "expires_at", "decided_at", "used_at",
+    "outcome")
   if not held[1] then
     return "approval_not_granted"
   end
   if held[1] == "used" then
+    if held[2] == ARGV[3] and held[3] == ARGV[a] and held[7] then
+      former_use = held[7] .. (held[8] and " " .. held[8] or "")
+    end
     return "approval_used"
   end
   if held[2] ~= ARGV[3] or held[3] ~= ARGV[a] then
@@ -303,11 +312,11 @@ end
 if not seen then
   redis.call("SET", KEYS[2], "1", "PX", ARGV[2])
 end
-local function answered(outcome, id, expires, granted_by)
-  return {outcome, id, expires, granted_by, table.concat(accounts, ","), whole(quarantined_until())}
+local function answered(outcome, id, expires, granted_by, use)
+  return {outcome, id, expires, granted_by, table.concat(accounts, ","), whole(quarantined_until()), use}
 end
 if refused then
-  return answered(refused, "", "0", "")
+  return answered(refused, "", "0", "", refused == "approval_used" and former_use or nil)
 end
 local answer = {"clear", "", "0", ""}
 for _, step in ipairs(steps) do

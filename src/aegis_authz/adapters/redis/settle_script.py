@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.approval_use import read_use
 from aegis_authz.adapters.redis.charge_script import operations_of, read_accounts, read_plain_accounts
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT, ApprovalNotFound, ApprovalRequest
@@ -81,9 +82,9 @@ def read_settled(reply: object, settlement: Settlement) -> Settled:
     charging = settlement.charging
     if isinstance(reply, list) and len(reply) == 2 and reply[0] == _CLEAR:
         accounts = read_plain_accounts(reply[1], charging, Millis(to_ms(settlement.now)))
-        return Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NO_MOMENT, "", accounts, NEVER)
-    if not isinstance(reply, list) or len(reply) not in (4, 6) or not all(isinstance(part, bytes) for part in reply):
-        raise ValueError("neither an account of plain charges, nor four or six texts")
+        return Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NO_MOMENT, "", accounts, NEVER, None)
+    if not isinstance(reply, list) or len(reply) not in (4, 6, 7) or not all(isinstance(part, bytes) for part in reply):
+        raise ValueError("neither an account of plain charges, nor four, six or seven texts")
     outcome = _OUTCOMES.get(reply[0])
     if outcome is None or (outcome in NAMES_APPROVAL) != (reply[1] != b""):
         raise ValueError("not a known outcome")
@@ -94,11 +95,14 @@ def read_settled(reply: object, settlement: Settlement) -> Settled:
     if len(reply) == 4:
         if charging is not None:
             raise ValueError("what was charged is not told")
-        return Settled(outcome, approval_id, expires_at, granted_by, (), NEVER)
+        return Settled(outcome, approval_id, expires_at, granted_by, (), NEVER, None)
     accounts = read_accounts(reply[4].decode(), charging)
     if (outcome is SettleOutcome.QUARANTINED) and not int(reply[5]):
         raise ValueError("quarantined until never")
-    return Settled(outcome, approval_id, expires_at, granted_by, accounts, Millis(int(reply[5])))
+    if len(reply) == 7 and outcome is not SettleOutcome.APPROVAL_USED:
+        raise ValueError("a use of what was not used")
+    former_use = read_use(reply[6].decode()) if len(reply) == 7 else None
+    return Settled(outcome, approval_id, expires_at, granted_by, accounts, Millis(int(reply[5])), former_use)
 
 
 def _claimed_key(approval_id: ApprovalId, partition: str) -> str:

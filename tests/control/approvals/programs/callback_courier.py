@@ -24,7 +24,7 @@ CALLS = 10
 
 
 async def stands(approval_id: ApprovalId) -> Approval:
-    return Approval(replace(REQUEST, id=approval_id), ApprovalState.DENIED, "ann", Epoch(1.0), ())
+    return Approval(replace(REQUEST, id=approval_id), ApprovalState.DENIED, "ann", Epoch(1.0), (), None)
 
 
 async def main(folder: Path, url: str) -> None:
