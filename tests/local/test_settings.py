@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_the_processes_are_told_the_same_addresses(layout: Layout, options: Mesh
     opa = json.loads(opa_text(layout, options, "PEM"))
     assert opa["services"]["control"]["url"] == f"http://{control.listen}"
     assert control.public_url == f"http://{control.listen}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "protocol"),
+    [("http://otel:4317", "grpc"), ("http://otel:4317/", "grpc"), ("http://otel:4318/v1/traces", "http"), ("", "grpc")],
+)
+def test_spans_go_by_http_where_the_endpoint_has_a_path(
+    layout: Layout, options: MeshOptions, endpoint: str, protocol: str
+) -> None:
+    settings = authz_settings(layout, replace(options, otlp_endpoint=endpoint))
+    assert (settings.otlp_endpoint, settings.telemetry.protocol) == (endpoint, protocol)
 
 
 def test_envoy_waits_longer_than_a_decision_and_its_record_may_take(layout: Layout, options: MeshOptions) -> None:

@@ -62,7 +62,7 @@ def up(
     echo: Echo = False,
     workload: Workload = None,
     https: Https = True,
-    otlp: Annotated[str, typer.Option(help="OTLP/gRPC endpoint for spans; none without it.")] = "",
+    otlp: Annotated[str, typer.Option(help="Where spans go, by OTLP/gRPC; with a path (/v1/traces) by HTTP.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:

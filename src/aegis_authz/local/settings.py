@@ -7,6 +7,7 @@ import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 import yaml
@@ -17,6 +18,7 @@ from aegis_authz.config.authz import (
     Budget,
     EvaluationSettings,
     IdentitySettings,
+    TelemetrySettings,
     WorkerHost,
     WorkloadSettings,
 )
@@ -54,7 +56,7 @@ class MeshOptions:
     `ports` maps proxy, reverse, control, metrics, evaluation and probe to loopback ports. `budget_ms` is how long a
     decision may take. With `echo`, tools on this machine that nobody has started are stood in for. `workloads` are
     agents with a port of their own. With `https`, what agents send by `CONNECT` is opened. `region` is where it is, ""
-    for none.
+    for none. An `otlp_endpoint` with a path takes OTLP by HTTP, else by gRPC; "" for none.
     """
 
     policies: Path
@@ -94,6 +96,7 @@ def authz_settings(layout: Layout, options: MeshOptions) -> AuthzSettings:
         metrics_dir=layout.run / "metrics",
         ready_socket=str(layout.socket("ready-{worker}")),
         otlp_endpoint=options.otlp_endpoint,
+        telemetry=TelemetrySettings(protocol="http" if urlsplit(options.otlp_endpoint).path.strip("/") else "grpc"),
         drain_ms=0,  # Envoy stops first
         budget=options.budget,
         clock_skew=0,  # one machine has one clock
