@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sqlite3
 import subprocess
 import uuid
 from collections.abc import Iterable
@@ -22,6 +21,7 @@ import yaml
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import CutRecord, Record
+from aegis_authz.demo.use_cases.sigma import alerts, sigma_rules
 from aegis_authz.evidence.verify import LogLine
 from aegis_authz.siem.entry import Entry, read_entry
 from aegis_authz.siem.event import Parameters
@@ -33,7 +33,7 @@ SIGMA = Path(__file__).resolve().parents[2] / "deploy" / "sigma"
 RULES = {path.stem: [*yaml.safe_load_all(path.read_text("utf-8"))] for path in sorted(SIGMA.glob("*.yml"))}
 DEMO = Path(__file__).parent / "demo_records.jsonl"
 """The records of one `aegis demo`, of its authorizers and its control plane."""
-QUERIES: dict[str, str] = json.loads((SIGMA / "compiled" / "sqlite.json").read_text("utf-8"))
+COMPILED = {rule.name: rule for rule in sigma_rules(SIGMA)}
 SHAPE = Shape(Format.JSON, Parameters.CLEAR, UTC, "1.0.0")
 NIGHT = APPROVED.time - 6 * 3600  # two o'clock of a friday
 
@@ -64,25 +64,8 @@ QUIET: dict[str, tuple[Record, ...]] = {
 
 def hits(name: str, exported: Iterable[Entry], uses: Uses) -> int:
     """How often a rule fires on the events of these records."""
-    rows = [_flat(json.loads(SHAPE.event(entry, uses).text)) for entry in exported]
-    columns = sorted({name for row in rows for name in row} | {"parameters.path", "first_use", "quarantined_until"})
-    database = sqlite3.connect(":memory:")
-    database.execute(f"CREATE TABLE logs ({', '.join(f'[{name}]' for name in columns)})")
-    database.executemany(
-        f"INSERT INTO logs VALUES ({', '.join('?' * len(columns))})",  # noqa: S608  # placeholders
-        [[row.get(name) for name in columns] for row in rows],
-    )
-    return len(database.execute(QUERIES[name]).fetchall())
-
-
-def _flat(members: dict[str, object], before: str = "") -> dict[str, object]:
-    row: dict[str, object] = {}
-    for name, value in members.items():
-        if isinstance(value, dict):
-            row |= _flat(value, f"{before}{name}.")
-        else:
-            row[f"{before}{name}"] = json.dumps(value) if isinstance(value, list) else value
-    return row
+    events = [json.loads(SHAPE.event(entry, uses).text) for entry in exported]
+    return sum(alert.hits for alert in alerts([COMPILED[name]], events))
 
 
 @pytest.mark.parametrize("name", RULES)
