@@ -9,15 +9,23 @@ import pytest
 import pytest_asyncio
 
 from aegis_authz.demo.agent import Agent
-from aegis_authz.demo.mesh import DemoMesh, demo_mesh
+from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.run import agent_of
+from aegis_authz.demo.use_cases.run import traced_mesh
+from aegis_authz.demo.use_cases.span_receiver import SpanReceiver
 from aegis_authz.local.documents import example_documents
 
 
+@pytest.fixture(scope="session")
+def receiver() -> SpanReceiver:
+    """Where the mesh exports its spans to."""
+    return SpanReceiver()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMesh]:
+async def mesh(tmp_path_factory: pytest.TempPathFactory, receiver: SpanReceiver) -> AsyncIterator[DemoMesh]:
     options = ("--workload", "acme/emea/finance-agent")
-    async with demo_mesh(tmp_path_factory.mktemp("e2e"), example_documents(), options) as running:
+    async with traced_mesh(tmp_path_factory.mktemp("e2e"), example_documents(), receiver, options) as running:
         yield running
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 from aegis_authz.demo.agent import Agent, Reply
 from aegis_authz.demo.mesh import DemoMesh
@@ -11,7 +10,6 @@ from aegis_authz.demo.scenario import PAYMENTS, Row, row
 
 _LIFE = "expires_in: 900"
 _HOLD = f"{_LIFE}\n      hold: 20s"
-_PATIENCE = 15.0
 
 
 async def held_open(mesh: DemoMesh, agent: Agent) -> list[Row]:
@@ -23,10 +21,9 @@ async def held_open(mesh: DemoMesh, agent: Agent) -> list[Row]:
     mesh.edit_policy("finance-agent", _LIFE, _HOLD)
     await mesh.publish()
     approved = asyncio.create_task(pay(7_400))
-    await mesh.approve(await _waiting(mesh, 7_400))
+    await mesh.approve(await mesh.waiting("finance-agent", "amount", 7_400))
     denied = asyncio.create_task(pay(7_500))
-    waiting = await _waiting(mesh, 7_500)
-    await mesh.aegis("approvals", "deny", waiting, "--dir", str(mesh.state), "--note", "paid already")
+    await mesh.deny(await mesh.waiting("finance-agent", "amount", 7_500), "paid already")
     paid, refused = await approved, await denied
     mesh.edit_policy("finance-agent", _HOLD, _LIFE)
     await mesh.publish()
@@ -35,13 +32,3 @@ async def held_open(mesh: DemoMesh, agent: Agent) -> list[Row]:
         row(name, "pay 7,400; approved meanwhile", paid, "allow", "APPROVED", paid.status == 201),
         row(name, "pay 7,500; denied meanwhile", refused, "deny", "APPROVAL_DENIED"),
     ]
-
-
-async def _waiting(mesh: DemoMesh, amount: int) -> str:
-    """The approval of the payment of this amount, once it is asked for. Raises TimeoutError."""
-    async with asyncio.timeout(_PATIENCE):
-        while True:
-            listed = json.loads(await mesh.aegis("approvals", "list", "--dir", str(mesh.state), "--json"))
-            for entry in listed["approvals"]:
-                if entry["parameters"].get("amount") == amount:
-                    return str(entry["id"])

@@ -6,9 +6,10 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from aegis_authz.demo.approval_page import approve_on_page
 from aegis_authz.demo.mcp_server import mcp_app
@@ -32,6 +33,8 @@ breaker: {{refusals: {BREAKER_REFUSALS}, within: 60s, quarantine: 15m}}
 _DOCUMENTS = Path(__file__).parent / "documents"
 """What is about public APIs as their own clients call them; kept out of the examples, which are about no real host."""
 _SUPPLIERS = (("stripe-payments", "supplier-payments"), ("api.stripe.example", "suppliers.example"))
+_PATIENCE = 30.0
+"""Seconds in which a call that is asked for is listed."""
 _HOST = re.compile(r"^host: .*$", re.MULTILINE)
 
 
@@ -57,6 +60,21 @@ class DemoMesh:
     def proxy(self) -> str:
         """The forward proxy agents use."""
         return self._facts().proxy
+
+    @property
+    def metrics(self) -> str:
+        """Where the authorizers' metrics are."""
+        return self._facts().metrics
+
+    @property
+    def control(self) -> str:
+        """The control plane."""
+        return self._facts().control
+
+    @property
+    def admin_token(self) -> str:
+        """The token of whoever may everything at the control plane."""
+        return (self.state / "keys" / "admin.token").read_text("ascii").strip()
 
     @property
     def reverse(self) -> str:
@@ -92,10 +110,22 @@ class DemoMesh:
         )
         return str(json.loads(await self.aegis(*arguments))["override_token"])
 
+    async def deny(self, approval_id: str, note: str) -> None:
+        """`aegis approvals deny`."""
+        await self.aegis("approvals", "deny", approval_id, "--dir", str(self.state), "--note", note)
+
+    async def waiting(self, agent: str, parameter: str, value: object) -> str:
+        """The approval of this agent's call with this value, once it is asked for. Raises TimeoutError."""
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                listed = json.loads(await self.aegis("approvals", "list", "--dir", str(self.state), "--json"))
+                for entry in listed["approvals"]:
+                    if entry["agent"] == agent and entry["parameters"].get(parameter) == value:
+                        return str(entry["id"])
+
     async def approve_on_page(self, approval_id: str, note: str) -> bool:
         """Approve on the page of the control plane; returns whether it shows the approval then."""
-        token = (self.state / "keys" / "admin.token").read_text("ascii").strip()
-        page = await approve_on_page(self._facts().control, token, approval_id, note)
+        page = await approve_on_page(self.control, self.admin_token, approval_id, note)
         return "Approved by bootstrap-owner." in page
 
     async def up(self) -> None:
@@ -145,7 +175,7 @@ async def demo_mesh(folder: Path, policies: Path, options: tuple[str, ...] = ())
         mesh.catalogue.mkdir()
         for documents in (policies, _DOCUMENTS):
             _copy_documents(documents, mesh, ports)
-        _copy_pack(policies / "packs" / "spending", mesh, http_port)
+        _copy_spending(policies / "packs" / "spending", mesh, http_port)
         try:
             await mesh.up()
             yield mesh
@@ -168,14 +198,22 @@ def _texts(folder: Path) -> Iterator[tuple[str, str]]:
             yield path.name, path.read_text("utf-8")
 
 
-def _copy_pack(pack: Path, mesh: DemoMesh, port: int) -> None:
+def _copy_spending(pack: Path, mesh: DemoMesh, port: int) -> None:
     """Put the pack beside the examples, for a tenant of its own; its payments are another tool than theirs."""
+    changes = {
+        "tenant: emea": f"tenant: {SPENDING_TENANT}",
+        "acme/emea/": f"acme/{SPENDING_TENANT}/",
+        **dict(_SUPPLIERS),
+    }
+    _copy_pack(pack, mesh, port, changes)
+    (mesh.policies / "spending-breaker.yaml").write_text(_BREAKER, "utf-8")
+
+
+def _copy_pack(pack: Path, mesh: DemoMesh, port: int, changes: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Put a pack beside the examples, its tools at this port, with these texts in place of those."""
     for source, target in ((pack / "agents", mesh.policies), (pack / "tools", mesh.catalogue)):
         for name, text in _texts(source):
-            text = text.replace("tenant: emea", f"tenant: {SPENDING_TENANT}")
-            text = text.replace("acme/emea/", f"acme/{SPENDING_TENANT}/")
-            for example, own in _SUPPLIERS:
+            for example, own in changes.items():
                 text = text.replace(example, own)
             text = _HOST.sub(rf"\g<0>\nupstream: http://127.0.0.1:{port}", text)
-            (target / f"spending-{name}").write_text(text, "utf-8")
-    (mesh.policies / "spending-breaker.yaml").write_text(_BREAKER, "utf-8")
+            (target / f"{pack.name}-{name}").write_text(text, "utf-8")
