@@ -17,6 +17,7 @@ class UseCaseName(Enum):
     """The use cases of `demo.use_cases`, which help must not load."""
 
     FINTECH = "fintech"
+    HEALTHCARE = "healthcare"
 
 
 def demo(
