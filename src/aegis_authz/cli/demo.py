@@ -18,6 +18,7 @@ class UseCaseName(Enum):
 
     FINTECH = "fintech"
     HEALTHCARE = "healthcare"
+    SAAS = "saas"
 
 
 def demo(
