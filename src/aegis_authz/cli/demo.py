@@ -19,6 +19,7 @@ class UseCaseName(Enum):
     FINTECH = "fintech"
     HEALTHCARE = "healthcare"
     SAAS = "saas"
+    DEVOPS = "devops"
 
 
 def demo(
