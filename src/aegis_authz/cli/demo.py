@@ -20,6 +20,7 @@ class UseCaseName(Enum):
     HEALTHCARE = "healthcare"
     SAAS = "saas"
     DEVOPS = "devops"
+    MSSP = "mssp"
 
 
 def demo(

@@ -43,13 +43,20 @@ class Tokens:
         self._issuer = issuer
         self._audience = audience
 
-    def mint(self, agent: str, tenant: str = "emea", age: float = 0, key: Ed25519PrivateKey | None = None) -> str:
-        """A token for `agent` of acme/`tenant` that lives a minute, issued `age` seconds ago, by `key` if given."""
+    def mint(
+        self,
+        agent: str,
+        tenant: str = "emea",
+        age: float = 0,
+        key: Ed25519PrivateKey | None = None,
+        org: str = "acme",
+    ) -> str:
+        """A token for `agent` of `org`/`tenant` that lives a minute, issued `age` seconds ago, by `key` if given."""
         return mint_token(
             self._key if key is None else key,
             issuer=self._issuer,
             audience=self._audience,
-            scope=Scope("acme", tenant, agent),
+            scope=Scope(org, tenant, agent),
             now=Epoch(time.time() - age),
             ttl=Seconds(60),
             jti=Jti(secrets.token_hex(16)),

@@ -176,6 +176,7 @@ async def demo_mesh(folder: Path, policies: Path, options: tuple[str, ...] = ())
         for documents in (policies, _DOCUMENTS):
             _copy_documents(documents, mesh, ports)
         _copy_spending(policies / "packs" / "spending", mesh, http_port)
+        _copy_pack(policies / "packs" / "multi-tenant", mesh, http_port)
         try:
             await mesh.up()
             yield mesh

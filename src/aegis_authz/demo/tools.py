@@ -1,4 +1,4 @@
-"""The tools agents call in the demo: APIs of payments, health records, deployments and a language model.
+"""The tools agents call in the demo: APIs of payments, health records, deployments, a SIEM and a language model.
 
 Small but real HTTP servers. Each remembers the last body it received, so that the scenario can show what got through.
 """
@@ -25,6 +25,9 @@ PATIENT = {
 }
 """The record the health record API answers with."""
 
+EVENT = {"rule": "impossible travel", "user": "ada@customer.example", "callback": "+1 202 555 0143"}
+"""The security event that a SIEM finds, whatever it is asked."""
+
 ANSWER = ("Dear customer, ", "invoice 17 is due.")
 """What the language model says, in the parts in which it streams."""
 
@@ -45,6 +48,8 @@ class DemoTools:
                 Route("/v1/payment_intents", self._intend, methods=["POST"]),
                 Route("/records/{id}", self._record, methods=["GET", "PUT"]),
                 Route("/deployments", self._deploy, methods=["POST"]),
+                Route("/search", self._search, methods=["POST"]),
+                Route("/isolations", self._isolate, methods=["POST"]),
                 Route("/v1/chat/completions", self._answer, methods=["POST"]),
             ]
         )
@@ -77,6 +82,14 @@ class DemoTools:
         if (await request.json()).get("stream") is True:
             return StreamingResponse(_events(), media_type="text/event-stream")
         return JSONResponse({"choices": [{"message": {"role": "assistant", "content": "".join(ANSWER)}}]})
+
+    async def _search(self, request: Request) -> Response:
+        await self._remember(request)
+        return JSONResponse({"events": [EVENT]})
+
+    async def _isolate(self, request: Request) -> Response:
+        await self._remember(request)
+        return JSONResponse({"isolation": f"iso_{next(self._numbers)}"}, 202)
 
     async def _deploy(self, request: Request) -> Response:
         await self._remember(request)

@@ -13,12 +13,13 @@ from aegis_authz.demo.serving import serving
 from aegis_authz.demo.use_cases.devops import DEVOPS
 from aegis_authz.demo.use_cases.fintech import FINTECH
 from aegis_authz.demo.use_cases.healthcare import HEALTHCARE
+from aegis_authz.demo.use_cases.mssp import MSSP
 from aegis_authz.demo.use_cases.play import play
 from aegis_authz.demo.use_cases.saas import SAAS
 from aegis_authz.demo.use_cases.span_receiver import TRACES_PATH, SpanReceiver
 from aegis_authz.demo.use_cases.use_case import Outcome, UseCase
 
-USE_CASES: Mapping[str, UseCase] = {use_case.name: use_case for use_case in (FINTECH, HEALTHCARE, SAAS, DEVOPS)}
+USE_CASES: Mapping[str, UseCase] = {use_case.name: use_case for use_case in (FINTECH, HEALTHCARE, SAAS, DEVOPS, MSSP)}
 
 
 @asynccontextmanager
