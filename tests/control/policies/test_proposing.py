@@ -13,7 +13,8 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.policies.bulletin import Bulletin, Live
 from aegis_authz.control.policies.directory import EMPTY_DIRECTORY
 from aegis_authz.control.policies.proposing import ProposalDesk
-from aegis_authz.control.policies.publishing import Draft, Published, Publisher
+from aegis_authz.control.policies.publication import Draft, Published
+from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.core.proposal import Proposal, ProposalConflict, ProposalState
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, Sources
 from aegis_authz.core.units import Epoch, Revision

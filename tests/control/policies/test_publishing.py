@@ -16,7 +16,8 @@ from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.policies.bulletin import Bulletin
-from aegis_authz.control.policies.publishing import Draft, Publisher
+from aegis_authz.control.policies.publication import Draft
+from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, RevisionUnknown, Sources
 from aegis_authz.policy.bundle.snapshot import snapshot_from_data

@@ -20,7 +20,8 @@ from aegis_authz.approvals.standing_decision import (
 )
 from aegis_authz.control.acts import Note
 from aegis_authz.control.policies.building import PolicyBuilder
-from aegis_authz.control.policies.publishing import Published, Publisher
+from aegis_authz.control.policies.publication import Published
+from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.core.approval import Approval, ApprovalRequest
 from aegis_authz.core.person import WHOLE_MESH, Person
 from aegis_authz.core.release import Sources

@@ -7,7 +7,8 @@ import hmac
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from aegis_authz.control.policies.publishing import Draft, Published, Publisher
+from aegis_authz.control.policies.publication import Draft, Published
+from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.core.person import WHOLE_MESH, Domain, Person
 from aegis_authz.core.proposal import (
     Proposal,

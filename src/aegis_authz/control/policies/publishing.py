@@ -7,12 +7,11 @@ import hashlib
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from aegis_authz.control.policies.bulletin import Bulletin, Live
 from aegis_authz.control.policies.directory import EMPTY_DIRECTORY
+from aegis_authz.control.policies.publication import Admission, Builder, Draft, Published
 from aegis_authz.control.policies.standing_documents import (
     folder_of,
     standing_among,
@@ -24,7 +23,7 @@ from aegis_authz.core.proposal import Proposal
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Revision
-from aegis_authz.policy.source.problems import PolicyErrors, Problem
+from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import Releases
 from aegis_authz.ports.data_plane import Clock
 
@@ -33,55 +32,6 @@ _SELF = "control"
 _TICK = 1.0
 """Seconds between two looks for what other control planes published."""
 _REBUILDS = 4
-
-
-class Builder(Protocol):
-    """Compiles and signs documents (`control.policies.building`)."""
-
-    def build(self, sources: Sources) -> Live:
-        """The revision of these documents and its signed bundle. Raises PolicyErrors."""
-        ...
-
-    def home(self, sources: Sources) -> Sources:
-        """What of these documents is published and kept here. Raises PolicyErrors."""
-        ...
-
-    def errors(self, sources: Sources, now: datetime) -> list[Problem]:
-        """What is valid in these documents and must not be published all the same."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What somebody is about to publish: all documents, in place of those of `base`."""
-
-    kind: ChangeKind
-    base: Revision
-    before: Sources
-    after: Sources
-    by: str
-    message: str
-
-
-class Admission(Protocol):
-    """What a publication by one person must pass (`control.policies.proposing`)."""
-
-    async def admit(self, draft: Draft) -> None:
-        """Let it pass. Raises ProposalWaits where another person must confirm it first, DatabaseFault."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a publish or rollback did. `changed` is False when that revision was served already.
-
-    `tools_changed` says that the proxy's routes must be rendered anew.
-    """
-
-    revision: Revision
-    previous: Revision
-    changed: bool
-    tools_changed: bool
 
 
 class Publisher:

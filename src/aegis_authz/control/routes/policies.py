@@ -21,7 +21,8 @@ from aegis_authz.api.proposals import ProposalAnswer
 from aegis_authz.control.gate import Asker, Authentication, Caller, needs, people_router
 from aegis_authz.control.http import Wait
 from aegis_authz.control.policies.bulletin import Bulletin
-from aegis_authz.control.policies.publishing import Published, Publisher
+from aegis_authz.control.policies.publication import Published
+from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.status_board import Activation, OpaState, StatusBoard
 from aegis_authz.core import units
