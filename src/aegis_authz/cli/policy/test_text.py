@@ -14,33 +14,16 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.lab.coverage import Coverage, percent_of
 from aegis_authz.lab.identity_trial import IdentityResult
 from aegis_authz.lab.trial import CaseResult, decided_data
+from aegis_authz.lab.trial_problems import failure_sentence
 from aegis_authz.policy.source.problems import printable
-
-_TOLD_ANYHOW = ("effect", "reason", "findings")
 
 
 def failure_line(outcome: CaseResult | IdentityResult) -> str:
     """Where the expectation stands, what was expected and what was decided and why; "" when the test passed."""
     if outcome.passed:
         return ""
-    first = outcome.differences[0]
-    expected = ", ".join(
-        f"{difference.member} {_value_text(difference.expected)}" for difference in outcome.differences
-    )
-    if isinstance(outcome, IdentityResult):
-        return _identity_line(outcome)
-    others = (difference for difference in outcome.differences if difference.member not in _TOLD_ANYHOW)
-    decided = [_decided(outcome), *(f"{difference.member} {_value_text(difference.decided)}" for difference in others)]
-    case = outcome.case
-    return printable(f"{case.path}:{first.line}: {case.name}: expected {expected}; decided {'; '.join(decided)}")
-
-
-def _identity_line(outcome: IdentityResult) -> str:
-    expected = ", ".join(f"{entry.member} {_value_text(entry.expected)}" for entry in outcome.differences)
-    decided = ", ".join(f"{entry.member} {_value_text(entry.decided)}" for entry in outcome.differences)
-    detail = f" ({outcome.answer['detail']})" if outcome.answer["detail"] else ""
     place = f"{outcome.case.path}:{outcome.differences[0].line}: {outcome.case.name}"
-    return printable(f"{place}: expected {expected}; decided {decided}{detail}")
+    return f"{printable(place)}: {failure_sentence(outcome)}"
 
 
 def outcomes_text(outcomes: Sequence[CaseResult | IdentityResult]) -> str:
@@ -84,22 +67,6 @@ def outcomes_json(outcomes: Sequence[CaseResult | IdentityResult], covered: Sequ
             "policies": [_coverage(coverage) for coverage in covered],
         }
     return json.dumps(report, indent=2)
-
-
-def _decided(outcome: CaseResult) -> str:
-    data = decided_data(outcome.decided)
-    detail = f" ({data['detail']})" if data["detail"] else ""
-    return f"{data['effect']} {data['reason']}{detail}; findings {_value_text(data['findings'])}"
-
-
-def _value_text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None or value == []:
-        return "none"
-    if isinstance(value, list):
-        return ", ".join(_value_text(element) for element in value)
-    return json.dumps(value)
 
 
 def _counts(covered: Sequence[Coverage]) -> tuple[str, str, str]:

@@ -1,0 +1,62 @@
+"""Policy tests as the control plane runs them: on an OPA, and for sequences a Redis, of their own, for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from aegis_authz.bootstrap.lab_bench import lab_bench
+from aegis_authz.control.policies.trials import TrialServerMissing, TrialsFault
+from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Seconds
+from aegis_authz.lab.cases import Case, cases_of
+from aegis_authz.lab.identity_cases import identity_cases_of
+from aegis_authz.lab.identity_trial import identities_tried
+from aegis_authz.lab.opa import LabError
+from aegis_authz.lab.trial import tried
+from aegis_authz.lab.trial_problems import trial_problems
+from aegis_authz.local.servers import ServerMissing
+from aegis_authz.policy.load import Loaded
+from aegis_authz.policy.source.problems import PolicyErrors, Problem
+
+MAX_CALLS = 20_000
+"""How many calls the tests of a publication may make, the repetitions of sequences included."""
+_PATIENCE = Seconds(60.0)
+
+
+class LabTrials:
+    """`control.policies.trials.Trials` on servers of this machine."""
+
+    def __init__(self, patience: Seconds = _PATIENCE) -> None:
+        """`patience` is how long the tests of one publication may take."""
+        self._patience = patience
+
+    async def failures(self, loaded: Loaded, tests: Mapping[str, str]) -> list[Problem]:
+        """Where tests fail (see the port)."""
+        return await asyncio.to_thread(self._failures, loaded, tests)
+
+    def _failures(self, loaded: Loaded, tests: Mapping[str, str]) -> list[Problem]:
+        cases, identity_cases = cases_of(tests, loaded), identity_cases_of(tests, loaded.identities)
+        if not cases and not identity_cases:
+            raise PolicyErrors([Problem(min(tests), 1, 1, "", "holds no test")])
+        _require_few(cases)
+        problems = trial_problems(identities_tried(loaded.identities, identity_cases))
+        if not cases:
+            return problems
+        plays_sequences = any(case.play is not None for case in cases)
+        try:
+            with lab_bench(loaded, plays_sequences, self._patience) as bench:
+                return [*trial_problems(tried(bench, cases)), *problems]
+        except ServerMissing as missing:
+            raise TrialServerMissing(str(missing)) from None
+        except (LabError, Refused) as fault:
+            raise TrialsFault(str(fault)) from None
+
+
+def _require_few(cases: Sequence[Case]) -> None:
+    calls = 0
+    for case in cases:
+        calls += 1 if case.play is None else case.play.times
+        if calls > MAX_CALLS:
+            message = f"from here on the tests make more than {MAX_CALLS} calls, which is the most of one publication"
+            raise PolicyErrors([Problem(case.path, case.line, 1, "", message)])
