@@ -38,12 +38,17 @@ def test_it_bears_the_admin_token_and_says_how_long_it_waits() -> None:
         return httpx.Response(200, json=RELEASE)
 
     with client(answer) as control:
-        release = control.publish({"a": "x"}, {}, "why", 2.5)
+        release = control.publish({"a": "x"}, {}, {"a_test.yaml": "t"}, "why", 2.5)
     assert release == ReleaseAnswer.model_validate_json(json.dumps(RELEASE))
     assert (release.revision, release.active_on) == ("r1", ("opa-1",))
     assert seen[0].headers["authorization"] == "Bearer s3cret"
     assert seen[0].url == "http://control/v1/policies?wait=2.5"
-    assert json.loads(seen[0].content) == {"policies": {"a": "x"}, "tools": {}, "message": "why"}
+    assert json.loads(seen[0].content) == {
+        "policies": {"a": "x"},
+        "tools": {},
+        "tests": {"a_test.yaml": "t"},
+        "message": "why",
+    }
 
 
 def test_a_refusal_carries_the_problems() -> None:
@@ -53,7 +58,7 @@ def test_a_refusal_carries_the_problems() -> None:
         client(lambda _: httpx.Response(422, json=document)) as control,
         pytest.raises(ControlRefused, match="1 problem") as refused,
     ):
-        control.publish({}, {}, "", 0)
+        control.publish({}, {}, {}, "", 0)
     assert (refused.value.status, refused.value.problems) == (422, (problem,))
 
 

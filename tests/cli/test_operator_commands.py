@@ -421,6 +421,7 @@ def test_what_fails_its_tests_is_not_published(mesh: Mesh, aegis: Aegis) -> None
     skipped = aegis(policy.app, "publish", "-m", "more", "--skip-tests")
     assert skipped.exit_code == 0, skipped.stderr
     assert mesh.releases.changes()[0].message == "more (tests were not run)"
+    assert mesh.releases.tests(mesh.releases.current()) == {}
 
 
 def test_what_passes_its_tests_is_published(mesh: Mesh, aegis: Aegis) -> None:
@@ -430,6 +431,9 @@ def test_what_passes_its_tests_is_published(mesh: Mesh, aegis: Aegis) -> None:
     published = aegis(policy.app, "publish", "-m", "more")
     assert published.exit_code == 0, published.stderr
     assert mesh.releases.changes()[0].message == "more"
+    assert mesh.releases.tests(mesh.releases.current()) == {
+        "finance_test.yaml": TEST_OF_A_RULE.replace("EFFECT", "allow")
+    }
 
 
 def test_publish_tells_problems_by_file_line_and_field(mesh: Mesh, aegis: Aegis) -> None:

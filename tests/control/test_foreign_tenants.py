@@ -148,7 +148,7 @@ async def test_a_tenant_that_moved_gets_no_token_whichever_way_it_asks(
     async with client(plane, "ann") as admin:
         await admin.post("/v1/enroll", json=enrolment(await code_for(admin), KEY, time.time()))
         own = (await ask_by_key(admin)).json()["access_token"]
-        await plane.publisher.publish(published(documents, EMEA_HERE), "ann", "")
+        await plane.publisher.publish(published(documents, EMEA_HERE), {}, "ann", "")
         journal.lines.clear()
         refused(await ask_by_key(admin))
         refused(await exchange(admin, subject("amer", "clerk")))
@@ -166,7 +166,7 @@ async def test_a_tenant_that_no_region_names_gets_no_token(plane: ControlService
 async def test_nothing_is_spent_for_an_actor_of_another_region(
     plane: ControlServices, client: Client, documents: Documents, uses: Spendings
 ) -> None:
-    await plane.publisher.publish(published(documents, EMEA_HERE), "ann", "")
+    await plane.publisher.publish(published(documents, EMEA_HERE), {}, "ann", "")
     async with client(plane, "ann") as admin:
         actor = {"actor_token": subject("amer", "clerk"), "actor_token_type": JWT}
         refused(await exchange(admin, subject("emea", "payer"), **actor))
@@ -178,7 +178,7 @@ async def test_a_tenant_that_moved_is_not_invited_and_its_codes_are_worth_nothin
 ) -> None:
     async with client(plane, "ann") as admin:
         code = await code_for(admin)
-        await plane.publisher.publish(published(documents, EMEA_HERE), "ann", "")
+        await plane.publisher.publish(published(documents, EMEA_HERE), {}, "ann", "")
         invited = await admin.post(f"/v1/agents/{CLERK}/invite", json={"ttl": 600})
         enrolled = await admin.post("/v1/enroll", json=enrolment(code, KEY, time.time()))
         changes = (await admin.get("/v1/revisions")).json()["changes"]

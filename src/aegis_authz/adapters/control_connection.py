@@ -70,18 +70,25 @@ class ControlConnection:
             raise self._refusal(answer)
 
     def _ask(
-        self, method: str, path: str, kind: type[AnswerT], body: Request | None = None, wait: float = 0
+        self,
+        method: str,
+        path: str,
+        kind: type[AnswerT],
+        body: Request | None = None,
+        wait: float = 0,
+        patience: float = 0,
     ) -> AnswerT:
-        answer = self._send(method, path, body, wait)
+        answer = self._send(method, path, body, wait, patience)
         if answer.status_code == 200:
             return self._read(answer, kind)
         raise self._refusal(answer)
 
-    def _send(self, method: str, path: str, body: Request | None, wait: float) -> httpx.Response:
+    def _send(self, method: str, path: str, body: Request | None, wait: float, patience: float = 0) -> httpx.Response:
+        """`wait` is asked for, in seconds, and `patience` is how many more the answer may take."""
         params = {"wait": f"{wait:g}"} if wait else None
         content = None if body is None else body.model_dump(mode="json")
         try:
-            answer = self._http.request(method, path, params=params, json=content, timeout=_SECONDS + wait)
+            answer = self._http.request(method, path, params=params, json=content, timeout=_SECONDS + wait + patience)
         except httpx.TransportError as fault:
             raise ControlUnreachable(f"no control plane answers at {self._url}: {fault}") from None
         if len(answer.content) > _MAX_ANSWER_BYTES:

@@ -23,18 +23,28 @@ from aegis_authz.api.proposals import (
     WithdrawalRequest,
 )
 
+_TRIALS = 150.0
+"""How many seconds more a control plane may take that runs policy tests: those of others first, and then these."""
+
 
 class PolicyClient(ControlConnection):
     """Publications of one control plane. Every method raises ControlUnreachable or ControlRefused."""
 
     def publish(
-        self, policies: Mapping[str, str], tools: Mapping[str, str], message: str, wait: float
+        self,
+        policies: Mapping[str, str],
+        tools: Mapping[str, str],
+        tests: Mapping[str, str],
+        message: str,
+        wait: float,
     ) -> ReleaseAnswer | ProposalAnswer:
-        """Publish documents and wait at most `wait` seconds for OPA to activate them; or propose them, where another
-        person must confirm it.
+        """Publish documents, whose policy tests must pass, and wait at most `wait` seconds for OPA to activate them; or
+        propose them, where another person must confirm it.
         """
         # Not checked here: the control plane says what is wrong with them.
-        body = PublishRequest.model_construct(policies=dict(policies), tools=dict(tools), message=message)
+        body = PublishRequest.model_construct(
+            policies=dict(policies), tools=dict(tools), tests=dict(tests), message=message
+        )
         return self._publish("/v1/policies", body, wait)
 
     def rollback(self, revision: str, message: str, wait: float) -> ReleaseAnswer | ProposalAnswer:
@@ -53,7 +63,9 @@ class PolicyClient(ControlConnection):
     def confirm_proposal(self, proposal_id: str, digest: str, note: str) -> PublishedProposalAnswer:
         """Publish what another person proposed."""
         body = ConfirmationRequest.model_construct(digest=digest, note=note)
-        return self._ask("POST", f"/v1/proposals/{segment(proposal_id)}/confirm", PublishedProposalAnswer, body)
+        return self._ask(
+            "POST", f"/v1/proposals/{segment(proposal_id)}/confirm", PublishedProposalAnswer, body, patience=_TRIALS
+        )
 
     def withdraw_proposal(self, proposal_id: str, note: str) -> ProposalAnswer:
         """Have a proposal wait no longer."""
@@ -73,7 +85,7 @@ class PolicyClient(ControlConnection):
         return self._ask("GET", f"/v1/revisions/{segment(revision)}", SourcesAnswer)
 
     def _publish(self, path: str, body: Request, wait: float) -> ReleaseAnswer | ProposalAnswer:
-        answer = self._send("POST", path, body, wait)
+        answer = self._send("POST", path, body, wait, _TRIALS)
         if answer.status_code == 202:
             return self._read(answer, ProposalAnswer)
         if answer.status_code == 200:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -22,10 +23,14 @@ Texts = Annotated[dict[str, str], Field(max_length=MAX_FILES), AfterValidator(_p
 
 
 class PublishRequest(Request):
-    """Documents to be served from now on, all of them: what is not sent is gone."""
+    """Documents to be served from now on, all of them: what is not sent is gone.
+
+    `tests` are files of policy tests (`..._test.yaml`), which must pass; they are kept with the revision.
+    """
 
     policies: Texts
     tools: Texts
+    tests: Texts = Field(default_factory=dict)
     message: Note = ""
 
 
@@ -90,16 +95,17 @@ class RevisionsAnswer(Answer):
 
 
 class SourcesAnswer(Answer):
-    """The documents of a revision, by file name."""
+    """The documents of a revision and the policy tests that came with them, by file name."""
 
     revision: str
     policies: dict[str, str]
     tools: dict[str, str]
+    tests: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, revision: str, sources: Sources) -> SourcesAnswer:
+    def of(cls, revision: str, sources: Sources, tests: Mapping[str, str]) -> SourcesAnswer:
         """The documents as an answer shows them."""
-        return cls(revision=revision, policies=dict(sources.policies), tools=dict(sources.tools))
+        return cls(revision=revision, policies=dict(sources.policies), tools=dict(sources.tools), tests=dict(tests))
 
 
 class OpaEntry(Answer):

@@ -89,11 +89,12 @@ class TextsAnswer(Answer):
 
 
 class ProposalDocumentsAnswer(Answer):
-    """A proposal, all documents in whose place it would be, and all of its own."""
+    """A proposal, all documents in whose place it would be, all of its own, and the policy tests that came with it."""
 
     proposal: ProposalAnswer
     before: TextsAnswer
     after: TextsAnswer
+    tests: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
     def whole(cls, proposal: Proposal, before: Sources) -> ProposalDocumentsAnswer:
@@ -103,6 +104,7 @@ class ProposalDocumentsAnswer(Answer):
             proposal=ProposalAnswer.of(proposal, before),
             before=TextsAnswer(policies=dict(before.policies), tools=dict(before.tools)),
             after=TextsAnswer(policies=dict(own.policies), tools=dict(own.tools)),
+            tests=dict(proposal.tests),
         )
 
 

@@ -22,6 +22,7 @@ from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
 from aegis_authz.bootstrap.outreach import Notices, outreach
+from aegis_authz.bootstrap.policy_trials import LabTrials
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings, OversightSettings
 from aegis_authz.config.proxy import ProxySettings
@@ -54,6 +55,7 @@ from aegis_authz.control.policies.proposing import ProposalDesk, TwoPersonRule
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.status_board import StatusBoard
+from aegis_authz.control.policies.trials import TrialRule
 from aegis_authz.control.routes.sessions import SignInDoor
 from aegis_authz.control.spend.limit_accounts import LimitBook
 from aegis_authz.control.spend.limiting import LimitKeeper
@@ -256,7 +258,8 @@ def _publisher(
     settings: ControlSettings, stores: ControlStores, builder: PolicyBuilder, bulletin: Bulletin, clock: Clock, ids: Ids
 ) -> Publisher:
     admission = TwoPersonRule(settings.publish.domains, builder, stores.proposals, clock, ids)
-    return Publisher(stores.releases, builder, bulletin, admission, clock)
+    testing = TrialRule(LabTrials(), builder, settings.publish.tests == "required")
+    return Publisher(stores.releases, builder, bulletin, admission, testing, clock)
 
 
 def _authentication(keys: Keys, door: SignInDoor, stores: ControlStores, clock: Clock) -> PeopleAuthentication:

@@ -36,11 +36,13 @@ def publish(
 ) -> Publication:
     """Publish the documents of two folders to the mesh in `state`; wait at most `wait` seconds for OPA to run them.
 
-    The tests beside them must pass, unless they are not to be run: then the change log says so. An empty folder in
+    The tests beside them must pass, here and at the control plane, unless they are not to be run: then they are not
+    sent either, and the change log says so. An empty folder in
     place of documents that are served is refused unless `allow_empty`. Raises PolicyErrors naming files as they are
     found from here, Unable, Rejected, SourceFolderError.
     """
     sources = read_documents(policies, tools)
+    tests = read_tests(policies) if is_tested else {}
     if is_tested:
         _require_tests(policies, tools)
     else:
@@ -53,7 +55,7 @@ def publish(
             _refuse_nothing(policies, sources.policies, before.policies)
             _refuse_nothing(tools, sources.tools, before.tools)
         try:
-            release = control.publish(sources.policies, sources.tools, message, wait)
+            release = control.publish(sources.policies, sources.tools, tests, message, wait)
             return Publication(
                 release,
                 DocumentChanges.between(before.policies, sources.policies),
@@ -62,7 +64,8 @@ def publish(
         except ControlRefused as refused:
             if not refused.problems:
                 raise
-            raise PolicyErrors(located(refused.problems, sources, policies, tools)) from None
+            texts = Sources({**sources.policies, **tests}, sources.tools)
+            raise PolicyErrors(located(refused.problems, texts, policies, tools)) from None
 
 
 def _require_tests(policies: Path, tools: Path) -> None:

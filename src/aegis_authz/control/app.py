@@ -52,6 +52,7 @@ from aegis_authz.control.policies.proposing import ProposalDesk
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.status_board import StatusBoard
+from aegis_authz.control.policies.trials import NotTried
 from aegis_authz.control.routes.access_requests import access_request_routes
 from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approval_batches import approval_batch_routes
@@ -99,6 +100,7 @@ _DOMAIN_FAULTS = (
     PolicyErrors,
     RevisionUnknown,
     ReleaseConflict,
+    NotTried,
     ProposalUnknown,
     ProposalConflict,
     ProposalForbidden,
@@ -291,6 +293,8 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
         case PolicyErrors():
             detail = f"{len(fault.problems)} problems; what was served before stays"
             return HttpProblem(422, detail, problems=fault.problems)
+        case NotTried():
+            return HttpProblem(fault.status, str(fault), retry_after=fault.retry_after)
         case RevisionUnknown():
             return HttpProblem(404, "no such revision was published here")
         case ApprovalNotFound():

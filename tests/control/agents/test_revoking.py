@@ -201,7 +201,7 @@ async def test_a_publication_and_a_start_carry_what_is_revoked(
     documents: Callable[..., Sources],
 ) -> None:
     await plane.revoker.revoke(AGENT, "ann", "")
-    await plane.publisher.publish(documents(7000), "ann", "")
+    await plane.publisher.publish(documents(7000), {}, "ann", "")
     assert revoked_in_bundle(plane) == [AGENT.mark]
     again = new_plane(revocations=MemoryRevocations(store))
     again.publisher.start(registered)
@@ -295,5 +295,5 @@ async def test_a_list_that_could_not_be_published_is_part_of_the_next_publicatio
     await plane.revoker.follow()
     assert revoked_in_bundle(plane) == []
     rings["issuer"].is_away = False
-    await plane.publisher.publish(documents(7000), "ann", "")
+    await plane.publisher.publish(documents(7000), {}, "ann", "")
     assert revoked_in_bundle(plane) == [AGENT.mark]

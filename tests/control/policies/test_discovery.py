@@ -130,7 +130,7 @@ async def test_a_key_of_bundles_is_replaced_under_a_running_opa_that_answers_all
             assert live is not None
             assert (live.revision, live.signer) == (before.revision, rotated.key_id)
             assert releases.bundle(first) == live.bundle != before.bundle
-            second = await plane.publisher.publish(documents(9000), "ann", "")
+            second = await plane.publisher.publish(documents(9000), {}, "ann", "")
             assert (await plane.board.activation(second.revision, 20)).active_on == ("opa-1",)
 
             ring = plane.rotator.rotations["bundle"].ring

@@ -24,6 +24,7 @@ from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.proposals import MemoryProposals
 from aegis_authz.testing.releases import MemoryReleases
 from tests.support.people import person
+from tests.support.publication import NoTesting
 
 AFTER = Sources({"a.yaml": "agent: a\n"}, {})
 PROPOSAL = Proposal(
@@ -95,7 +96,7 @@ class Scene:
     def start(self) -> None:
         """As a control plane does that begins on what another one left."""
         clock = SystemClock()
-        self.publisher = Publisher(self.releases, self.builder, Bulletin(), NoAdmission(), clock)
+        self.publisher = Publisher(self.releases, self.builder, Bulletin(), NoAdmission(), NoTesting(), clock)
         self.desk = ProposalDesk(self.proposals, self.publisher, self.people)
 
     def confirm(self) -> Awaitable[Published]:

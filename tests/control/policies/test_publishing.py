@@ -24,6 +24,7 @@ from aegis_authz.policy.bundle.snapshot import snapshot_from_data
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.testing.releases import MemoryReleases
 from tests.support.descriptors import descriptor_set, payments
+from tests.support.publication import NoTesting
 
 Documents = Callable[..., Sources]
 NewPlane = Callable[..., ControlServices]
@@ -115,8 +116,8 @@ async def test_publishing_the_revision_before_the_last_moves_back_to_it(
 ) -> None:
     plane.publisher.start(documents)
     first = releases.current()
-    await plane.publisher.publish(documents(1), "ann", "")
-    done = await plane.publisher.publish(documents(), "ann", "")
+    await plane.publisher.publish(documents(1), {}, "ann", "")
+    done = await plane.publisher.publish(documents(), {}, "ann", "")
     assert (done.revision, done.changed) == (first, True)
     assert len(releases.changes()) == 3
 
@@ -154,7 +155,7 @@ async def test_a_descriptor_set_is_published_with_the_documents_that_name_it_and
     for content in (descriptor_set(), descriptor_set(changed)):
         tools = {**documents().tools, "pay.yaml": tool, "pay.binpb": base64.b64encode(content).decode()}
         published = Sources(documents().policies, tools)
-        await plane.publisher.publish(published, "ann", "")
+        await plane.publisher.publish(published, {}, "ann", "")
         assert releases.sources(revision(plane)) == published
         assert plane.bulletin.live is not None
         with tarfile.open(fileobj=io.BytesIO(plane.bulletin.live.bundle)) as bundle:
@@ -169,7 +170,7 @@ async def test_a_detector_that_does_not_exist_is_a_problem(plane: ControlService
     sanitize = "    sanitize: {request: {detectors: [us_snn]}}\n"
     wrong = Sources({"a.yaml": documents().policies["finance.yaml"] + sanitize}, documents().tools)
     with pytest.raises(PolicyErrors, match="us_snn"):
-        await plane.publisher.publish(wrong, "ann", "")
+        await plane.publisher.publish(wrong, {}, "ann", "")
 
 
 async def test_what_one_control_plane_publishes_the_other_serves_to_the_byte(
@@ -178,7 +179,7 @@ async def test_what_one_control_plane_publishes_the_other_serves_to_the_byte(
     first, second = new_plane(), new_plane()
     for plane in (first, second):
         plane.publisher.start(documents)
-    await first.publisher.publish(documents(1), "ann", "")
+    await first.publisher.publish(documents(1), {}, "ann", "")
     assert revision(second) != revision(first)
     await second.publisher.follow()
     assert (first.bulletin.live, second.bulletin.live) == (second.bulletin.live, first.bulletin.live)
@@ -241,12 +242,12 @@ async def test_who_publishes_while_another_does_is_told_and_changes_nothing(
     settings: ControlSettings, raced: Raced, documents: Documents
 ) -> None:
     publisher = Publisher(
-        raced, policy_builder(settings, open_keys(settings.keys)), Bulletin(), Admitting(), SystemClock()
+        raced, policy_builder(settings, open_keys(settings.keys)), Bulletin(), Admitting(), NoTesting(), SystemClock()
     )
     publisher.start(documents)
     raced.races = 1
     with pytest.raises(ReleaseConflict, match="other-0"):
-        await publisher.publish(documents(1), "ann", "")
+        await publisher.publish(documents(1), {}, "ann", "")
     assert raced.current() == "other-0"
 
 
@@ -254,7 +255,9 @@ async def test_a_rebuild_is_of_what_was_published_meanwhile(
     settings: ControlSettings, raced: Raced, documents: Documents, tmp_path: Path
 ) -> None:
     builders = [policy_builder(settings, open_keys(folder)) for folder in (settings.keys, tmp_path / "rotated")]
-    before, after = [Publisher(raced, builder, Bulletin(), Admitting(), SystemClock()) for builder in builders]
+    before, after = [
+        Publisher(raced, builder, Bulletin(), Admitting(), NoTesting(), SystemClock()) for builder in builders
+    ]
     before.start(documents)
     raced.races = 2
     done = await after.rebuild("control", "")
@@ -266,9 +269,9 @@ def test_at_a_first_start_of_several_one_publishes_and_the_others_serve_that(
 ) -> None:
     bulletin = Bulletin()
     raced.races = 1
-    Publisher(raced, policy_builder(settings, open_keys(settings.keys)), bulletin, Admitting(), SystemClock()).start(
-        documents
-    )
+    Publisher(
+        raced, policy_builder(settings, open_keys(settings.keys)), bulletin, Admitting(), NoTesting(), SystemClock()
+    ).start(documents)
     assert bulletin.live is not None
     assert (bulletin.live.revision, bulletin.live.bundle) == ("other-0", b"published meanwhile")
 

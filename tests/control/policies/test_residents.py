@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.control.policies.residents import home_sources, residency_of
+from aegis_authz.control.policies.residents import home_sources, home_tests, residency_of
 from aegis_authz.core.release import Sources
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -38,6 +38,28 @@ def test_a_file_that_is_about_others_as_well_is_refused(beside: str) -> None:
     with pytest.raises(PolicyErrors) as fault:
         home_sources(sources(mixed=f"{AMER}---\n{beside}"), "eu")
     assert told(fault) == "mixed.yaml: is about tenants of another region than eu: put it into a file of its own"
+
+
+CASE = "tests:\n  - {{name: a, call: {{agent: acme/{tenant}/bot, tool: t, action: a}}, expect: {{effect: deny}}}}\n"
+STEPS = "tests:\n  - {{name: a, sequence: [{{call: {{agent: acme/{tenant}/bot}}, expect: {{effect: deny}}}}]}}\n"
+IDENTITY = "identities:\n  - {{name: a, spiffe: 'spiffe://a/b', expect: {{agent: acme/{tenant}/bot}}}}\n"
+
+
+@pytest.mark.parametrize("text", [CASE, STEPS, IDENTITY])
+def test_tests_about_agents_of_other_regions_are_neither_run_nor_kept(text: str) -> None:
+    tests = {f"{tenant}_test.yaml": text.format(tenant=tenant) for tenant in ("emea", "amer")}
+    assert sorted(home_tests(sources(), tests, "eu")) == ["emea_test.yaml"]
+    assert home_tests(sources(), tests, "") == tests
+    with pytest.raises(PolicyErrors) as fault:
+        home_tests(sources(), {"a_test.yaml": "---\n".join(tests.values())}, "eu")
+    assert told(fault) == (
+        "a_test.yaml: is about agents of another region than eu: put their tests into a file of its own"
+    )
+
+
+def test_tests_about_nobody_are_at_home_everywhere() -> None:
+    tests = {"a_test.yaml": "identities: [{name: a, key: b, expect: {refused: unregistered}}]\n", "b_test.yaml": "[1"}
+    assert home_tests(sources(), tests, "eu") == tests
 
 
 def test_a_document_of_agents_of_two_regions_is_refused() -> None:

@@ -59,7 +59,7 @@ async def test_a_document_for_an_agent_of_this_machine_is_published_without_a_re
     assert keys() == {key_id(LOCAL)}
     usual = documents()
     text = f"agents:\n  {PAYER}: {{keys: [{json.dumps(public_jwk(OWN))}]}}\n"
-    await plane.publisher.publish(Sources({**usual.policies, "who.yaml": text}, usual.tools), "ann", "")
+    await plane.publisher.publish(Sources({**usual.policies, "who.yaml": text}, usual.tools), {}, "ann", "")
     assert keys() == {key_id(OWN)}
     await plane.publisher.rollback(before.revision, "ann", "")
     assert keys() == {key_id(LOCAL)}

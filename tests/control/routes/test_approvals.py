@@ -304,9 +304,9 @@ async def test_an_approval_is_stale_once_a_publication_changes_what_judged(
     async with client(plane, "ann") as admin:
         elsewhere = documents()
         others = {**elsewhere.policies, "other.yaml": "agent: other-agent\nname: other\n"}
-        await plane.publisher.publish(Sources(others, elsewhere.tools), "ann", "")
+        await plane.publisher.publish(Sources(others, elsewhere.tools), {}, "ann", "")
         assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
-        await plane.publisher.publish(documents(limit=1), "ann", "")
+        await plane.publisher.publish(documents(limit=1), {}, "ann", "")
         status = (await admin.get(f"/v1/approvals/{HELD}/status")).json()
         assert status["state"] == "stale"
         assert "a policy of this agent, or the tool, was changed after it was asked for" in status["detail"]
@@ -314,7 +314,7 @@ async def test_an_approval_is_stale_once_a_publication_changes_what_judged(
         assert [entry["id"] for entry in (await admin.get("/v1/approvals?state=stale")).json()["approvals"]] == [HELD]
         refused = await admin.post(f"/v1/approvals/{HELD}/approve", json={})
         assert (refused.status_code, "is stale" in refused.json()["detail"]) == (409, True)
-        await plane.publisher.publish(documents(), "ann", "")
+        await plane.publisher.publish(documents(), {}, "ann", "")
         assert (await admin.get(f"/v1/approvals/{HELD}")).json()["state"] == "pending"
 
 

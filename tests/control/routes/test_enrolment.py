@@ -155,7 +155,7 @@ async def test_what_is_enrolled_outlives_publications_and_restarts(
 ) -> None:
     async with client(plane, "ann") as admin:
         await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
-        await plane.publisher.publish(documents(limit=7), "ann", "")
+        await plane.publisher.publish(documents(limit=7), {}, "ann", "")
         assert (await token_for(admin)).status_code == 200
     again = new_plane()
     again.publisher.start(documents)

@@ -88,7 +88,7 @@ async def test_a_held_poll_ends_the_moment_a_revision_is_published(
         poll = asyncio.create_task(opa.get(BUNDLE, headers={**LONG, "if-none-match": f'"{live.etag}"'}))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.shield(poll), 0.2)
-        done = await plane.publisher.publish(documents(9000), "ann", "")
+        done = await plane.publisher.publish(documents(9000), {}, "ann", "")
         answer = await asyncio.wait_for(poll, 1)
     assert (answer.status_code, answer.headers["etag"].split(".")[0]) == (200, f'"{done.revision}')
 
@@ -171,7 +171,7 @@ async def test_opa_runs_a_new_revision_within_moments_of_its_publishing(
         assert await opa.revision() == answer["revision"] != first
         assert answer["active_on"] == ["opa-1"]
         assert answer["seconds"] < 1
-        third = await plane.publisher.publish(documents(100), "ann", "")
+        third = await plane.publisher.publish(documents(100), {}, "ann", "")
         assert await opa.runs(third.revision, 5) < 0.5
 
 

@@ -132,7 +132,7 @@ async def test_a_rollback_does_not_bring_withdrawn_keys_back(
 ) -> None:
     from aegis_authz.adapters.files.keys import open_keys
 
-    await served.publisher.publish(documents(9000), "ann", "")
+    await served.publisher.publish(documents(9000), {}, "ann", "")
     rotated = new_plane(keys=open_keys(tmp_path / "rotated"))
     rotated.publisher.start(documents)
     done = await rotated.publisher.rollback(first, "bob", "too much")

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
@@ -34,7 +36,7 @@ def store() -> MemoryStore:
 @pytest.fixture
 async def plane(new_plane: Callable[..., ControlServices], store: MemoryStore, documents: Documents) -> ControlServices:
     plane = new_plane(approvals=store)
-    await plane.publisher.publish(asking(documents), "ann", "")
+    await plane.publisher.publish(asking(documents), {}, "ann", "")
     await hold(store)
     return with_people(
         plane,
@@ -85,13 +87,33 @@ async def test_a_standing_decision_outlives_publications_and_no_rollback_brings_
         text = (await ann.get(PATH)).json()["document"]
         await ann.post(PATH, params=NOW, json={"document": text})
         standing = releases.current()
-        await plane.publisher.publish(asking(documents, limit=8000), "ann", "")
+        await plane.publisher.publish(asking(documents, limit=8000), {}, "ann", "")
         assert FILE in releases.sources(releases.current()).policies
         await plane.publisher.rollback(before, "ann", "")
         assert FILE in releases.sources(releases.current()).policies
         await ann.post(f"/v1/standing/{NAME}/revoke", params=NOW, json={})
         await plane.publisher.rollback(standing, "ann", "")
     assert FILE not in releases.sources(releases.current()).policies
+
+
+async def test_no_policy_test_is_about_a_standing_decision(
+    new_plane: Callable[..., ControlServices],
+    settings: ControlSettings,
+    store: MemoryStore,
+    documents: Documents,
+    client: Client,
+    releases: MemoryReleases,
+) -> None:
+    plane = new_plane(
+        approvals=store, settings=settings.model_copy(update={"publish": PublishSettings(tests="required")})
+    )
+    plane.publisher.start(lambda: asking(documents))
+    await hold(store)
+    releases.keep_tests(releases.current(), {"a_test.yaml": "tests: [that would be refused]"})
+    async with client(plane, "ann") as ann:
+        saved = await ann.post(PATH, params=NOW, json={"document": (await ann.get(PATH)).json()["document"]})
+    assert saved.status_code == 200, saved.text
+    assert releases.tests(releases.current()) == {"a_test.yaml": "tests: [that would be refused]"}
 
 
 async def test_no_publication_puts_a_document_where_standing_decisions_are(
@@ -167,7 +189,7 @@ async def test_what_asks_for_several_people_is_not_offered(
     new_plane: Callable[..., ControlServices], store: MemoryStore, documents: Documents, client: Client
 ) -> None:
     plane = new_plane(approvals=store)
-    await plane.publisher.publish(asking(documents), "ann", "")
+    await plane.publisher.publish(asking(documents), {}, "ann", "")
     await hold(store, approvals=2)
     async with client(plane, "ann") as ann:
         refused = await ann.get(PATH)

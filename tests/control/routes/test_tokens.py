@@ -153,7 +153,7 @@ async def test_an_agent_that_may_not_use_bound_tokens_gets_none(plane: ControlSe
 async def test_an_agent_of_an_older_revision_is_unknown_after_the_next(
     plane: ControlServices, client: Client, documents: Callable[..., Sources]
 ) -> None:
-    await plane.publisher.publish(documents(), "ann", "no agents")
+    await plane.publisher.publish(documents(), {}, "ann", "no agents")
     async with client(plane, "") as anyone:
         refused(await ask(anyone), Denial.ASSERTION_KEY)
 

@@ -81,7 +81,7 @@ async def test_limits_are_shown_while_a_document_registers_an_agent_of_this_mach
         limits=LimitStores(store, store, NotFirst(), store),
     )
     own = json.dumps({"agents": {"acme/emea/bot": {"keys": [public_jwk(private_key(b"o"))]}}})
-    await plane.publisher.publish(Sources({**POLICIES, "who.yaml": own}, {"bank.yaml": TOOL}), "ann", "")
+    await plane.publisher.publish(Sources({**POLICIES, "who.yaml": own}, {"bank.yaml": TOOL}), {}, "ann", "")
     async with client(plane, "ann") as admin:
         answer = await admin.get("/v1/limits/acme/emea/bot")
     assert (answer.status_code, len(answer.json()["limits"])) == (200, 3)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from aegis_authz.control.policies.bulletin import Live
 from aegis_authz.control.policies.directory import Directory
-from aegis_authz.control.policies.residents import home_sources, residency_of
+from aegis_authz.control.policies.residents import home_sources, home_tests, residency_of
 from aegis_authz.control.policies.stand_ins import yielding
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
@@ -70,6 +70,13 @@ class PolicyBuilder:
     def home(self, sources: Sources) -> Sources:
         """What is published of these documents: nothing about tenants of other regions. Raises PolicyErrors."""
         return home_sources(sources, self._region)
+
+    def home_tests(self, sources: Sources, tests: Mapping[str, str]) -> Mapping[str, str]:
+        """What is run and kept of the policy tests of these documents: nothing about tenants of other regions.
+
+        Raises PolicyErrors.
+        """
+        return home_tests(sources, tests, self._region)
 
     def limits(self, sources: Sources, scope: Scope) -> list[Limit]:
         """The limits that calls of the agent can meet. Raises PolicyErrors."""

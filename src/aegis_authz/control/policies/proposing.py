@@ -62,7 +62,7 @@ class TwoPersonRule:
             message=draft.message,
             state=ProposalState.WAITING,
             decided_by="",
-            tests={},
+            tests=draft.tests,
         )
         await self._proposals.add(proposal)
         raise ProposalWaits(proposal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -23,6 +24,10 @@ class Builder(Protocol):
         """What of these documents is published and kept here. Raises PolicyErrors."""
         ...
 
+    def home_tests(self, sources: Sources, tests: Mapping[str, str]) -> Mapping[str, str]:
+        """What of the policy tests of these documents is run and kept here. Raises PolicyErrors."""
+        ...
+
     def errors(self, sources: Sources, now: datetime) -> list[Problem]:
         """What is valid in these documents and must not be published all the same."""
         ...
@@ -30,7 +35,7 @@ class Builder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What somebody is about to publish: all documents, in place of those of `base`."""
+    """What somebody is about to publish: all documents, in place of those of `base`, and their tests."""
 
     kind: ChangeKind
     base: Revision
@@ -38,6 +43,7 @@ class Draft:
     after: Sources
     by: str
     message: str
+    tests: Mapping[str, str]
 
 
 class Admission(Protocol):
@@ -45,6 +51,14 @@ class Admission(Protocol):
 
     async def admit(self, draft: Draft) -> None:
         """Let it pass. Raises ProposalWaits where another person must confirm it first, DatabaseFault."""
+        ...
+
+
+class Testing(Protocol):
+    """What the policy tests of a publication must come to (`control.policies.trials`)."""
+
+    async def require(self, sources: Sources, tests: Mapping[str, str], by: str) -> str:
+        """Run them. Returns what the change log is to say of them. Raises PolicyErrors, NotTried."""
         ...
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from aegis_authz.control.policies.bulletin import Bulletin, Live
 from aegis_authz.control.policies.directory import EMPTY_DIRECTORY
-from aegis_authz.control.policies.publication import Admission, Builder, Draft, Published
+from aegis_authz.control.policies.publication import Admission, Builder, Draft, Published, Testing
 from aegis_authz.control.policies.standing_documents import (
     folder_of,
     standing_among,
@@ -40,9 +40,16 @@ class Publisher:
     """
 
     def __init__(
-        self, releases: Releases, builder: Builder, bulletin: Bulletin, admission: Admission, clock: Clock
+        self,
+        releases: Releases,
+        builder: Builder,
+        bulletin: Bulletin,
+        admission: Admission,
+        testing: Testing,
+        clock: Clock,
     ) -> None:
         self._releases = releases
+        self._testing = testing
         self._admission = admission
         self._builder = builder
         self._bulletin = bulletin
@@ -93,19 +100,22 @@ class Publisher:
             self._announce(live)
             _log.info("revision %s was published by another control plane, and is served", live.revision)
 
-    async def publish(self, sources: Sources, by: str, message: str) -> Published:
-        """Validate, lint, compile, sign, store and serve.
+    async def publish(self, sources: Sources, tests: Mapping[str, str], by: str, message: str) -> Published:
+        """Run the policy tests, validate, lint, compile, sign, store and serve.
 
-        Raises PolicyErrors, also for what lint calls an error (all stays as it was), ReleaseConflict where another
-        control plane published meanwhile, ProposalWaits where another person must confirm it first, ReleasesFault,
-        DatabaseFault.
+        Raises PolicyErrors, also for a test that fails and for what lint calls an error (all stays as it was), NotTried
+        where tests must pass and cannot be run, ReleaseConflict where another control plane published meanwhile,
+        ProposalWaits where another person must confirm it first, ReleasesFault, DatabaseFault.
 
-        Standing decisions are of no folder: they stay, until they are taken back.
+        Standing decisions are of no folder: they stay, until they are taken back, and no test is about them.
         """
+        tests = await asyncio.to_thread(self._builder.home_tests, sources, tests)
+        sources = await asyncio.to_thread(self._builder.home, sources)
+        # before the turn of this publication, so that nobody's revocation waits for somebody's tests
+        message = _and(message, await self._testing.require(sources, tests, by))
         async with self._one_at_a_time:
-            sources = await asyncio.to_thread(self._builder.home, sources)
             await self._require_clean(sources)
-            return await self._publish(lambda served: with_standing(sources, served), by, message)
+            return await self._publish(lambda served: with_standing(sources, served), by, message, tests)
 
     async def stand(self, path: str, text: str, by: str, message: str) -> Published:
         """Publish what is served and this standing decision. Raises what `publish` does.
@@ -129,56 +139,78 @@ class Publisher:
         """The documents that are served, none before the first. Raises ReleasesFault."""
         return (await asyncio.to_thread(self._read_sources))[1]
 
+    def _tests_of(self, revision: Revision) -> Mapping[str, str]:
+        return self._releases.tests(revision) if revision else {}
+
+    async def tests(self, revision: Revision) -> Mapping[str, str]:
+        """The policy tests of a revision. Raises RevisionUnknown, ReleasesFault."""
+        return await asyncio.to_thread(self._releases.tests, revision)
+
     def _read_sources(self) -> tuple[Revision, Sources]:
         current = self._releases.current()
         return current, self._releases.sources(current) if current else Sources({}, {})
 
-    async def _publish(self, change: Callable[[Sources], Sources], by: str, message: str) -> Published:
+    async def _publish(
+        self,
+        change: Callable[[Sources], Sources],
+        by: str,
+        message: str,
+        tests: Mapping[str, str] | None = None,
+    ) -> Published:
         base, served = await asyncio.to_thread(self._read_sources)
         sources = change(served)
         live = await asyncio.to_thread(self._builder.build, sources)
+        tests = await asyncio.to_thread(self._tests_of, base) if tests is None else tests
         if live.revision != base:
-            await self._admission.admit(Draft(ChangeKind.PUBLISHED, base, served, sources, by, message))
-        return await self._change(live, sources, ChangeKind.PUBLISHED, by, message, base)
+            await self._admission.admit(Draft(ChangeKind.PUBLISHED, base, served, sources, by, message, tests))
+        return await self._change(live, sources, ChangeKind.PUBLISHED, by, message, base, tests=tests)
 
     async def publish_confirmed(self, proposal: Proposal, before: Sources, confirmed_by: str) -> Published:
         """Publish what somebody proposed in place of these documents and another person confirmed.
 
-        Raises ReleaseConflict where other documents are served by now, ProposalConflict where it waits no more by then,
-        PolicyErrors, ReleasesFault.
+        Its policy tests are run again, for what they run on may be another by now. Raises ReleaseConflict where other
+        documents are served by now, ProposalConflict where it waits no more by then, PolicyErrors, NotTried,
+        ReleasesFault.
         """
+        remark = ""
+        if folder_of(before) != folder_of(proposal.sources):  # no test is about a standing decision
+            remark = await self._testing.require(folder_of(proposal.sources), proposal.tests, confirmed_by)
         async with self._one_at_a_time:
             base, served = await asyncio.to_thread(self._read_sources)
             if served != before:  # another revision of the same documents is none: keys and revocations make such
                 raise ReleaseConflict("other documents were published since it was proposed: propose it again")
             await self._require_clean(folder_of(proposal.sources))
             live = await asyncio.to_thread(self._builder.build, proposal.sources)
-            message = f"{proposal.message} (confirmed by {confirmed_by})".strip()
+            message = _and(proposal.message, f"(confirmed by {confirmed_by})", remark)
             confirmed = (proposal.id, confirmed_by)
-            return await self._change(live, proposal.sources, proposal.kind, proposal.by, message, base, confirmed)
+            return await self._change(
+                live, proposal.sources, proposal.kind, proposal.by, message, base, confirmed, proposal.tests
+            )
 
     async def rollback(self, revision: Revision, by: str, message: str) -> Published:
         """Serve the documents of an earlier revision again, beside the standing decisions of now.
 
-        They are built anew: keys that were withdrawn since stay withdrawn, and the revision then
-        has a new name. Raises RevisionUnknown, also for what was never served, PolicyErrors, ReleaseConflict,
-        ReleasesFault.
+        They are built anew, and the policy tests that were kept with them are run: keys that were withdrawn since stay
+        withdrawn, and the revision then has a new name. Raises RevisionUnknown, also for what was never served,
+        PolicyErrors, NotTried, ReleaseConflict, ReleasesFault.
         """
+        changes = await asyncio.to_thread(self._releases.changes)
+        if all(change.revision != revision for change in changes):
+            raise RevisionUnknown(revision)
+        folder = folder_of(await asyncio.to_thread(self._releases.sources, revision))
+        tests = await asyncio.to_thread(self._releases.tests, revision)
+        remark = await self._testing.require(folder, tests, by)
         async with self._one_at_a_time:
-            changes = await asyncio.to_thread(self._releases.changes)
-            if all(change.revision != revision for change in changes):
-                raise RevisionUnknown(revision)
-            former = await asyncio.to_thread(self._releases.sources, revision)
-            folder = folder_of(former)
             await self._require_clean(folder)
             base, served = await asyncio.to_thread(self._read_sources)
             sources = with_standing(folder, served)
             live = await asyncio.to_thread(self._builder.build, sources)
             if live.revision != revision:
-                message = f"{message} (documents of {revision} under today's keys and rules)".strip()
+                message = _and(message, f"(documents of {revision} under today's keys and rules)")
+            message = _and(message, remark)
             if live.revision != base:
-                await self._admission.admit(Draft(ChangeKind.ROLLED_BACK, base, served, sources, by, message))
-            return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message, base)
+                await self._admission.admit(Draft(ChangeKind.ROLLED_BACK, base, served, sources, by, message, tests))
+            return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message, base, tests=tests)
 
     async def rebuild(self, by: str, message: str) -> Published:
         """Serve the same documents under the keys of now. Raises PolicyErrors, ReleasesFault, ReleaseConflict."""
@@ -200,7 +232,8 @@ class Publisher:
             sources = await asyncio.to_thread(self._releases.sources, previous)
             live = await asyncio.to_thread(self._builder.build, sources)
             change = Change(ChangeKind.REBUILT, live.revision, previous, by, self._clock.now(), message, None)
-            await asyncio.shield(self._commit(live, sources, change))
+            tests = await asyncio.to_thread(self._tests_of, previous)
+            await asyncio.shield(self._commit(live, sources, tests, change))
 
     async def note(self, kind: ChangeKind, agent: Scope, by: str, message: str) -> None:
         """Log what was done to an agent; what is served stays. Raises ReleasesFault."""
@@ -236,28 +269,47 @@ class Publisher:
         message: str,
         base: Revision,
         confirmed: tuple[str, str] | None = None,
+        tests: Mapping[str, str] | None = None,
     ) -> Published:
-        """`base` is the revision whose documents went into these; `confirmed` names a proposal, and by whom it is."""
+        """`base` is the revision whose documents went into these; `confirmed` names a proposal, and by whom it is.
+        `tests` are None for those of `base`.
+        """
         previous = await asyncio.to_thread(self._releases.current)
         if previous != base:
             raise ReleaseConflict("another control plane has published meanwhile; look, and publish again")
+        if tests is None:
+            tests = await asyncio.to_thread(self._tests_of, base)
         if live.revision == previous:
+            await asyncio.to_thread(self._releases.keep_tests, previous, tests)
             return Published(previous, previous, changed=False, tools_changed=False)
         before = await asyncio.to_thread(self._releases.sources, previous) if previous else Sources({}, {})
         change = Change(kind, live.revision, previous, by, self._clock.now(), message, None)
         # Shielded: a caller who hangs up must not leave a release stored but not announced.
-        await asyncio.shield(self._commit(live, sources, change, confirmed))
+        await asyncio.shield(self._commit(live, sources, tests, change, confirmed))
         return Published(live.revision, previous, changed=True, tools_changed=dict(before.tools) != dict(sources.tools))
 
     async def _commit(
-        self, live: Live, sources: Sources, change: Change, confirmed: tuple[str, str] | None = None
+        self,
+        live: Live,
+        sources: Sources,
+        tests: Mapping[str, str],
+        change: Change,
+        confirmed: tuple[str, str] | None = None,
     ) -> None:
-        await asyncio.to_thread(self._store, live, sources, change, confirmed)
+        await asyncio.to_thread(self._store, live, sources, tests, change, confirmed)
         self._announce(live)
         _log.info("%s: revision %s in place of %s", change.kind.value, live.revision, change.previous or "none")
 
-    def _store(self, live: Live, sources: Sources, change: Change, confirmed: tuple[str, str] | None = None) -> None:
+    def _store(
+        self,
+        live: Live,
+        sources: Sources,
+        tests: Mapping[str, str],
+        change: Change,
+        confirmed: tuple[str, str] | None = None,
+    ) -> None:
         self._releases.keep(live.revision, live.bundle, sources)
+        self._releases.keep_tests(live.revision, tests)
         self._releases.resign(live.revision, live.bundle)
         if confirmed is None:
             self._releases.activate(change)
@@ -265,7 +317,8 @@ class Publisher:
             self._releases.activate_proposal(change, *confirmed)
 
     def _own_change(self, live: Live, sources: Sources, kind: ChangeKind, previous: Revision, message: str) -> None:
-        self._store(live, sources, Change(kind, live.revision, previous, _SELF, self._clock.now(), message, None))
+        change = Change(kind, live.revision, previous, _SELF, self._clock.now(), message, None)
+        self._store(live, sources, self._tests_of(previous), change)
         self._announce(live)
 
     def _rebuild(self, current: Revision) -> None:
@@ -318,3 +371,7 @@ class Publisher:
             return
         if differ:
             _log.warning("the folders differ from revision %s, which is served; publish them to use them", current)
+
+
+def _and(*remarks: str) -> str:
+    return " ".join(remark for remark in remarks if remark)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import Sources
 from aegis_authz.core.residency import Residency
 from aegis_authz.policy.compile.residency import MEMBER, LoadedResidency, is_home_document, read_residency
@@ -19,14 +20,10 @@ def home_sources(sources: Sources, region: str) -> Sources:
     Raises PolicyErrors for a file that is about tenants of this region, or of none, as well: nobody would know which
     part of it to leave out. Without a region all documents are at home.
     """
-    if not region:
-        return sources
-    files = {path: read_source(path, text)[0] for path, text in sources.policies.items()}
-    named = [document for documents in files.values() for document in documents if _is_residency(document)]
-    residency = read_residency(named)[0]
-    home = None if residency is None else residency.of(region)
+    home = _home(sources, region)
     if home is None:  # building says what is missing
         return sources
+    files = {path: read_source(path, text)[0] for path, text in sources.policies.items()}
     problems: list[Problem] = []
     kept: dict[str, str] = {}
     for path, text in sources.policies.items():
@@ -40,6 +37,29 @@ def home_sources(sources: Sources, region: str) -> Sources:
     if problems:
         raise PolicyErrors(problems)
     return Sources(kept, sources.tools)
+
+
+def home_tests(sources: Sources, tests: Mapping[str, str], region: str) -> Mapping[str, str]:
+    """The policy tests of these documents without the files about agents of other regions, which are kept nowhere here.
+
+    Raises PolicyErrors for a file that is about agents of this region as well.
+    """
+    home = _home(sources, region)
+    if home is None:
+        return tests
+    problems: list[Problem] = []
+    kept: dict[str, str] = {}
+    for path, text in tests.items():
+        documents = read_source(path, text)[0]
+        places = {is_home_document({"agents": {agent: None}}, home.tenants) for agent in _agents(documents)}
+        if False not in places:
+            kept[path] = text
+        elif True in places:
+            message = f"is about agents of another region than {region}: put their tests into a file of its own"
+            problems.append(documents[0].problem((), message))
+    if problems:
+        raise PolicyErrors(problems)
+    return kept
 
 
 def residency_of(loaded: LoadedResidency | None, region: str, own: frozenset[str]) -> Residency | None:
@@ -61,6 +81,32 @@ def residency_of(loaded: LoadedResidency | None, region: str, own: frozenset[str
         raise PolicyErrors([loaded.source.problem((MEMBER,), message)])
     message = f"no document says which tenants are at home in {region}: publish one with `residency` (docs/regions.md)"
     raise PolicyErrors([Problem(_SETTINGS, 1, 1, "region", message)])
+
+
+def _home(sources: Sources, region: str) -> Residency | None:
+    """Who is at home in the region by these documents, None without a region and where they do not say it."""
+    if not region:
+        return None
+    files = (read_source(path, text)[0] for path, text in sources.policies.items())
+    named = [document for documents in files for document in documents if _is_residency(document)]
+    residency = read_residency(named)[0]
+    return None if residency is None else residency.of(region)
+
+
+def _agents(documents: Sequence[SourceDocument]) -> set[str]:
+    """Every agent that tests name, `org/tenant/agent`, wherever in them."""
+    agents: set[str] = set()
+    rest: list[Json] = [document.value for document in documents]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, Mapping):
+            agent = value.get("agent")
+            if isinstance(agent, str):
+                agents.add(agent)
+            rest += value.values()
+        elif isinstance(value, list):
+            rest += value
+    return agents
 
 
 def _is_residency(document: SourceDocument) -> bool:

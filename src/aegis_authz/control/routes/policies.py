@@ -31,7 +31,7 @@ from aegis_authz.core.proposal import Proposal, ProposalWaits
 from aegis_authz.core.release import MAX_SOURCE_BYTES, Sources
 from aegis_authz.people.permissions import Permission
 
-MAX_POLICY_BYTES = 3 * MAX_SOURCE_BYTES  # two folders, and what JSON adds to their texts
+MAX_POLICY_BYTES = 3 * MAX_SOURCE_BYTES  # two folders, their tests, and what JSON adds to all texts
 _DEFAULT_WAIT = 5.0
 _WAITS: dict[int | str, dict[str, Any]] = {
     202: {"model": ProposalAnswer, "description": "Another person must confirm it; what was served stays."}
@@ -68,10 +68,10 @@ def policy_routes(
         responses=_WAITS,
     )
     async def publish(documents: PublishRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer | Response:
-        """Validate, lint, compile, sign and serve documents. Those that have a problem change nothing (422)."""
+        """Test, validate, lint, compile, sign and serve documents. Those that have a problem change nothing (422)."""
         sources = Sources(documents.policies, documents.tools)
         try:
-            published = await publisher.publish(sources, caller.id, documents.message)
+            published = await publisher.publish(sources, documents.tests, caller.id, documents.message)
         except ProposalWaits as waits:
             return await proposed(waits.proposal)
         return await outcome(published, wait, caller, documents.message)
@@ -83,7 +83,7 @@ def policy_routes(
         responses=_WAITS,
     )
     async def rollback(target: RollbackRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer | Response:
-        """Serve the documents of an earlier revision again."""
+        """Serve the documents of an earlier revision again, whose policy tests must pass."""
         try:
             published = await publisher.rollback(units.Revision(target.revision), caller.id, target.message)
         except ProposalWaits as waits:
@@ -111,8 +111,8 @@ def _add_looks(
 
     @people.get("/v1/revisions/{revision}", dependencies=[needs(Permission.READ_POLICIES)])
     async def get_revision(revision: Revision) -> SourcesAnswer:
-        """Show the documents of a revision."""
-        return SourcesAnswer.of(revision, await publisher.sources(revision))
+        """Show the documents of a revision, and their policy tests."""
+        return SourcesAnswer.of(revision, await publisher.sources(revision), await publisher.tests(revision))
 
     @people.get("/v1/status", dependencies=[needs(Permission.READ_POLICIES)])
     async def get_status() -> StatusAnswer:

@@ -1,0 +1,14 @@
+"""What a publication must pass, where a test is about something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aegis_authz.core.release import Sources
+
+
+class NoTesting:
+    """Asks for no policy tests, and runs none."""
+
+    async def require(self, sources: Sources, tests: Mapping[str, str], by: str) -> str:
+        return ""
