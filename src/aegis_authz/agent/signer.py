@@ -13,12 +13,10 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp import web
 
-from aegis_authz.agent.mesh import MOST_BODY, MeshCall, MeshCaller, end_to_end
-from aegis_authz.agent.peers import owner_of
+from aegis_authz.agent.admission import admit, own_names, read_body, require_own_host
+from aegis_authz.agent.mesh import MeshCall, MeshCaller, end_to_end
 from aegis_authz.agent.refusals import Cause, LocalAnswer, Unforwarded, local_answer
 
-_LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_PAGE_SITES = ("same-origin", "same-site", "cross-site")
 _NO_BODY = (204, 304)
 
 
@@ -33,9 +31,9 @@ class Signer:
         """Forward a request and its answer, or say why not."""
         body = b""
         try:
-            self._admit(request)
+            admit(request, self._uid)
             method, url, is_forward = self._target(request)
-            body = await _body(request)
+            body = await read_body(request)
             call = MeshCall(method, url, is_forward, _request_headers(request), body)
             async with self._caller.call(call) as upstream:
                 return await _pass_on(request, upstream)
@@ -43,25 +41,13 @@ class Signer:
             answer = local_answer(refused, body)
         return _response(answer)
 
-    def _admit(self, request: web.BaseRequest) -> None:
-        """Refuse whoever is not a program of this user: another user's process, or a page in the browser."""
-        transport = request.transport
-        if transport is None:
-            raise Unforwarded(Cause.NOT_A_CALL, "The connection is gone.")
-        peer, own = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        if isinstance(peer, tuple) and owner_of(peer[:2], own[:2]) not in (0, self._uid):
-            raise Unforwarded(Cause.CALLER_FOREIGN, "Only processes of the user whose agent this is may call here.")
-        # a script of a page says where it is from, and so does its browser; a program says neither
-        if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") in _PAGE_SITES:
-            raise Unforwarded(Cause.FROM_A_PAGE, "A web page has no business with the agent's tools.")
-
     def _target(self, request: web.BaseRequest) -> tuple[str, str, bool]:
         """Method, absolute URL, and whether it goes through the forward proxy."""
         raw = request.raw_path
         if request.method == "CONNECT":
             raise Unforwarded(Cause.NOT_A_CALL, "A CONNECT must be the first request of its connection.")
         if raw.startswith("/"):
-            self._own_host(request)
+            require_own_host(request)
             return request.method, f"{self._caller.mesh.reverse}{raw}", False
         try:
             parts = urlsplit(raw)
@@ -71,43 +57,10 @@ class Signer:
             raise Unforwarded(Cause.NOT_A_CALL, "A request to the proxy must be for an http:// URL.")
         authority = parts.netloc.rpartition("@")[2]
         path = raw.split("://", 1)[1].removeprefix(parts.netloc)
-        if authority.lower() in self._own_names(request):
+        if authority.lower() in own_names(request):
             # a client that was given both the proxy and the reverse URL
             return request.method, f"{self._caller.mesh.reverse}{path or '/'}", False
         return request.method, f"http://{authority}{path if path.startswith('/') else '/' + path}", True
-
-    def _own_host(self, request: web.BaseRequest) -> None:
-        """Refuse a name that is not ours: a page whose name was bound to this address anew (DNS rebinding)."""
-        names = self._own_names(request)
-        if names and request.headers.get("host", "").lower() not in names:
-            raise Unforwarded(Cause.FROM_A_PAGE, "The Host header names another server than this signer.")
-
-    def _own_names(self, request: web.BaseRequest) -> tuple[str, ...]:
-        """What clients may call us; nothing on a unix socket, where no page can be."""
-        own = request.transport.get_extra_info("sockname") if request.transport is not None else None
-        return tuple(f"{name}:{own[1]}" for name in _LOCAL_NAMES) if isinstance(own, tuple) else ()
-
-
-async def _body(request: web.BaseRequest) -> bytes:
-    if request.content_length is not None and request.content_length > MOST_BODY:
-        raise _too_large()
-    if not request.can_read_body:
-        return b""
-    if request.headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    body = bytearray()
-    try:
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > MOST_BODY:
-                raise _too_large()
-    except (aiohttp.ClientError, web.RequestPayloadError, OSError):
-        raise Unforwarded(Cause.NOT_A_CALL, "The body ended before its end.") from None
-    return bytes(body)
-
-
-def _too_large() -> Unforwarded:
-    return Unforwarded(Cause.BODY_TOO_LARGE, f"The mesh judges bodies of at most {MOST_BODY:,} bytes.")
 
 
 def _request_headers(request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
