@@ -106,6 +106,44 @@ def proxy(
         asyncio.run(serve_signer(side, listen, report, started, chosen_task(grant, token)))
 
 
+@app.command()
+def hooks(
+    listen: Annotated[str, typer.Option("--listen", help="127.0.0.1:PORT, 0 for any free one.")],
+    tool: Annotated[
+        str, typer.Option("--tool", help="The tool of the catalogue whose functions are the client's own.")
+    ],
+    state: OptionalState = None,
+    agent: AgentName = "",
+    evaluation: Annotated[
+        str, typer.Option("--evaluation", help="The evaluation endpoint's URL; default: of the mesh on this machine.")
+    ] = "",
+    wait: Annotated[int, typer.Option("--wait", min=0, max=40, help="Seconds a held call waits for its person.")] = 40,
+    signer: Annotated[
+        list[str] | None,
+        typer.Option("--signer", help="Base URL of an `aegis agent proxy` that MCP servers are led to."),
+    ] = None,
+) -> None:
+    """Serve the hooks of coding agents: each call of a client's own tools is judged before it is made.
+
+    `aegis connect CLIENT --hooks URL` writes the client's side. Calls of MCP servers that are led through the mesh pass
+    here, for the gateway judges them. It ends on Ctrl-C or SIGTERM.
+
+    Example: aegis agent hooks --dir .aegis --agent acme/dev/coder --tool claude-code --listen 127.0.0.1:7171
+    """
+    import asyncio
+
+    from aegis_authz.commands.hooks import hook_target, serve_hooks
+
+    with exits_on_faults("agent hooks"):
+        side = chosen_side(state, agent, None, "", "", "")
+        target = hook_target(side, state, evaluation, tool, wait)
+
+        def started(listening: Listening) -> None:
+            typer.echo(f"hooks of {side.enrolment.agent} are answered at {listening.url}", err=True)
+
+        asyncio.run(serve_hooks(side, target, signer or [], listen, report, started))
+
+
 @app.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )

@@ -33,6 +33,9 @@ def connect(
     ] = None,
     project: Annotated[bool, typer.Option("--project", help="The settings of the project in this folder.")] = False,
     file: Annotated[Path | None, typer.Option("--file", help="This settings file, wherever it is.")] = None,
+    hooks: Annotated[
+        str, typer.Option("--hooks", metavar="URL", help="Have its own tools asked about at this `aegis agent hooks`.")
+    ] = "",
     undo: Annotated[bool, typer.Option("--undo", help="Take the connection back.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change and make none.")] = False,
     inventory: Annotated[
@@ -58,6 +61,8 @@ def connect(
     with exits_on_faults("connect"):
         if undo:
             _undo(choice, dry_run, as_json)
+        elif hooks:
+            _hook(choice, hooks, dry_run, as_json)
         else:
             _connect(choice, state, agent, server or [], (signer or [""])[0], dry_run, as_json)
 
@@ -97,15 +102,33 @@ def _connect(
 def _undo(choice: ClientChoice, dry_run: bool, as_json: bool) -> None:
     from aegis_authz.commands.connect import carry_out_plan, diff, plan_disconnection
 
-    plan = plan_disconnection(choice)
-    if dry_run:
-        typer.echo(diff(plan), nl=False)
-        return
-    carry_out_plan(plan)
+    for plan in plan_disconnection(choice):
+        if dry_run:
+            typer.echo(diff(plan), nl=False)
+            continue
+        carry_out_plan(plan)
+        if as_json:
+            typer.echo(json.dumps({"client": choice.client, "file": str(plan.file), "exists": plan.after is not None}))
+        else:
+            typer.echo(f"{plan.file} is as it was" if plan.after is not None else f"{plan.file} is gone, as it was")
+
+
+def _hook(choice: ClientChoice, url: str, dry_run: bool, as_json: bool) -> None:
+    from aegis_authz.commands.connect import carry_out_plan, diff
+    from aegis_authz.commands.hooks import plan_hooks
+
+    plan, note = plan_hooks(choice, url)
+    backup = None if dry_run else carry_out_plan(plan)
     if as_json:
-        typer.echo(json.dumps({"client": choice.client, "file": str(plan.file), "exists": plan.after is not None}))
+        document = {"client": choice.client, "file": str(plan.file), "hooks": url, "backup": backup and str(backup)}
+        typer.echo(json.dumps(document, indent=2))
+    elif dry_run:
+        typer.echo(diff(plan), nl=False)
     else:
-        typer.echo(f"{plan.file} is as it was" if plan.after is not None else f"{plan.file} is gone, as it was")
+        typer.echo(f"{choice.client} asks {url} before each call of a tool, and calls none without an answer")
+        typer.echo(f"changed: {plan.file}\nback:    aegis connect {choice.client} --undo")
+    if note:
+        typer.echo(note, err=True)
 
 
 def _inventory(signers: list[str], as_json: bool) -> None:

@@ -16,6 +16,7 @@ from aegis_authz.agent.clients.kinds import KINDS, ClientKind
 from aegis_authz.agent.clients.rewriting import Route
 from aegis_authz.agent.clients.servers import Server, SettingsFault, read_servers
 from aegis_authz.agent.enrolment import EnrolmentFault, users_agents
+from aegis_authz.agent.hooks.entries import hook_settings
 from aegis_authz.commands.agent import agents_home, chosen_agent, nearest_mesh
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.core.scope import Scope
@@ -43,13 +44,17 @@ class ClientChoice:
     @property
     def settings(self) -> Path:
         """The file that is changed. Raises Unable."""
+        return self.file_of(self.kind)
+
+    def file_of(self, kind: ClientKind) -> Path:
+        """Of these settings the file that is changed. Raises Unable."""
         if self.file is not None:
             return self.file.absolute()
         if not self.is_project:
-            return self.kind.own_files(Path.home(), os.environ)[0]
-        if not self.kind.project_files:
+            return kind.own_files(Path.home(), os.environ)[0]
+        if not kind.project_files:
             raise Unable(f"{self.client} has no settings of a project")
-        return Path.cwd() / self.kind.project_files[0]
+        return Path.cwd() / kind.project_files[0]
 
 
 @unable_on(*_FAULTS)
@@ -75,12 +80,17 @@ def plan_connection(
 
 
 @unable_on(*_FAULTS)
-def plan_disconnection(choice: ClientChoice) -> Plan:
-    """What takes the client's connection back. Raises Unable, and Rejected where there is none."""
-    plan = disconnection(choice.settings, choice.kind, backups_folder())
-    if plan is None:
+def plan_disconnection(choice: ClientChoice) -> list[Plan]:
+    """What takes the client's connection, and its hooks, back. Raises Unable, and Rejected where there is neither."""
+    changed = [(choice.settings, choice.kind)]
+    hooks = hook_settings(choice.client)
+    if hooks is not None:
+        changed.append((choice.file_of(hooks), hooks))
+    plans = [disconnection(file, kind, backups_folder()) for file, kind in dict(changed).items()]
+    present = [plan for plan in plans if plan is not None]
+    if not present:
         raise Rejected(f"{choice.settings} was not changed by aegis connect, or was taken back already")
-    return plan
+    return present
 
 
 @unable_on(*_FAULTS)

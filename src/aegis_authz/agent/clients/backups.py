@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +32,7 @@ class Change:
 
     path: tuple[str, ...]
     before: Json
-    written: Mapping[str, Json]
+    written: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,7 @@ def write_backup(folder: Path, backup: Backup) -> Path:
         "before": None if backup.before is None else base64.b64encode(backup.before).decode("ascii"),
         "left": backup.left,
         "entries": [
-            {"path": list(change.path), "before": change.before, "written": dict(change.written)}
-            for change in backup.changes
+            {"path": list(change.path), "before": change.before, "written": change.written} for change in backup.changes
         ],
     }
     try:
@@ -105,7 +103,5 @@ def drop_backup(folder: Path, file: Path) -> None:
 
 def _change(data: Json) -> Change:
     entry = members(data, _ENTRY, "an entry")
-    written = entry["written"]
-    if not isinstance(written, dict):
-        raise ValueError("written is not an object")  # noqa: TRY004  # one error for every surprise
-    return Change(tuple(text(name, "path") for name in items(entry["path"], "path")), entry["before"], written)
+    path = tuple(text(name, "path") for name in items(entry["path"], "path"))
+    return Change(path, entry["before"], entry["written"])

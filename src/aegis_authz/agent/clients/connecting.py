@@ -75,6 +75,28 @@ def connection(file: Path, kind: ClientKind, servers: Sequence[MeshServer], back
     return Plan(file, current, after, edits, tuple(led), tuple(left), original)
 
 
+def addition(file: Path, kind: ClientKind, entries: Mapping[tuple[str, ...], Json], backups: Path) -> Plan:
+    """The plan that writes these entries; one that is a list is added to the list that is there.
+
+    Raises SettingsFault, BackupFault.
+    """
+    current = _read(file)
+    original = _undone(current, read_backup(backups, file), kind, file)
+    text = "" if original is None else _decoded(original, file)
+    settings = read_settings(text, kind, file)
+    edits: list[Change] = []
+    for path, entry in entries.items():
+        present = entry_at(settings, path)
+        if isinstance(entry, list) and present is not None:
+            if not isinstance(present, list):
+                raise SettingsFault(f"{file}: {'.'.join(path)} is not a list")
+            entry = [*present, *entry]
+        if entry != present:
+            edits.append(Change(path, present, entry))
+    after = _encoded(rewritten(text, kind, {edit.path: edit.written for edit in edits}, file), original)
+    return Plan(file, current, after, tuple(edits), (), (), original)
+
+
 def disconnection(file: Path, kind: ClientKind, backups: Path) -> Plan | None:
     """The plan that takes a connection back, None where there is none. Raises SettingsFault, BackupFault."""
     backup = read_backup(backups, file)
@@ -126,10 +148,15 @@ def _undone(current: bytes | None, backup: Backup | None, kind: ClientKind, file
         return None  # somebody removed it: what they did not want back stays away
     text = _decoded(current, file)
     settings = read_settings(text, kind, file)
-    entries: dict[tuple[str, ...], Mapping[str, Json] | None] = {}
+    entries: dict[tuple[str, ...], Json] = {}
     for change in backup.changes:
-        if entry_at(settings, change.path) == change.written:
-            entries[change.path] = change.before if isinstance(change.before, dict) else None
+        present = entry_at(settings, change.path)
+        if present == change.written:
+            entries[change.path] = change.before
+        elif isinstance(present, list) and isinstance(change.written, list):
+            before = change.before if isinstance(change.before, list) else []
+            ours = [entry for entry in change.written if entry not in before]
+            entries[change.path] = [entry for entry in present if entry not in ours]
     return _encoded(rewritten(text, kind, entries, file), current)
 
 

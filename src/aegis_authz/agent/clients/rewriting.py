@@ -32,9 +32,7 @@ def entry_of(route: Route, kind: ClientKind) -> dict[str, Json]:
     return {**kind.command_members, "command": route.command, "args": list(route.arguments)}
 
 
-def rewritten(
-    text: str, kind: ClientKind, entries: Mapping[tuple[str, ...], Mapping[str, Json] | None], file: Path
-) -> str:
+def rewritten(text: str, kind: ClientKind, entries: Mapping[tuple[str, ...], Json], file: Path) -> str:
     """The settings with these entries at their paths; None takes one away. Raises SettingsFault."""
     try:
         for path, entry in entries.items():
@@ -43,13 +41,15 @@ def rewritten(
             elif entry is None:
                 text = jsonc.without_member(text, path)
             else:
-                text = jsonc.with_member(text if text.strip() else "{}\n", path, dict(entry))
+                text = jsonc.with_member(text if text.strip() else "{}\n", path, entry)
     except (ValueError, TOMLKitError) as fault:
         raise SettingsFault(f"{file}: {fault}") from None
     return text
 
 
-def _toml(text: str, path: Sequence[str], entry: Mapping[str, Json] | None) -> str:
+def _toml(text: str, path: Sequence[str], entry: Json) -> str:
+    if entry is not None and not isinstance(entry, dict):
+        raise ValueError(f"{path[-1]} is not a table")
     document = tomlkit.parse(text)
     table: tomlkit.TOMLDocument | Table = document
     for name in path[:-1]:
