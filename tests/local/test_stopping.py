@@ -75,4 +75,4 @@ async def test_a_process_of_the_mesh_that_lives_on_is_named(tmp_path: Path, monk
     write_facts(tmp_path / "mesh.json", made_facts(tmp_path, processes=(made_process("opa", pid=os.getpid()),)))
     async with supervisor(tmp_path):
         with pytest.raises(CannotStop, match=f"these processes are left: {os.getpid()}$"):
-            await asyncio.to_thread(stop_mesh, tmp_path)
+            await asyncio.to_thread(stop_mesh, tmp_path, 2.0)

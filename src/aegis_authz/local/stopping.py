@@ -38,7 +38,8 @@ def stop_mesh(state: Path, patience: float = _PATIENCE) -> bool:
     _signal(supervisor, signal.SIGTERM)
     if not _comes_true(is_gone, patience):
         _signal(supervisor, signal.SIGKILL)
-    if not _comes_true(lambda: is_gone() and not any(_lives(pid) for pid in pids), _KILL_PATIENCE):
+    # on a machine that is busy an interpreter takes seconds to end after it let go of its lock
+    if not _comes_true(lambda: is_gone() and not any(_lives(pid) for pid in pids), max(patience, _KILL_PATIENCE)):
         left = ", ".join(str(pid) for pid in pids if _lives(pid))
         raise CannotStop(f"the mesh in {state} does not end; these processes are left: {left}")
     _discard(state)
