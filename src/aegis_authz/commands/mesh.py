@@ -63,7 +63,8 @@ def _create_keys(layout: Layout) -> None:
 
 
 def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
-    """The tools the control plane will serve, the doctor's included; the folders of documents must be valid as well.
+    """The tools the control plane will serve in its region, the doctor's included; the folders of documents must be
+    valid as well.
 
     These are the tools of the last release; at the very first start, those of the folders. On the way, the agents of
     the folders are enrolled for use on this machine.
@@ -77,7 +78,8 @@ def served_catalogue(options: MeshOptions, layout: Layout) -> Catalogue:
     loaded = load({**sources.policies, **own.policies}, {**sources.tools, **own.tools}, DETECTORS)
     enrol_local_agents(options, layout, loaded)
     released = _released_tools(layout.folder("control"))
-    return loaded.catalogue if released is None else load({}, {**released, **own.tools}).catalogue
+    catalogue = loaded.catalogue if released is None else load({}, {**released, **own.tools}).catalogue
+    return catalogue.within(options.region)
 
 
 def _released_tools(folder: Path) -> dict[str, str] | None:
