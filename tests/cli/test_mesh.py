@@ -206,6 +206,11 @@ def test_doctor_without_a_mesh_tells_what_is_there() -> None:
     assert result.exit_code == (1 if any(finding["trouble"] for finding in findings.values()) else 0)
 
 
+def test_doctor_takes_a_door_with_its_gateway_alone() -> None:
+    result = aegis("doctor", "--door", "http://gateway:10002")
+    assert (result.exit_code, "name it with --gateway" in result.stderr) == (2, True)
+
+
 def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AEGIS_OPA_BIN", str(tmp_path / "no-opa"))
     result = aegis("doctor")

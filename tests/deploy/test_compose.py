@@ -112,6 +112,13 @@ def test_every_answer_is_in_the_records_and_they_are_intact(mesh: Mesh) -> None:
     assert "intact: " in mesh.inside("control", "aegis", "audit", "verify")
 
 
+def test_the_doctor_finds_every_control_at_work_from_the_container_of_an_agent(mesh: Mesh) -> None:
+    proof = mesh.inside(
+        "agent", "aegis", "doctor", "--gateway", "http://gateway:10000", "--door", "http://gateway:10002"
+    )
+    assert "Every control does its work." in proof
+
+
 def ways(mesh: Mesh, network: str, host: str, *run: str) -> dict[str, str]:
     places = {
         "world": WORLD,

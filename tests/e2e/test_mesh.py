@@ -116,6 +116,12 @@ async def test_doctor_proves_the_mesh(mesh: DemoMesh) -> None:
         assert reason in proof
 
 
+async def test_doctor_proves_a_gateway_from_where_an_agent_is(mesh: DemoMesh) -> None:
+    proof = await mesh.aegis("doctor", "--gateway", mesh.proxy)
+    for words in ("CREDENTIAL_MISSING", "CREDENTIAL_UNTRUSTED", "status 401", "Every control does its work."):
+        assert words in proof
+
+
 async def test_status_names_every_process(mesh: DemoMesh) -> None:
     shown = await mesh.aegis("status", "--dir", str(mesh.state))
     for name in ("redis", "control", "opa", "authz-0", "authz-1", "certificates", "envoy"):
