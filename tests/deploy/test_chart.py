@@ -35,6 +35,9 @@ SECRETS = {
     "redis": {"redis"},
 }
 """Which Secrets each kind of container is given, `public` aside."""
+SERVER_CERTIFICATE = {"envoy": {"gateway-tls"}, "probe": {"gateway-tls"}}
+"""And where agents speak TLS to the gateway; of that the probe has the authority alone."""
+URLS = {"redis.url": "redis://aegis:word@redis:6379", "database.url": "postgresql://aegis:word@db/aegis"}
 
 
 def objects(name: str) -> list[dict[str, Any]]:
@@ -61,10 +64,11 @@ def test_settings_are_what_the_processes_read(name: str, tmp_path: Path) -> None
     files = list(settings(name))
     assert files
     for file, text in files:
-        for part in ("authz", "control"):  # of secrets the files alone are there, as in a pod
-            text = text.replace(f"/run/secrets/{part}/redis.url", str(tmp_path / "redis.url"))
-        (tmp_path / "redis.url").write_text("redis://aegis:word@redis:6379\n", "utf-8")
-        (tmp_path / "redis.url").chmod(0o600)
+        for secret, url in URLS.items():  # of secrets the files alone are there, as in a pod
+            for part in ("authz", "control"):
+                text = text.replace(f"/run/secrets/{part}/{secret}", str(tmp_path / secret))
+            (tmp_path / secret).write_text(f"{url}\n", "utf-8")
+            (tmp_path / secret).chmod(0o600)
         (tmp_path / file).write_text(text, "utf-8")
         load_settings(tmp_path / file, KINDS[file])
 
@@ -100,7 +104,8 @@ def test_a_secret_is_given_to_its_process_alone(name: str) -> None:
             mounted = {
                 secrets[mount["name"]] for mount in container.get("volumeMounts", []) if mount["name"] in secrets
             }
-            assert {secret.removeprefix("aegis-") for secret in mounted} - {"public"} == SECRETS.get(part, set())
+            shown = SERVER_CERTIFICATE.get(part, set()) if name == "production" else set()
+            assert {secret.removeprefix("aegis-") for secret in mounted} - {"public"} == SECRETS.get(part, shown)
 
 
 def test_envoy_has_a_user_of_its_own() -> None:
@@ -146,6 +151,27 @@ def test_nobody_but_gateways_and_operators_reaches_the_control_plane() -> None:
     assert place["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
 
 
+def test_several_control_planes_have_a_volume_each_and_one_database() -> None:
+    sets = {entry["metadata"]["name"]: entry for entry in objects("production") if entry["kind"] == "StatefulSet"}
+    control = sets["aegis-control"]
+    assert control["spec"]["replicas"] == 3
+    assert [claim["metadata"]["name"] for claim in control["spec"]["volumeClaimTemplates"]] == ["state"]
+    (text,) = (text for file, text in settings("production") if file == "control.yaml")
+    assert yaml.safe_load(text)["database"] == {"file": "/run/secrets/control/database.url"}
+
+
+def test_agents_are_told_the_authorities_of_https_by_every_control_plane() -> None:
+    for name in ("trial", "control", "production"):
+        (text,) = (text for file, text in settings(name) if file == "control.yaml")
+        assert yaml.safe_load(text)["authorities"] == "/run/secrets/public/ca.pem"
+
+
+def test_the_probe_is_given_the_authority_of_the_gateway_and_not_its_key() -> None:
+    (probe,) = (entry for entry in objects("production") if entry["kind"] == "Pod")
+    (volume,) = probe["spec"]["volumes"]
+    assert volume["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}]
+
+
 def test_values_are_what_their_schema_says_and_nothing_else_is_taken() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
     values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
@@ -172,4 +198,5 @@ def described(schema: dict[str, Any], place: str = "") -> set[str]:
         if part.get("type") == "object" and "properties" not in part:
             names |= {f"{place}/{key}/{word}" for word in ("requests", "limits")}
             names |= {f"{place}/{key}/{word}/{kind}" for word in ("requests", "limits") for kind in ("cpu", "memory")}
+            names |= {f"{place}/{key}/grafana_dashboard"}  # the label that Grafana's chart looks for
     return names

@@ -55,7 +55,7 @@ def pods(engine: Engine) -> Iterator[PodPlayer]:
     player = PodPlayer(
         engine,
         folder,
-        (control, "aegis-redis"),
+        (control, "aegis-redis", "aegis-gateway.mesh.svc"),
         owners["aegis-redis"]["spec"]["template"]["spec"]["containers"][0]["image"],
     )
     try:
@@ -99,3 +99,10 @@ def test_the_door_passes_keys_and_nothing_of_the_administrators(pods: PodPlayer)
 def test_a_call_without_a_credential_is_refused_by_the_authorizer(pods: PodPlayer) -> None:
     status, body = ask(pods, "http://payments.example/v1/payments", "127.0.0.1:10000")
     assert (status, json.loads(body)["reason"]) == (401, "CREDENTIAL_MISSING")
+
+
+def test_what_helm_test_runs_finds_every_control_at_work(pods: PodPlayer) -> None:
+    objects = yaml.safe_load_all((HERE / "renders" / "trial.yaml").read_text("utf-8"))
+    (probe,) = (entry["spec"]["containers"][0] for entry in objects if entry and entry["kind"] == "Pod")
+    assert probe["args"][0] == "doctor"
+    assert "Every control does its work." in pods.inside("control-control", "aegis", *probe["args"])

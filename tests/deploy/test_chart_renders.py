@@ -15,11 +15,12 @@ from tests.deploy.conftest import CHART, HERE, SETS
 
 pytestmark = pytest.mark.slow
 
-CLUSTER = ("--kube-version", "1.36", "--api-versions", "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy")
+CLUSTER = ("--api-versions", "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy")
 
 
 def render(helm: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [helm, "template", "aegis", str(CHART), "--namespace", "mesh", *words]
+    """What Helm makes of the chart for the Kubernetes of today, whichever this Helm was built with."""
+    command = [helm, "template", "aegis", str(CHART), "--namespace", "mesh", "--kube-version", "1.36", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -43,6 +44,25 @@ def test_the_region_of_a_release_is_that_of_its_control_plane_and_authorizers(
     files = {name: text for entry in maps for name, text in (entry.get("data") or {}).items() if name.endswith(".yaml")}
     assert {name for name, text in files.items() if "region" in yaml.safe_load(text)} == settings
     assert all(yaml.safe_load(files[name])["region"] == region for name in settings)
+
+
+def test_the_dashboards_are_those_of_the_repository(helm: str) -> None:
+    done = render(helm, "--set", "redis.bundled=true,monitoring.dashboards.enabled=true")
+    (boards,) = (
+        entry for entry in yaml.safe_load_all(done.stdout) if entry and entry["metadata"]["name"] == "aegis-dashboards"
+    )
+    assert boards["metadata"]["labels"]["grafana_dashboard"] == "1"
+    files = {path.name: path.read_text("utf-8") for path in (CHART / "dashboards").glob("*.json")}
+    assert len(files) == 3
+    assert boards["data"] == files
+
+
+def test_where_clients_must_show_a_certificate_envoy_asks_for_one_of_that_authority(helm: str) -> None:
+    done = render(helm, "--set", "redis.bundled=true,gateway.tls.secret=edge,gateway.tls.clientCa=true")
+    objects = [entry for entry in yaml.safe_load_all(done.stdout) if entry]
+    routes = next(entry["data"]["routes.yaml"] for entry in objects if "routes.yaml" in (entry.get("data") or {}))
+    assert yaml.safe_load(routes)["proxy"]["tls"]["client_ca"] == "/run/secrets/gateway-tls/ca.crt"
+    assert "Pod" not in {entry["kind"] for entry in objects}, "a probe without an identity would be hung up on"
 
 
 @pytest.mark.parametrize("name", [name for name in SETS if name not in ("both", "sidecar")])
@@ -73,11 +93,16 @@ def test_a_cluster_would_take_every_object(name: str, tmp_path: Path) -> None:
         (("--set", "control.enabled=false"), "control.url: where is the control plane"),
         (("--set", "gateway.enabled=false,redis.bundled=true"), "control.publicUrl: where do agents"),
         (("--set", "gateway.replica=2"), "replica"),
+        (("--set", "redis.bundled=true,control.replicas=2"), "several control planes are one PostgreSQL"),
+        (
+            ("--set", "redis.bundled=true,control.replicas=2,control.settings.database=postgresql://aegis@db/aegis"),
+            "networkPolicy.controlEgress: say where PostgreSQL is",
+        ),
         (("--set", "redis.bundled=true,sidecar.enabled=true"), "this cluster has no MutatingAdmissionPolicy"),
-        ((*CLUSTER[2:], "--set", "redis.bundled=true,sidecar.enabled=true"), "sidecar.records.claim: name a"),
+        ((*CLUSTER, "--set", "redis.bundled=true,sidecar.enabled=true"), "sidecar.records.claim: name a"),
     ],
 )
 def test_values_that_cannot_work_are_refused_with_what_to_say(helm: str, words: tuple[str, ...], sentence: str) -> None:
-    done = render(helm, "--kube-version", "1.36", *words)
+    done = render(helm, *words)
     assert done.returncode != 0
     assert sentence in done.stderr

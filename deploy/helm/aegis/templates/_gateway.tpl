@@ -19,6 +19,9 @@ environment: {{ $root.Values.environment | quote }}
 {{- with $root.Values.region }}
 region: {{ . | quote }}
 {{- end }}
+{{- with $values.identity }}
+identity: {{ toJson . }}
+{{- end }}
 {{- end }}
 
 {{/* (list $ $values "0.0.0.0"): settings of what configures Envoy. */}}
@@ -43,6 +46,9 @@ proxy:
   {{- if $values.https }}
   interception: {certificates: "unix:/run/aegis/certs.sock"}
   {{- end }}
+  {{- with $values.tls }}{{ if .secret }}
+  tls: {certificate: /run/secrets/gateway-tls/tls.crt, key: /run/secrets/gateway-tls/tls.key{{ if .clientCa }}, client_ca: /run/secrets/gateway-tls/ca.crt{{ end }}}
+  {{- end }}{{ end }}
   {{- with $values.tools }}
   tools: {{ toJson . }}
   {{- end }}
@@ -180,6 +186,9 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
     - {name: aegis-run, mountPath: /run/aegis}
     - {name: aegis-envoy, mountPath: /run/envoy}
     - {name: aegis-public, mountPath: /run/secrets/public, readOnly: true}
+  {{- if (default dict $values.tls).secret }}
+    - {name: aegis-gateway-tls, mountPath: /run/secrets/gateway-tls, readOnly: true}
+  {{- end }}
 {{- end }}
 
 {{/* (list $ $settings $records): the volumes; $settings is the ConfigMap's name, $records the source of the records' volume, or "" where a claim of the pod holds them. */}}
@@ -196,6 +205,9 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
 - {name: aegis-certificates-secret, secret: {secretName: {{ $secrets.certificates }}, defaultMode: 0440}}
 {{- end }}
 - {name: aegis-public, secret: {secretName: {{ $secrets.public }}, defaultMode: 0444}}
+{{- with (default dict (index . 3).tls).secret }}
+- {name: aegis-gateway-tls, secret: {secretName: {{ . }}, defaultMode: 0440}}
+{{- end }}
 {{- if $records }}
 - name: aegis-records
   {{- toYaml $records | nindent 2 }}

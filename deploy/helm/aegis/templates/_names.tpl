@@ -36,10 +36,15 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- if contains ":" $place.host }}{{ $place.host }}{{ else }}{{ fail "control.url: say the port, as in http://control.example:7400" }}{{ end }}
 {{- end }}
 
+{{/* The gateway's Service, by the scheme of its listeners, to which a port is appended. */}}
+{{- define "aegis.gateway.reach" -}}
+{{ ternary "https" "http" (ne .Values.gateway.tls.secret "") }}://{{ include "aegis.name" . }}-gateway.{{ .Release.Namespace }}.svc
+{{- end }}
+
 {{/* Where agents get tokens: the door of the gateway, which passes nothing else to the control plane. */}}
 {{- define "aegis.public.url" -}}
 {{- if .Values.control.publicUrl }}{{ .Values.control.publicUrl }}
-{{- else if .Values.gateway.enabled }}http://{{ include "aegis.name" . }}-gateway.{{ .Release.Namespace }}.svc:10002
+{{- else if .Values.gateway.enabled }}{{ include "aegis.gateway.reach" . }}:10002
 {{- else }}{{ fail "control.publicUrl: where do agents and approvers reach the control plane, when no gateway of this release has a door?" }}{{ end }}
 {{- end }}
 
@@ -56,4 +61,23 @@ runAsGroup: 10001
 fsGroup: 10001
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "aegis.control.claim" -}}
+accessModes: [ReadWriteOnce]
+{{- with .Values.control.storage.className }}
+storageClassName: {{ . }}
+{{- end }}
+resources: {requests: {storage: {{ .Values.control.storage.size }}}}
+{{- end }}
+
+{{/* (list $ "gateway"): pods of a part in as many zones and on as many nodes as there are. */}}
+{{- define "aegis.spread" -}}
+{{- $labels := include "aegis.selector" . | fromYaml | toJson -}}
+{{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" -}}
+- maxSkew: 1
+  topologyKey: {{ $key }}
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector: {matchLabels: {{ $labels }}}
+{{ end }}
 {{- end }}

@@ -9,11 +9,12 @@ locals {
     environment        = {}
     region             = {}
     control = {
-      enabled   = [], url = [], public_url = [], settings = [], resources = []
+      enabled   = [], replicas = [], url = [], public_url = [], settings = [], resources = []
       documents = ["policies", "tools"], storage = local.place
     }
     gateway = {
       enabled     = [], replicas = [], workers = [], https = [], drain_ms = [], tools = [], resources = []
+      identity    = [], tls = ["secret", "client_ca"]
       storage     = local.place, service = ["type", "annotations"]
       autoscaling = ["enabled", "min_replicas", "max_replicas", "cpu", "metric"]
     }
@@ -25,6 +26,6 @@ locals {
     network_policy = {
       enabled = [], agents = [], tools = [], redis = [], operators = [], metrics = [], control_egress = []
     }
-    monitoring = { enabled = [], labels = [], interval = [] }
+    monitoring = { enabled = [], labels = [], interval = [], control = ["secret", "key"], dashboards = ["enabled", "labels"] }
   }
 }

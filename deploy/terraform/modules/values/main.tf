@@ -13,9 +13,16 @@ locals {
         cpu         = var.gateway.autoscaling.cpu
         metric      = var.gateway.autoscaling.metric
       }, {})
-      service    = var.gateway.service
-      records    = var.sidecar.records
-      monitoring = var.monitoring
+      service     = var.gateway.service
+      records     = var.sidecar.records
+      gateway_tls = var.gateway.tls == null ? null : { secret = var.gateway.tls.secret, clientCa = var.gateway.tls.client_ca }
+      monitoring = var.monitoring == null ? null : {
+        enabled  = var.monitoring.enabled
+        labels   = var.monitoring.labels
+        interval = var.monitoring.interval
+        control  = var.monitoring.control == null ? null : { for word, value in var.monitoring.control : word => value if value != null }
+      }
+      dashboards = try(var.monitoring.dashboards, null)
     } : section => words == null ? null : { for word, value in words : word => value if value != null }
   }
 
@@ -23,6 +30,7 @@ locals {
   parts = {
     control = {
       enabled   = var.control.enabled
+      replicas  = var.control.replicas
       url       = var.control.url
       publicUrl = var.control.public_url
       documents = local.sections.documents
@@ -35,6 +43,8 @@ locals {
       replicas    = var.gateway.replicas
       workers     = var.gateway.workers
       https       = var.gateway.https
+      tls         = local.sections.gateway_tls
+      identity    = var.gateway.identity
       drainMs     = var.gateway.drain_ms
       storage     = local.sections.gateway_storage
       autoscaling = local.sections.autoscaling
@@ -70,6 +80,7 @@ locals {
     }
     monitoring = {
       serviceMonitor = local.sections.monitoring
+      dashboards     = local.sections.dashboards
     }
   }
 

@@ -70,6 +70,7 @@ variable "control" {
   description = "The control plane: run here, or reached at url. settings are more of control.yaml (docs/deployment.md)."
   type = object({
     enabled    = optional(bool, true)
+    replicas   = optional(number)
     url        = optional(string)
     public_url = optional(string)
     documents  = optional(object({ policies = optional(map(string)), tools = optional(map(string)) }))
@@ -83,6 +84,14 @@ variable "control" {
   validation {
     condition     = var.control.enabled || can(regex("^https?://[^/ :]+:[0-9]+$", var.control.url))
     error_message = "control.url: say where the control plane is, as http://host:port, when it is not enabled here."
+  }
+  validation {
+    condition     = var.control.replicas == null ? true : var.control.replicas >= 1 && var.control.replicas <= 16 && floor(var.control.replicas) == var.control.replicas
+    error_message = "control.replicas: 1 to 16."
+  }
+  validation {
+    condition     = coalesce(var.control.replicas, 1) == 1 || can(var.control.settings.database)
+    error_message = "control.replicas: several control planes are one PostgreSQL: say it in settings.database."
   }
   validation {
     condition     = var.control.public_url == null || can(regex("^https?://[^ ]+$", var.control.public_url))
@@ -106,6 +115,8 @@ variable "gateway" {
     replicas = optional(number)
     workers  = optional(number)
     https    = optional(bool)
+    tls      = optional(object({ secret = string, client_ca = optional(bool) }))
+    identity = optional(any)
     drain_ms = optional(number)
     storage  = optional(object({ size = optional(string), class_name = optional(string) }))
     autoscaling = optional(object({
@@ -242,11 +253,13 @@ variable "network_policy" {
 }
 
 variable "monitoring" {
-  description = "A ServiceMonitor, where the cluster has Prometheus' operator."
+  description = "ServiceMonitors, where the cluster has Prometheus' operator: of the control plane with the Secret of an auditor's API key. Dashboards as a ConfigMap."
   type = object({
-    enabled  = optional(bool)
-    labels   = optional(map(string))
-    interval = optional(string)
+    enabled    = optional(bool)
+    labels     = optional(map(string))
+    interval   = optional(string)
+    control    = optional(object({ secret = string, key = optional(string) }))
+    dashboards = optional(object({ enabled = bool, labels = optional(map(string)) }))
   })
   default = null
 
