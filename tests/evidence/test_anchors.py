@@ -17,7 +17,7 @@ from aegis_authz.evidence.anchors import (
     read_anchor,
     verified_head,
 )
-from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
+from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, sign_checkpoint
 from aegis_authz.evidence.verify import LogLine
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
@@ -84,15 +84,25 @@ def test_an_anchor_that_is_cut_off_is_none() -> None:
         read_anchor(LINES[0][:-1])
 
 
-def test_a_checkpoint_of_a_foreign_key_or_of_another_size_is_not_believed() -> None:
-    signed = sign_checkpoint(Checkpoint("authz-0", 3, bytes(32)), STRANGER, STRANGER.public_key().public_bytes_raw())
-    assert verified_head(replace(head(3), note=signed.decode("utf-8")), [PUBLIC]) == (
-        "the checkpoint is signed with another key"
-    )
-    assert verified_head(replace(head(3), size=4), [PUBLIC]) == "its size is not that of its checkpoint"
-    assert verified_head(replace(head(3), writer="authz-1"), [PUBLIC]) == "it is a checkpoint of authz-0"
-    (fault,) = prove(anchored(replace(head(3), size=4))).faults
-    assert fault == "line 1: its size is not that of its checkpoint"
+def foreign_head() -> Head:
+    public = STRANGER.public_key().public_bytes_raw()
+    signed = sign_checkpoint(Checkpoint("authz-0", 3, bytes(32)), STRANGER, public)
+    return replace(head(3), note=signed.decode("utf-8"))
+
+
+def test_a_checkpoint_of_a_foreign_key_proves_nothing_and_is_no_sign_of_tampering() -> None:
+    assert verified_head(foreign_head(), [PUBLIC]) is None
+    proven = prove(anchored(foreign_head(), head(5)))
+    assert (proven.faults, proven.foreign) == ((), (("gw-0", "authz-0"),))
+    assert [known.seal.checkpoint.size for known in proven.seals] == [5]
+    assert proven.at(["gw-1"]).foreign == proven.of("authz-1").foreign == ()
+
+
+def test_a_head_that_is_not_what_its_checkpoint_says_is_a_fault() -> None:
+    for strange in (replace(head(3), size=4), replace(head(3), writer="authz-1")):
+        with pytest.raises(CheckpointInvalid):
+            verified_head(strange, [PUBLIC])
+        assert prove(anchored(strange)).faults == ("line 1: its checkpoint is of another log, or of another size",)
 
 
 @given(st.integers(0, len(LINES[1]) - 2), st.integers(1, 255))

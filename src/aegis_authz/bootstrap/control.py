@@ -7,10 +7,12 @@ import logging
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import uvloop
 
+from aegis_authz.adapters.files.anchor_file import AnchorFile
 from aegis_authz.adapters.files.journal import FileJournal
 from aegis_authz.adapters.files.key_ring import FileBundleKeyRing
 from aegis_authz.adapters.files.keys import RECORDS, KeyFolderError, Keys, load_keys
@@ -27,7 +29,9 @@ from aegis_authz.adapters.redis.client import RedisUrlUnusable
 from aegis_authz.adapters.redis.limit_accounts import RedisLimitAccounts
 from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
+from aegis_authz.adapters.redis.record_heads import RedisRecordHeads
 from aegis_authz.adapters.redis.revocations import RedisRevocations
+from aegis_authz.adapters.sql.anchors import SqlRecordAnchors
 from aegis_authz.adapters.sql.approval_history import SqlApprovalHistory
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.database import Database
@@ -52,7 +56,8 @@ from aegis_authz.bootstrap.people import offer_first_owner, people_stores
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.bootstrap.state_import import import_agents, import_outbox, import_releases
 from aegis_authz.config.control import ControlSettings, TlsSettings
-from aegis_authz.control.app import ControlServices
+from aegis_authz.control.anchoring import Anchorer
+from aegis_authz.control.app import ControlServices, Watch
 from aegis_authz.control.approvals.callbacks import CallbackServices
 from aegis_authz.control.approvals.remembering import HistoryWatch
 from aegis_authz.control.host import ControlHost
@@ -108,7 +113,8 @@ async def _run(settings: ControlSettings) -> None:
         clock = SystemClock()
         keys = load_keys(settings.keys)
         database, blocking = await _databases(settings, clock, stack)
-        stores = await _stores(settings, keys, clock, stack, database, blocking)
+        log = await _record_log(settings, keys, clock, stack)
+        stores = await _stores(settings, clock, stack, database, blocking, log)
         routes = None if settings.proxy is None else _proxy_routes(settings.proxy)
         notices = await _notices(settings, database, clock, stack)
         callbacks = await _callbacks(settings, database, clock, stack)
@@ -119,7 +125,8 @@ async def _run(settings: ControlSettings) -> None:
         listening = stack.enter_context(_listen(settings.listen))
         _log.info("the control plane listens on %s", settings.listen)
         history = HistoryWatch(stores.people.changes, stores.approvals, stores.history, clock)
-        await _serve(services, history, listening, settings.gateways, tls)
+        anchorer = _anchorer(settings, database, log, clock, stack)
+        await _serve(services, (history, anchorer), listening, settings.gateways, tls)
 
 
 async def _databases(
@@ -135,13 +142,32 @@ async def _databases(
     return database, blocking
 
 
+async def _record_log(settings: ControlSettings, keys: Keys, clock: Clock, stack: AsyncExitStack) -> FileRecordLog:
+    record_keys = RecordKeyFile(settings.keys / RECORDS)
+    records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock, renewal=record_keys)
+    await records.start()
+    stack.push_async_callback(records.close)
+    return records
+
+
+def _anchorer(
+    settings: ControlSettings, database: Database, log: FileRecordLog, clock: Clock, stack: AsyncExitStack
+) -> Anchorer:
+    heads = RedisRecordHeads(settings.redis)
+    stack.push_async_callback(heads.close)
+    copy = None if settings.anchors is None else AnchorFile(settings.anchors)
+    anchorer = Anchorer(SqlRecordAnchors(database), heads, partial(log.head, socket.gethostname()), copy, clock)
+    stack.push_async_callback(anchorer.look)  # what was written until the end, too
+    return anchorer
+
+
 async def _stores(
     settings: ControlSettings,
-    keys: Keys,
     clock: Clock,
     stack: AsyncExitStack,
     database: Database,
     blocking: BlockingDatabase,
+    records: FileRecordLog,
 ) -> ControlStores:
     enrolments, revoked = SqlEnrolments(blocking), SqlRevocationList(blocking)
     enrolments.refresh()
@@ -150,13 +176,9 @@ async def _stores(
     stack.push_async_callback(approvals.close)
     revocations = RedisRevocations(settings.redis)
     stack.push_async_callback(revocations.close)
-    record_keys = RecordKeyFile(settings.keys / RECORDS)
     redis_limits, accounts = RedisLimits(settings.redis), RedisLimitAccounts(settings.redis)
     stack.push_async_callback(accounts.close)
     stack.push_async_callback(redis_limits.close)
-    records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock, renewal=record_keys)
-    await records.start()
-    stack.push_async_callback(records.close)
     key_sets = HttpKeySets()
     stack.push_async_callback(key_sets.close)
     reviews = _token_reviews(settings)
@@ -199,7 +221,7 @@ def _tls(settings: TlsSettings) -> ServerTls:
 
 async def _serve(
     services: ControlServices,
-    history: HistoryWatch,
+    others: Sequence[Watch],
     listening: socket.socket,
     gateways: Sequence[str],
     tls: ServerTls | None,
@@ -209,7 +231,7 @@ async def _serve(
             services.publisher.watch(),
             services.enroller.watch(),
             services.expiry.watch(),
-            history.watch(),
+            *(other.watch() for other in others),
             services.overseer.watch(),
             services.trusted_keys.watch(),
             services.revoker.watch(),

@@ -27,9 +27,11 @@ from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
+from aegis_authz.adapters.records.reporting import HeadReporter
 from aegis_authz.adapters.redis.approval_outcomes import RedisApprovalOutcomes
 from aegis_authz.adapters.redis.approval_states import RedisApprovalStates
 from aegis_authz.adapters.redis.client import RedisUrlUnusable
+from aegis_authz.adapters.redis.record_heads import RedisRecordHeads
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
@@ -143,8 +145,8 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     readiness = Readiness(probes, host, apart=(_WORKLOAD,), partial=(_MASTERS,))
     await host.start()
     endpoint = open_evaluation(settings, pipeline, handler, settler, counted)
-    gauges = _gauges(snapshots, readiness, admission)
-    parts = endpoint.parts | _watches(snapshots, readiness, recorder, gauges, workloads)
+    gauges, reports = _gauges(snapshots, readiness, admission), _reporter(settings, records, stack)
+    parts = endpoint.parts | _watches(snapshots, readiness, recorder, gauges, workloads, reports)
     status = _status_server(readiness, exemplars)
     parts[_STATUS] = asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker)))
     _tune()
@@ -170,6 +172,7 @@ def _watches(
     recorder: Recorder,
     gauges: WorkerGauges,
     workloads: Sequence[OpenWorkload],
+    reporter: HeadReporter,
 ) -> dict[str, asyncio.Task[None]]:
     """What watches beside the calls, by what is said where it ends."""
     watches = {
@@ -177,6 +180,7 @@ def _watches(
         "what looks at readiness": readiness.watch(),
         "what keeps counts": recorder.watch_counts(),
         "what measures the worker": gauges.watch(),
+        "what reports where the records stand": reporter.watch(),
         **{f"what renews the token of {entry.listener}": entry.keeper.keep() for entry in workloads},
     }
     return {name: asyncio.create_task(watch) for name, watch in watches.items()}
@@ -219,6 +223,14 @@ def _approval_outcomes(settings: AuthzSettings, stack: AsyncExitStack) -> RedisA
     outcomes = RedisApprovalOutcomes(settings.redis)
     stack.push_async_callback(outcomes.close)
     return outcomes
+
+
+def _reporter(settings: AuthzSettings, records: FileRecordLog, stack: AsyncExitStack) -> HeadReporter:
+    heads = RedisRecordHeads(settings.redis)
+    stack.push_async_callback(heads.close)
+    reporter = HeadReporter(records, heads, socket.gethostname())
+    stack.push_async_callback(reporter.report)  # what a worker wrote at its end, too
+    return reporter
 
 
 def _streams(

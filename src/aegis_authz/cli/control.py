@@ -40,6 +40,26 @@ def changes_(state: MeshState = DEFAULT_STATE, as_json: AsJson = False) -> None:
         typer.echo(changes.verdict)
 
 
+@app.command("anchors")
+def anchors_(
+    state: MeshState = DEFAULT_STATE,
+    config: Settings = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write here instead of to standard output.")] = None,
+) -> None:
+    """Print where every log of records stood, once a minute, out of the database: for `aegis audit verify --anchors`.
+
+    Example: aegis control anchors --dir DIR --out anchors.jsonl
+    """
+    from aegis_authz.commands.anchors import all_anchors
+
+    with exits_on_faults("control anchors"):
+        lines = all_anchors(config or state / "control.yaml")
+        if out is not None:
+            out.write_bytes(lines)
+    if out is None:
+        typer.echo(lines, nl=False)
+
+
 @app.command("backup")
 def backup_(
     target: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.")],

@@ -116,7 +116,8 @@ class ControlSettings(Settings):
 
     `state` keeps published bundles; `records` is the folder of all record logs, the authorizers' or another one; `keys`
     holds issuer.pem, approvals.pem, bundle.pem, root.pem, records.pem and admin.token; `rotate_every` says when each is
-    replaced, and `key_service` keeps those of tokens and approvals out of files; `policies` and `tools` are the folders
+    replaced, `anchors` is the file that where each log stood is copied to (docs/records.md), best on another machine's
+    disk, and `key_service` keeps those of tokens and approvals out of files; `policies` and `tools` are the folders
     of documents published at the first start.
     `authorities` is a file of the certificate authorities by which the mesh opens HTTPS (`trusted.pem`): agents on
     other machines are told. `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to all that is
@@ -147,6 +148,7 @@ class ControlSettings(Settings):
     state: Path
     keys: Path
     records: Path
+    anchors: Path | None = None
     policies: Path
     tools: Path
     probe: Path | None = None

@@ -17,7 +17,8 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.narrowing import integer, members, number, text
 from aegis_authz.encoding.strict_json import parse_object
-from aegis_authz.evidence.verify import LogLine, Note, Seal, trusted_seals
+from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, SignedByAnother, read_checkpoint
+from aegis_authz.evidence.verify import LogLine, Seal
 
 _MEMBERS = {"number", "at", "place", "writer", "first", "size", "note", "previous", "hash"}
 
@@ -42,18 +43,27 @@ class AnchoredSeal:
 
 @dataclass(frozen=True, slots=True)
 class ProvenAnchors:
-    """What a file of anchors proves, and what is wrong with it, a sentence each."""
+    """What a file of anchors proves, and what is wrong with it, a sentence each. `foreign` are the places and writers
+    whose checkpoints other keys signed than those that were given: of their logs the anchors prove nothing.
+    """
 
     seals: tuple[AnchoredSeal, ...]
     faults: tuple[str, ...]
+    foreign: tuple[tuple[str, str], ...]
+
+    def of(self, writer: str) -> ProvenAnchors:
+        """The same of one writer's logs alone."""
+        seals = tuple(anchored for anchored in self.seals if anchored.writer == writer)
+        return ProvenAnchors(seals, self.faults, tuple(name for name in self.foreign if name[1] == writer))
 
     def at(self, places: Collection[str]) -> ProvenAnchors:
         """The same of these places alone; of all where none is named."""
         seals = tuple(anchored for anchored in self.seals if not places or anchored.place in places)
-        return ProvenAnchors(seals, self.faults)
+        foreign = tuple(name for name in self.foreign if not places or name[0] in places)
+        return ProvenAnchors(seals, self.faults, foreign)
 
 
-NO_ANCHORS = ProvenAnchors((), ())
+NO_ANCHORS = ProvenAnchors((), (), ())
 
 
 def encode_anchor(anchor: Anchor) -> bytes:
@@ -109,6 +119,7 @@ def prove_anchors(lines: Iterable[LogLine], keys: Sequence[bytes]) -> ProvenAnch
     """
     seals: list[AnchoredSeal] = []
     faults: list[str] = []
+    foreign: set[tuple[str, str]] = set()
     count, previous = 0, FIRST_PREVIOUS
     for line in lines:
         count += 1
@@ -121,27 +132,43 @@ def prove_anchors(lines: Iterable[LogLine], keys: Sequence[bytes]) -> ProvenAnch
         if anchor.number != count or previous not in ("", anchor.previous):
             faults.append(f"line {line.number} does not continue the one before it: anchors were removed or moved")
         count, previous = anchor.number, anchor.hash
-        seal = _seal(anchor, keys)
-        if isinstance(seal, str):
-            faults.append(f"line {line.number}: {seal}")
+        try:
+            seal = _seal(anchor, keys)
+        except CheckpointInvalid as fault:
+            faults.append(f"line {line.number}: {fault}")
+            continue
+        if seal is None:
+            foreign.add((anchor.head.place, anchor.head.writer))
         else:
             seals.append(AnchoredSeal(anchor.head.place, anchor.head.first, seal))
-    return ProvenAnchors(tuple(seals), tuple(faults))
+    return ProvenAnchors(tuple(seals), tuple(faults), tuple(sorted(foreign)))
 
 
-def verified_head(head: Head, keys: Sequence[bytes]) -> Seal | str:
-    """The checkpoint that a head holds, or why it cannot be trusted."""
-    trusted, distrusted = trusted_seals([Note("its checkpoint", head.note.encode("utf-8"))], head.writer, keys)
-    if not trusted:
-        return distrusted[0][1]
-    if trusted[0].checkpoint.size != head.size:
-        return "its size is not that of its checkpoint"
-    return trusted[0]
+def verified_head(head: Head, keys: Sequence[bytes]) -> Checkpoint | None:
+    """The checkpoint that a head holds, and by one of the raw public `keys`; None where another key signed it.
+
+    Raises CheckpointInvalid when its signature does not verify, or it is not what the head says.
+    """
+    checkpoint, _ = _verified(head, keys) or (None, b"")
+    return checkpoint
 
 
-def _seal(anchor: Anchor, keys: Sequence[bytes]) -> Seal | str:
-    seal = verified_head(anchor.head, keys)
-    if isinstance(seal, str):
-        return seal
+def _verified(head: Head, keys: Sequence[bytes]) -> tuple[Checkpoint, bytes] | None:
+    for key in keys:
+        try:
+            checkpoint = read_checkpoint(head.note.encode("utf-8"), key)
+        except SignedByAnother:
+            continue
+        if (checkpoint.writer, checkpoint.size) != (head.writer, head.size):
+            raise CheckpointInvalid("its checkpoint is of another log, or of another size")
+        return checkpoint, key
+    return None
+
+
+def _seal(anchor: Anchor, keys: Sequence[bytes]) -> Seal | None:
+    verified = _verified(anchor.head, keys)
+    if verified is None:
+        return None
+    checkpoint, key = verified
     moment = datetime.fromtimestamp(anchor.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Seal(f"anchor {anchor.number} of {moment}", seal.checkpoint, seal.key)
+    return Seal(f"anchor {anchor.number} of {moment}", checkpoint, key)

@@ -104,7 +104,7 @@ class LogReport:
         return LogReport.without_lines(checkpoint.writer, public_key, words)
 
     @staticmethod
-    def without_lines(name: str, public_key: bytes, words: str, file: str = "") -> LogReport:
+    def without_lines(name: str, public_key: bytes, words: str, file: str = "", is_foreign: bool = False) -> LogReport:
         """The report on a log, or the roster, of which nothing can be read; `words` is wrong with it, by `file`."""
         return LogReport(
             writer=name,
@@ -119,7 +119,7 @@ class LogReport:
             cuts=(),
             damages=(Damage(file or name, 0, 0, "", words),),
             damage_count=1,
-            is_foreign=False,
+            is_foreign=is_foreign,
             notes=(),
         )
 

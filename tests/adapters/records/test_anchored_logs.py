@@ -134,6 +134,16 @@ def test_damaged_anchors_are_a_damage_and_the_others_are_asked_all_the_same(reco
     assert any("truncated" in words for words in damages_of(records.parent / "old", file))
 
 
+def test_anchors_of_keys_that_were_not_given_prove_nothing(records: Path) -> None:
+    stranger = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32).public_key().public_bytes_raw()
+    anchors = load_anchors(records.parent / "anchors.jsonl", [stranger])
+    report = verify_folder(records, [PUBLIC], anchors=anchors)[-1]
+    assert report.is_foreign
+    assert report.damages[0].sentence() == (
+        "anchors: other keys than those given signed what is anchored of authz-0 at gw-0, authz-1 at gw-0"
+    )
+
+
 def damages_of(folder: Path, file: Path) -> list[str]:
     reports = verify_folder(folder, [PUBLIC], anchors=load_anchors(file, [PUBLIC]))
     return [damage.sentence() for report in reports for damage in report.damages]

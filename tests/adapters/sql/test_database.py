@@ -94,6 +94,15 @@ async def test_the_database_itself_keeps_the_change_log(file: Path, verb: str) -
             raw.execute(verb)
 
 
+@pytest.mark.parametrize("verb", ["UPDATE record_anchors SET size = 1", "DELETE FROM record_anchors"])
+async def test_the_database_itself_keeps_the_anchors(file: Path, verb: str) -> None:
+    await made(file)
+    with closing(sqlite3.connect(file)) as raw:
+        raw.execute("INSERT INTO record_anchors VALUES (1, 1, 'gw-0', 'authz-0', 'f', 7, 'n', '0', 'h')")
+        with pytest.raises(sqlite3.IntegrityError, match="stays as it was written"):
+            raw.execute(verb)
+
+
 async def test_a_file_that_is_no_database_is_a_fault(file: Path) -> None:
     file.write_bytes(b"no database" * 200)
     with pytest.raises(DatabaseFault, match="not a database"):

@@ -93,9 +93,9 @@ def verify_folder(
     writers. Logs may be written to meanwhile. Raises NoRecords, OSError.
     """
     reports: list[LogReport] = []
-    anchored = anchors.seals
     if folder.is_dir() and _is_log(folder):
-        anchored = tuple(seal for seal in anchored if seal.writer == folder.name)
+        anchors = anchors.of(folder.name)
+    anchored = anchors.seals
     rosters = [] if not folder.is_dir() or _is_log(folder) else [(key, _roster(folder, key)) for key in keys]
     folders = writer_folders(folder, bool(anchored) or any(roster is not None for _, roster in rosters))
     matched: set[AnchoredSeal] = set()
@@ -110,6 +110,9 @@ def verify_folder(
     reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in lost.values())
     reports.extend(_unmatched([seal for seal in anchored if seal not in matched], keys[0]))
     reports.extend(LogReport.without_lines("anchors", keys[0], fault) for fault in anchors.faults)
+    if anchors.foreign:
+        foreign = ", ".join(f"{writer} at {place}" for place, writer in anchors.foreign)
+        reports.append(LogReport.without_lines("anchors", keys[0], f"{_FOREIGN} {foreign}", is_foreign=True))
     for key, roster in rosters:
         reports = _compared(roster, roster_file(folder, key).name, key, reports)
     return reports
@@ -171,6 +174,7 @@ def _compared(
     return all_reports
 
 
+_FOREIGN = "other keys than those given signed what is anchored of"
 _MISSING = "the whole log is missing; the roster of writers names it"
 _NOT_REACHED = "it ends before the key of a roster that names it seals anything: it was truncated or rolled back"
 _NO_ROSTER = "the roster of writers is missing: it was removed, or no writer has started since writers keep one"

@@ -25,10 +25,12 @@ from aegis_authz.adapters.records.recovery import (
     cut_tail,
     file_name,
     find_sealed,
+    first_hash,
     read_seals,
 )
 from aegis_authz.adapters.records.renewal import RecordKey
 from aegis_authz.adapters.records.roster import enrol, require_new
+from aegis_authz.core.anchor import Head
 from aegis_authz.core.record import CutRecord, KeyRecord
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import thumbprint
@@ -65,6 +67,13 @@ class RecordFolder:
         self._number = 1
         self._offset = 0
         self._checkpoint = Checkpoint(writer, 0, genesis(writer, self._public_key))
+        self._first = ""
+        self._sealed: tuple[int, bytes] = (0, b"")
+
+    def head(self, place: str) -> Head | None:
+        """Where the log stands, as its newest durable checkpoint says; None without a record. Of any thread."""
+        size, note = self._sealed
+        return Head(place, self._writer, self._first, size, note.decode("utf-8")) if size else None
 
     def take_lock(self) -> None:
         """Become the folder's only writer, creating the folder. Raises FolderBusy."""
@@ -94,6 +103,7 @@ class RecordFolder:
             sealed = find_sealed(self._folder, self._checkpoint)
             cut = cut_tail(self._folder, sealed)
             self._number, self._offset = sealed.number, sealed.offset
+            self._first = first_hash(self._folder)
         if sealed_by == self._public_key:
             self._fill_slots()
         self._open_files(os.O_CREAT if seals is None else 0)
@@ -134,6 +144,7 @@ class RecordFolder:
         # from here on a reader finds the next key's seal, so that is the state to go back to
         self._record_key, self._key, self._public_key = record_key, record_key.key, record_key.public_key
         self._checkpoint, self._offset = checkpoint, self._offset + written
+        self._sealed = checkpoint.size, note
         durable.replace(self._folder / SLOTS[1], note)
         self._close_files()
         self._open_files()
@@ -154,6 +165,8 @@ class RecordFolder:
             seq += 1
             line, head = link(self._writer, seq, head, record)
             lines.append(line)
+            if seq == 1:
+                self._first = head.hex()
         data = b"".join(lines)
         if self._offset and self._offset + len(data) > self._max_file_bytes:
             self._rotate()
@@ -198,6 +211,7 @@ class RecordFolder:
             if path.exists() and path.read_bytes() == note:
                 continue
             durable.replace(path, note)
+        self._sealed = self._checkpoint.size, note
 
     def _open_files(self, create: int = 0) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | create
@@ -232,6 +246,7 @@ class RecordFolder:
         if os.pwrite(slot, note, 0) != len(note):
             raise OSError("the checkpoint was written in part only")
         os.fdatasync(slot)
+        self._sealed = checkpoint.size, note
 
     def _require_untouched(self, size: int) -> None:
         """Were the file unlinked, cut or added to by another hand, the disk would not hold what we answer for."""

@@ -18,6 +18,7 @@ from aegis_authz.adapters.files.keys import KeyFolderError
 from aegis_authz.adapters.records.folder import FolderBusy, RecordFolder
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.records.renewal import RecordKey, RecordKeys
+from aegis_authz.core.anchor import Head
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import Record
 from aegis_authz.core.refused import Refused
@@ -110,6 +111,10 @@ class FileRecordLog:
     def trouble(self) -> str:
         """Why the next append must be expected to fail, in words fit to show; "" when it need not."""
         return self._fault if self._open else "the record log is closed"
+
+    def head(self, place: str) -> Head | None:
+        """Where the log of this writer, which runs at `place`, stands on the disk; None without a record."""
+        return self._folder.head(place)
 
     async def append(self, record: Record) -> None:
         """Return once the record is durable and sealed. Raises Refused(RECORD_FAILED)."""

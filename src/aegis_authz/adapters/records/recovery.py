@@ -80,6 +80,20 @@ def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
     raise LogAltered(f"record {checkpoint.size} is sealed but missing from {folder}: the log was truncated")
 
 
+def first_hash(folder: Path) -> str:
+    """The hash of the log's first record in hex, "" for a log without any. Raises LogAltered when that is damaged."""
+    for path in record_files(folder)[:1]:
+        with path.open("rb") as file:
+            line = file.readline()
+        if not line:
+            return ""
+        try:
+            return read_link(line).stated.hex()
+        except NotARecord as fault:
+            raise LogAltered(f"the first record in {path} is damaged: {fault}") from fault
+    return ""
+
+
 def _require_sealed(line: bytes, checkpoint: Checkpoint, path: Path) -> None:
     try:
         link = read_link(line)

@@ -19,6 +19,7 @@
 | `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | as long as the last of them; trimmed as approvals are opened |
 | `aegis:{pp}:grant:H` | string | how many calls were let through under a grant; H hashes org, tenant and its id | until the grant ends, and a margin |
 | `aegis:once:H` | string | who has shown what is taken once (assertions, proofs, tokens of others, Idempotency-Keys); H hashes kind and name | as long as it could be shown again |
+| `aegis:record-heads` | hash | `place/writer` -> JSON: where a log of records stands | for ever |
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ _APPROVAL_ID = re.compile(r"apr_([0-9a-f]{2})[0-9a-f]{32}\Z")
 
 ALL_PARTITIONS = tuple(f"{number:02x}" for number in range(64))
 """The hash tags that tenants are spread over, each with a replay epoch of its own."""
+
+
+RECORD_HEADS = "aegis:record-heads"
+"""Where the logs of records stand."""
 
 
 def partition_of(scope: Scope) -> str:

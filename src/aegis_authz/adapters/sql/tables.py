@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -130,6 +131,21 @@ CHANGE_LOG = Table(
     Column("reason", Text, nullable=False),
     Column("previous", _HASH, nullable=False),
     Column("hash", _HASH, nullable=False, unique=True),
+)
+
+RECORD_ANCHORS = Table(
+    "record_anchors",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("place", String(256), nullable=False),
+    Column("writer", String(64), nullable=False),
+    Column("first", _HASH, nullable=False),  # of the log's first record
+    Column("size", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("previous", _HASH, nullable=False),
+    Column("hash", _HASH, nullable=False, unique=True),
+    Index("ix_record_anchors_writer", "place", "writer", "number"),
 )
 
 OUTBOX = Table(

@@ -1,0 +1,62 @@
+"""`ports.RecordHeads` over Redis, on a connection that no decision waits for: one hash, a field for each writer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import cast
+
+from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import answering
+from aegis_authz.adapters.redis.servers import open_servers
+from aegis_authz.core.anchor import Head
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding.narrowing import integer, members, text
+from aegis_authz.encoding.strict_json import parse_object
+
+_log = logging.getLogger(__name__)
+_MEMBERS = {"place", "writer", "first", "size", "note"}
+
+
+class RedisRecordHeads:
+    """The hash `aegis:record-heads`."""
+
+    def __init__(self, url: str) -> None:
+        self._servers = open_servers(url, max_connections=1)
+
+    async def report(self, head: Head) -> None:
+        """Say where a log stands. Raises StoreDown."""
+        content = {
+            "place": head.place,
+            "writer": head.writer,
+            "first": head.first,
+            "size": head.size,
+            "note": head.note,
+        }
+        field, value = f"{head.place}/{head.writer}", json.dumps(content, separators=(",", ":"))
+        key = redis_keys.RECORD_HEADS
+        async with answering():
+            await self._servers.ask(key, lambda redis: redis.hset(key, field, value))
+
+    async def heads(self) -> Sequence[Head]:
+        """What each writer said last; what none of them wrote is passed over. Raises StoreDown."""
+        key = redis_keys.RECORD_HEADS
+        async with answering():
+            fields = cast(dict[bytes, bytes], await self._servers.ask(key, lambda redis: redis.hgetall(key)))
+        return [head for value in fields.values() if (head := _head(value)) is not None]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._servers.aclose()
+
+
+def _head(value: bytes) -> Head | None:
+    try:
+        content = members(parse_object(value), _MEMBERS, "a head")
+        size = integer(content["size"], "size")
+        place, writer, first, note = (text(content[name], name) for name in ("place", "writer", "first", "note"))
+    except (ValueError, Refused) as fault:
+        _log.warning("what Redis holds as the head of a log is none: %s", fault)
+        return None
+    return Head(place, writer, first, size, note)
