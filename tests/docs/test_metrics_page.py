@@ -10,6 +10,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
+from aegis_authz.telemetry.control_gauges import ControlGauges
 from aegis_authz.telemetry.oversight import NoticeMetrics, OversightMetrics
 from tests.support.metric_families import worker_metrics
 
@@ -33,7 +34,7 @@ def _written(page: str) -> str:
     NoticeMetrics(control)
     tables = {
         "worker": _rows([worker_metrics().registry]),
-        "control": _rows([control, OversightMetrics().registry]),
+        "control": _rows([control, OversightMetrics().registry, ControlGauges().registry]),
     }
     return _TABLE.sub(lambda table: table[1] + tables[table[2]] + table[3], page)
 

@@ -63,6 +63,7 @@ from aegis_authz.control.routes.command_login import command_login_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
 from aegis_authz.control.routes.keys import key_routes
 from aegis_authz.control.routes.limits import limit_routes
+from aegis_authz.control.routes.metrics import metrics_routes
 from aegis_authz.control.routes.notices import notice_routes
 from aegis_authz.control.routes.opa import opa_routes
 from aegis_authz.control.routes.open import open_routes
@@ -239,7 +240,8 @@ def _routers(services: ControlServices) -> list[APIRouter]:
         *access_request_routes(services.access_requests, authentication),
         *command_login_routes(authentication, pages, door),
         *openid_routes(services.people.federation, pages, door),
-        *oversight_routes(services.overseer, services.registry, authentication),
+        *oversight_routes(services.overseer, authentication),
+        *metrics_routes(services.overseer, services.approver, services.rotator, services.registry, authentication),
         *approval_batch_routes(services.approver, services.deciding, authentication, pages),
         *approval_page_routes(
             services.approver,

@@ -1,4 +1,4 @@
-"""Oversight of approvals: figures for people, on a page and in the API, and for Prometheus."""
+"""Oversight of approvals: figures for people, on a page and in the API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.responses import Response
 
 from aegis_authz.api.oversight import OversightAnswer, OversightRow, StampAnswer
@@ -20,7 +19,6 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
 from aegis_authz.evidence.oversight import Figures
 from aegis_authz.people.permissions import Permission
-from aegis_authz.telemetry.oversight import OversightMetrics
 
 By = Annotated[Dimension, Query(description="What to group by.")]
 Days = Annotated[float, Query(gt=0, le=366, allow_inf_nan=False, description="Of the last so many days.")]
@@ -28,10 +26,8 @@ _DAY = 86_400.0
 _ON_PAGE = (Dimension.PERSON, Dimension.RULE, Dimension.CHANNEL)
 
 
-def oversight_routes(
-    overseer: Overseer, registry: CollectorRegistry, authentication: Authentication
-) -> list[APIRouter]:
-    """`/v1/oversight`, `/approvals/oversight` and `/metrics`."""
+def oversight_routes(overseer: Overseer, authentication: Authentication) -> list[APIRouter]:
+    """`/v1/oversight` and `/approvals/oversight`."""
     people = people_router(authentication)
     reads = needs(Permission.READ_APPROVALS, Reach.EACH)
 
@@ -59,17 +55,5 @@ def oversight_routes(
         """Show the same by person, rule and channel."""
         tables, stamps = await seen(_ON_PAGE, days, caller.may_for)
         return oversight_page(days, {by.value: rows for by, rows in tables.items()}, stamps)
-
-    @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
-    async def get_metrics() -> Response:
-        """The figures of the last day, and what became of notices, in the text format of Prometheus."""
-        metrics = OversightMetrics()
-        tables, stamps = await seen(_ON_PAGE, 1, lambda _: True)
-        for by, rows in tables.items():
-            metrics.show(by.value, rows)
-        for stamp in stamps:
-            metrics.show_stamp(stamp.person, stamp.hasty / stamp.approvals)
-        body = generate_latest(metrics.registry) + generate_latest(registry)
-        return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
 
     return [people]

@@ -1,0 +1,70 @@
+"""What Prometheus reads of the control plane."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.responses import Response
+
+from aegis_authz.approvals.deciding import Approver
+from aegis_authz.approvals.oversight import Dimension
+from aegis_authz.control.approvals.backlog import backlog
+from aegis_authz.control.approvals.overseeing import Overseer, TooManyEvents
+from aegis_authz.control.gate import Authentication, needs, people_router
+from aegis_authz.control.http import HttpProblem
+from aegis_authz.control.keys.rotating import Rotator
+from aegis_authz.core.units import Seconds
+from aegis_authz.people.permissions import Permission
+from aegis_authz.ports.data_plane import StoreDown
+from aegis_authz.telemetry.control_gauges import ControlGauges
+from aegis_authz.telemetry.oversight import OversightMetrics
+
+_log = logging.getLogger(__name__)
+_GROUPINGS = (Dimension.PERSON, Dimension.RULE, Dimension.CHANNEL)
+_DAY = Seconds(86_400.0)
+
+
+def metrics_routes(
+    overseer: Overseer,
+    approver: Approver,
+    rotator: Rotator,
+    registry: CollectorRegistry,
+    authentication: Authentication,
+) -> list[APIRouter]:
+    """`/metrics`; it names people, so it is for those who may read all approvals."""
+    people = people_router(authentication)
+
+    async def oversight() -> OversightMetrics:
+        metrics = OversightMetrics()
+        try:
+            tables = await overseer.figures(_GROUPINGS, _DAY, lambda _: True)
+            stamps = await overseer.stamps(lambda _: True)
+        except TooManyEvents as fault:
+            raise HttpProblem(400, str(fault)) from None
+        for by, rows in tables.items():
+            metrics.show(by.value, rows)
+        for stamp in stamps:
+            metrics.show_stamp(stamp.person, stamp.hasty / stamp.approvals)
+        return metrics
+
+    async def gauges() -> ControlGauges:
+        gauges = ControlGauges()
+        try:
+            waiting = await backlog(approver)
+            gauges.show_open(waiting.count, waiting.oldest)
+        except StoreDown as fault:
+            _log.warning("held calls cannot be counted: %s", fault)
+        for name, rotation in rotator.rotations.items():
+            gauges.show_key(name, rotation.ring.since)
+        return gauges
+
+    @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
+    async def get_metrics() -> Response:
+        """Held calls of the last day and those that wait, keys, and what became of notices, as Prometheus reads it."""
+        registries = ((await oversight()).registry, (await gauges()).registry, registry)
+        body = b"".join(map(generate_latest, registries))
+        return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return [people]
