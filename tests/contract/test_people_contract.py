@@ -190,6 +190,16 @@ async def test_a_code_that_is_added_leaves_those_of_before_and_a_new_one_for_a_p
     assert await sign_in.take_code("c4", Epoch(9.0)) is None  # its time was over: it is kept no longer
 
 
+async def test_the_codes_of_a_person_end_and_those_of_others_do_not(contract: Contract) -> None:
+    sign_in = contract.sign_in
+    await sign_in.put_code("c1", "ann", Epoch(10.0))
+    await sign_in.add_code("c2", "ann", Epoch(1.0), Epoch(10.0))
+    await sign_in.put_code("c3", "bob", Epoch(10.0))
+    for _ in range(2):
+        await sign_in.end_codes("ann")
+    assert [await sign_in.take_code(name, Epoch(2.0)) for name in ("c1", "c2", "c3")] == [None, None, "bob"]
+
+
 async def test_of_many_who_take_a_code_at_once_one_gets_it(contract: Contract) -> None:
     await contract.sign_in.put_code("c1", "ann", Epoch(10.0))
     answers = await asyncio.gather(*(contract.sign_in.take_code("c1", Epoch(1.0)) for _ in range(16)))

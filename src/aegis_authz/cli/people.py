@@ -126,6 +126,9 @@ def code_(person_id: PersonId, state: MeshState = DEFAULT_STATE, note: Note = ""
 def confirm_(person_id: PersonId, state: MeshState = DEFAULT_STATE, note: Note = "") -> None:
     """Say that a person whom the owner of a part let in is somebody of their own, and may be a second approver.
 
+    What that owner may know of theirs ends: password, codes, sessions and API keys. An owner of the whole mesh gives
+    them another code (`aegis people code`).
+
     Example: aegis people confirm bob --dir DIR --note "called back at the office"
     """
     from aegis_authz.commands.people import confirm_person
@@ -133,6 +136,9 @@ def confirm_(person_id: PersonId, state: MeshState = DEFAULT_STATE, note: Note =
     with exits_on_faults("people confirm"):
         confirm_person(state, person_id, note)
     typer.echo(f"{person_id} is confirmed")
+    typer.echo(
+        f"a password that whoever let them in may know is void; aegis people code {person_id}: another", err=True
+    )
 
 
 @app.command("link")

@@ -60,6 +60,10 @@ class SignInStore(Protocol):
         """Keep a code beside those of before, and of the person's none whose time is over by now."""
         ...
 
+    async def end_codes(self, person_id: str) -> None:
+        """Forget all codes of a person."""
+        ...
+
     async def take_code(self, code_hash: str, now: Epoch) -> str | None:
         """Whose code it is, which it is no more; None when there is none or its time is over."""
         ...

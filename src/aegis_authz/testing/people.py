@@ -163,6 +163,10 @@ class MemoryPeople:
         rest = {key: (owner, end) for key, (owner, end) in self._kept.codes.items() if owner != person_id or end > now}
         self._kept.codes = {**rest, code_hash: (person_id, expires)}
 
+    async def end_codes(self, person_id: str) -> None:
+        """Forget all codes of a person."""
+        self._kept.codes = {key: entry for key, entry in self._kept.codes.items() if entry[0] != person_id}
+
     async def take_code(self, code_hash: str, now: Epoch) -> str | None:
         """Whose code it is, which it is no more."""
         person_id, expires = self._kept.codes.pop(code_hash, ("", Epoch(0.0)))

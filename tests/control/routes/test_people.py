@@ -286,6 +286,30 @@ async def test_whoever_gave_somebody_a_code_is_out_of_their_session_once_they_ar
         assert (await admin.get("/v1/session", headers=by(key))).status_code == 401
 
 
+async def test_a_password_that_the_sponsor_set_by_the_code_is_void_once_the_person_is_confirmed(
+    plane: ControlServices, client: Client
+) -> None:
+    async with client(plane, "") as admin:
+        code = (await added(admin, "emea", "zoe", "approver@acme/emea")).json()["code"]
+        sponsor_words = {"person": "zoe", "password": PASSWORD}
+        assert (await admin.post("/v1/password", json={"code": code, **sponsor_words})).is_success
+        late = (await admin.post("/v1/people/zoe/code", json={}, headers=by("emea"))).json()["code"]
+        await admin.post("/v1/people/zoe/confirm", json={"note": "met her"}, headers=by("root"))
+        assert (await admin.post("/v1/session", json=sponsor_words)).status_code == 401
+        assert (await admin.post("/v1/password", json={"code": late, **sponsor_words})).status_code == 401
+        own = (await admin.post("/v1/people/zoe/code", json={}, headers=by("root"))).json()["code"]
+        words = {"person": "zoe", "password": f"{PASSWORD} of her own"}
+        assert (await admin.post("/v1/password", json={"code": own, **words})).is_success
+    async with client(plane, "") as zoe, client(plane, "") as admin:
+        assert (await zoe.post("/v1/session", json=words)).is_success
+        (listed,) = [
+            entry
+            for entry in (await admin.get("/v1/people", headers=by("root"))).json()["people"]
+            if entry["id"] == "zoe"
+        ]
+        assert listed["sponsors"] == []
+
+
 async def test_who_is_in_nobodys_hand_stays_signed_in_when_confirmed(plane: ControlServices, client: Client) -> None:
     async with client(plane, "") as admin:
         code = (await added(admin, "root", "zoe", "approver@acme/emea")).json()["code"]

@@ -126,6 +126,11 @@ class SqlSignIn:
             await connection.execute(delete(CODES).where(is_over))
             await connection.execute(insert(CODES).values(hash=code_hash, person_id=person_id, expires=expires))
 
+    async def end_codes(self, person_id: str) -> None:
+        """Forget all codes of a person. Raises DatabaseFault."""
+        async with self._database.transaction() as connection:
+            await connection.execute(delete(CODES).where(CODES.c.person_id == person_id))
+
     async def take_code(self, code_hash: str, now: Epoch) -> str | None:
         """Whose code it is, which it is no more. Raises DatabaseFault."""
         taken = delete(CODES).where(CODES.c.hash == code_hash).returning(CODES.c.person_id, CODES.c.expires)

@@ -121,7 +121,8 @@ class Appointer:
     async def confirm(self, caller: Person, person_id: str, reason: str) -> None:
         """Say that a person is in nobody's hand but their own. Raises PersonUnknown, NotAppointed.
 
-        Whoever gave them the code for their password may have signed in by it: all their sessions and API keys end.
+        Whoever gave them the code for their password may have set it by that code, or may do so still: their password,
+        codes, sessions and API keys end, and they need another code.
         """
         async with self._stores.transactions.transaction():
             account = await self.account(caller, person_id)
@@ -141,6 +142,8 @@ class Appointer:
         return await self._stores.people.sponsors()
 
     async def _end_ways_in(self, person_id: str) -> None:
+        await self._stores.sign_in.set_password(person_id, "")
+        await self._stores.sign_in.end_codes(person_id)
         await self._stores.sign_in.end_sessions(person_id)
         for key in await self._stores.sign_in.keys():
             if key.person_id == person_id and not key.is_revoked:

@@ -66,7 +66,10 @@ def person_routes(appointer: Appointer, authentication: Authentication) -> list[
 
     @people.post("/v1/people/{person_id}/confirm", status_code=204, dependencies=[appoint])
     async def confirm_person(person_id: PersonId, body: ReasonRequest, caller: Asker) -> None:
-        """Say that a person whom the owner of a part let in is in nobody's hand but their own."""
+        """Say that a person whom the owner of a part let in is in nobody's hand but their own.
+
+        Their password, codes, sessions and API keys end: whoever let them in may know them.
+        """
         await appointer.confirm(caller.person, person_id, body.note)
 
     @people.put("/v1/people/{person_id}/addresses/{channel}", status_code=204, dependencies=[appoint])
