@@ -1,0 +1,125 @@
+"""docs/evidence.md, followed to the letter on the state folder of a mesh."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.core.anchor import FIRST_PREVIOUS, Anchor, Head
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import ApprovalRecord, ApprovalStep, OutcomeRecord, Record
+from aegis_authz.core.units import Epoch
+from aegis_authz.encoding.jwk import okp_jwk
+from aegis_authz.evidence.anchors import encode_anchor
+from tests.support.made_records import AGENT, DENIED
+from tests.support.page_steps import problems, steps, terminal
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "evidence.md").read_text("utf-8")
+KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+NOON = 1_796_040_000.0  # 2026-11-30T12:00:00Z
+APPROVAL = "apr_0a0123456789abcdef0123456789abcdef"
+
+HELD = replace(
+    DENIED,
+    decision_id="0190-held",
+    time=NOON,
+    effect=Effect.APPROVAL_NEEDED,
+    reason=Reason.APPROVAL_NEEDED,
+    approval_id=APPROVAL,
+)
+USED = replace(
+    HELD, decision_id="0190-used", time=NOON + 60, effect=Effect.ALLOW, reason=Reason.ALLOWED, approved_by="ann"
+)
+ALLOWED = replace(USED, decision_id="0190-small", time=NOON + 1, approval_id="", approved_by="")
+APPROVED = ApprovalRecord(
+    decision_id=HELD.decision_id,
+    time=NOON + 42.5,
+    approval_id=APPROVAL,
+    step=ApprovalStep.APPROVED,
+    by="ann",
+    note="invoice 4711",
+    scope=AGENT.scope,
+    tool=HELD.tool,
+    action=HELD.action,
+    digest=HELD.digest,
+    basis="b",
+    revision="r1",
+    policies=HELD.policies,
+    requested_at=NOON,
+    expires_at=NOON + 900,
+)
+
+
+def outcome(of: str, at: float) -> OutcomeRecord:
+    return OutcomeRecord(of, at, 201, "via_upstream", (), True, 0, 0, 1.0, 2.0, None)
+
+
+def entry(at: float, decision_id: str | None, upstream: str | None) -> str:
+    second = at - NOON
+    members = {
+        "time": f"2026-11-30T12:{int(second // 60):02d}:{second % 60:06.3f}Z",
+        "decision_id": decision_id,
+        "upstream": upstream,
+        "upstream_cluster": "tool:stripe-payments:3f71",
+        "details": "via_upstream" if upstream else "ext_authz_denied",
+    }
+    return json.dumps(members) + "\n"
+
+
+async def write(records: Path, writer: str, lines: Sequence[Record]) -> Head:
+    async with FileRecordLog(records / writer, writer, KEY, SystemClock()) as log:
+        for record in lines:
+            await log.append(record)
+        head = log.head("gw-0")
+    assert head is not None
+    return head
+
+
+async def made_state(state: Path) -> None:
+    """A mesh of two authorizers on which a call was held, approved and made, and one that nobody recorded."""
+    (state / "keys").mkdir(parents=True)
+    (state / "logs").mkdir()
+    public = KEY.public_key().public_bytes_raw()
+    (state / "keys" / "records.pub.json").write_text(json.dumps({"keys": [okp_jwk(public)]}))
+    heads = [
+        await write(
+            state / "records",
+            "authz-0",
+            [
+                HELD,
+                ALLOWED,
+                outcome(ALLOWED.decision_id, NOON + 2),
+                APPROVED,
+                USED,
+                outcome(USED.decision_id, NOON + 61),
+                replace(DENIED, decision_id="0190-denied", time=NOON + 70),
+            ],
+        ),
+        await write(state / "records", "authz-1", [replace(DENIED, decision_id="0190-other", time=NOON + 3)]),
+    ]
+    number, previous = 0, FIRST_PREVIOUS
+    with (state / "anchors.jsonl").open("wb") as file:
+        for head in heads:
+            anchor = Anchor.after(number, previous, Epoch(1_796_025_600.0 + number), head)
+            file.write(encode_anchor(anchor))
+            number, previous = anchor.number, anchor.hash
+    tool = "10.0.0.9:443"
+    entries = [(0, HELD.decision_id, None), (1, "0190-small", tool), (60, "0190-used", tool), (70, "0190-denied", None)]
+    lines = [entry(NOON + at, decision_id, upstream) for at, decision_id, upstream in entries]
+    (state / "logs" / "access.log").write_text("".join([*lines, entry(NOON + 300, None, None)]))
+
+
+async def test_every_command_does_what_the_page_prints(tmp_path: Path) -> None:
+    await made_state(tmp_path / ".aegis")
+    shutil.copy(ROOT / "tools" / "verify_records.py", tmp_path)
+    wrong = problems(steps(PAGE), tmp_path, terminal())
+    assert next(wrong, "") == ""

@@ -1,0 +1,488 @@
+#!/usr/bin/env python3
+"""Verify a folder of Aegis records with this file alone: Python 3.11 and nothing else (docs/evidence.md).
+
+It shares no code with what writes records, and is written from docs/records.md: whoever doubts the one has the other.
+Ed25519 is that of the package `cryptography` where it can be imported, else the one below (RFC 8032, section 5.1.7).
+
+    python verify_records.py RECORDS --key records.pub.json [--anchors anchors.jsonl] [--expect checkpoints.note]
+
+Exits with 0 when every log is proven, 1 when one is not, 2 when nothing can be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SLOTS = ("checkpoint-a.note", "checkpoint-b.note")
+SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: what stands before a raw key in DER
+WRITER = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+LINE = re.compile(
+    rb'(\{"writer":"([A-Za-z0-9._-]+)","seq":([1-9][0-9]{0,17}),"prev":"([0-9a-f]{64})",.+),"hash":"([0-9a-f]{64})"\}\n'
+)
+SIGNATURE = "\n\u2014 ([^ +\n]+) ([A-Za-z0-9+/]{91}=)\n"
+CHECKPOINT = re.compile(f"(aegis/({WRITER})\n(0|[1-9][0-9]{{0,17}})\n([A-Za-z0-9+/]{{43}}=)\n){SIGNATURE}")
+ROSTER = re.compile(f"(aegis-roster\n(?:0|[1-9][0-9]{{0,17}})\n((?:~?{WRITER}\n){{1,1000}})){SIGNATURE}")
+SUCCESSION = re.compile(f"(aegis-succession\n([A-Za-z0-9+/]{{43}}=)\n([A-Za-z0-9+/]{{43}}=)\n){SIGNATURE}")
+ANCHOR = {"number", "at", "place", "writer", "first", "size", "note", "previous", "hash"}
+KEY_RECORD = {"v", "kind", "decision_id", "time", "key_id", "note"}
+FOREIGN = "signed with another key than those given"
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+Point = tuple[int, int, int, int]
+
+
+def _add(a: Point, b: Point) -> Point:
+    left, right = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    t, z = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
+    e, f, g, h = right - left, z - t, z + t, right + left
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _times(scalar: int, point: Point) -> Point:
+    total: Point = (0, 1, 1, 0)
+    while scalar:
+        if scalar & 1:
+            total = _add(total, point)
+        point, scalar = _add(point, point), scalar >> 1
+    return total
+
+
+def _point(data: bytes) -> Point | None:
+    number = int.from_bytes(data, "little")
+    sign, y = number >> 255, number & (1 << 255) - 1
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if y >= P or (x * x - square) % P or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+def _encoded(point: Point) -> bytes:
+    inverse = pow(point[2], P - 2, P)
+    x, y = point[0] * inverse % P, point[1] * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+BASE = _point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def pure_verify(key: bytes, signature: bytes, text: bytes) -> bool:
+    """Whether `signature` of `text` is by the owner of the raw Ed25519 `key`; in no constant time, of public data."""
+    owner, scalar = _point(key), int.from_bytes(signature[32:], "little")
+    if owner is None or BASE is None or len(signature) != 64 or scalar >= ORDER:
+        return False
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + text).digest(), "little") % ORDER
+    negated = (-owner[0] % P, owner[1], 1, -owner[3] % P)
+    return _encoded(_add(_times(scalar, BASE), _times(challenge, negated))) == signature[:32]
+
+
+def _library_verify() -> Callable[[bytes, bytes, bytes], bool]:
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except ImportError:
+        return pure_verify
+
+    def verify(key: bytes, signature: bytes, text: bytes) -> bool:
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, text)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    return verify
+
+
+@dataclass
+class Log:
+    """What was found of one writer's log. `spans` are the keys that sealed it, each from which record on."""
+
+    writer: str
+    faults: list[str] = field(default_factory=list)
+    is_foreign: bool = False
+    records: int = 0
+    sealed: int = 0
+    spans: list[tuple[int, bytes]] = field(default_factory=list)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.faults and not self.is_foreign
+
+
+@dataclass(frozen=True)
+class Seal:
+    """A checkpoint whose signature was verified: where it is from, what it seals, by which key."""
+
+    file: str
+    writer: str
+    size: int
+    head: bytes
+    key: bytes
+
+
+class Foreign(Exception):
+    """A note is signed with a key that was not given."""
+
+
+class Verifier:
+    """Verifies folders with these raw public keys."""
+
+    def __init__(self, keys: list[bytes], verify: Callable[[bytes, bytes, bytes], bool]) -> None:
+        self._keys = keys
+        self._verify = verify
+
+    def folder(self, folder: Path, expected: list[Seal], anchors: list[dict[str, Any]], faults: list[str]) -> list[Log]:
+        """All logs of a folder, and what the rosters, `expected` and `anchors` miss; `faults` are of the anchors."""
+        single = is_log(folder)
+        paths = [folder] if single else sorted(path for path in folder.iterdir() if path.is_dir() and is_log(path))
+        known, foreign = self._anchored(anchors, faults)
+        if single:
+            known = [(first, seal) for first, seal in known if seal.writer == folder.name]
+            foreign = [name for name in foreign if name == folder.name]
+        logs, matched = [], set()
+        for path in paths:
+            firsts = first_hashes(path)
+            own = [seal for first, seal in known if seal.writer == path.name and first in firsts]
+            matched.update(own)
+            logs.append(self._log(path, [*(seal for seal in expected if seal.writer == path.name), *own]))
+        names = {path.name for path in paths}
+        lost = [seal for seal in expected if seal.writer not in names] + [s for _, s in known if s not in matched]
+        logs += [Log(seal.writer, [f"{seal.file} seals {seal.size} records of a log that is missing"]) for seal in lost]
+        logs += [Log("anchors", [fault]) for fault in faults]
+        logs += [Log("anchors", [f"what is anchored of {name} is {FOREIGN}"], True) for name in foreign]
+        for key in [] if single else self._keys:
+            logs += self._roster(folder, key, logs)
+        return logs
+
+    def expected(self, path: Path) -> list[Seal]:
+        """The checkpoints in a file of them. Raises ValueError."""
+        lines = path.read_text("utf-8").split("\n")
+        if lines[-1] or len(lines) % 5 != 1:
+            raise ValueError(f"{path} is no file of checkpoints")
+        notes = ["\n".join(lines[at : at + 5]) + "\n" for at in range(0, len(lines) - 1, 5)]
+        return [self._checkpoint("the checkpoint kept elsewhere", note.encode()) for note in notes]
+
+    def _signed(self, match: re.Match[str], name: str) -> bytes:
+        """The key that signed a note in that name. Raises Foreign, ValueError."""
+        signature = base64.b64decode(match[match.lastindex or 0])
+        if (
+            base64.b64encode(signature).decode() != match[match.lastindex or 0]
+            or match[(match.lastindex or 1) - 1] != name
+        ):
+            raise ValueError("its signature line is not as it must be")
+        for key in self._keys:
+            if hashlib.sha256(name.encode() + b"\n\x01" + key).digest()[:4] == signature[:4]:
+                if not self._verify(key, signature[4:], match[1].encode()):
+                    raise ValueError("its signature does not verify")
+                return key
+        raise Foreign(FOREIGN)
+
+    def _checkpoint(self, file: str, note: bytes) -> Seal:
+        match = CHECKPOINT.fullmatch(note.decode("utf-8", "replace"))
+        if match is None:
+            raise ValueError("not a checkpoint")
+        key = self._signed(match, f"aegis/{match[2]}")
+        head = base64.b64decode(match[4])
+        if base64.b64encode(head).decode() != match[4]:
+            raise ValueError("its hash is not canonical base64")
+        return Seal(file, match[2], int(match[3]), head, key)
+
+    def _log(self, folder: Path, elsewhere: list[Seal]) -> Log:
+        log, writer = Log(folder.name), folder.name
+        seals, distrusted, strangers = self._slots(folder)
+        log.is_foreign = strangers == len(SLOTS)
+        oldest = min(seals, key=lambda seal: seal.size) if seals else None
+        starts = {start_of(writer, key): key for key in self._keys}
+        log.spans = [(0, oldest.key if oldest else self._keys[0])]
+        wanted = {seal.size for seal in (*seals, *elsewhere)}
+        heads = {0: start_of(writer, log.spans[0][1])}
+        seq, head = 0, None
+        for place, raw in lines_of(folder):
+            log.records += 1
+            link = LINE.fullmatch(raw)
+            record = members_of(raw)
+            if link is None or record is None:
+                log.faults.append(f"{place}: it is not a readable record")
+                seq, head = seq + 1, None
+                continue
+            stated, prev, number = bytes.fromhex(link[5].decode()), bytes.fromhex(link[4].decode()), int(link[3])
+            computed = hashlib.sha256(b"aegis-record-v1\x00" + prev + link[1]).digest()
+            if problem := self._problem(
+                link[2].decode(), number, prev, stated == computed, (writer, seq, head, starts)
+            ):
+                if not (log.is_foreign and seq == 0 and problem == "it does not begin as it must"):
+                    log.faults.append(f"{place}: {problem}")
+            elif number == 1 and prev in starts:
+                log.spans, heads[0] = [(0, starts[prev])], prev
+            seq, head = max(seq, number), computed
+            if seq in wanted:
+                heads[seq] = computed
+            if record.get("kind") == "key" and record.get("v") == 1:
+                self._hand_over(log, record, seq, place)
+        self._conclude(log, seq, heads, seals, elsewhere)
+        half_begun = not log.records and any(seal.size == 0 for seal in seals)
+        log.faults += [why for why, is_empty in distrusted if not log.is_foreign and not (is_empty and half_begun)]
+        return log
+
+    @staticmethod
+    def _problem(
+        owner: str, number: int, prev: bytes, is_whole: bool, state: tuple[str, int, bytes | None, dict[bytes, bytes]]
+    ) -> str:
+        writer, seq, head, starts = state
+        if not is_whole:
+            return "its bytes do not match its hash"
+        if owner != writer:
+            return f"it belongs to the log of {owner}"
+        if number != seq + 1:
+            return f"it is record {number} where record {seq + 1} belongs"
+        if seq == 0 and prev not in starts:
+            return "it does not begin as it must"
+        return "it does not continue the record before it" if head is not None and prev != head else ""
+
+    def _slots(self, folder: Path) -> tuple[list[Seal], list[tuple[str, bool]], int]:
+        seals: list[Seal] = []
+        distrusted: list[tuple[str, bool]] = []
+        strangers = 0
+        for slot in SLOTS:
+            raw = (folder / slot).read_bytes() if (folder / slot).exists() else b""
+            try:
+                seal = self._checkpoint(slot, raw)
+                if seal.writer != folder.name:
+                    raise ValueError(f"it is a checkpoint of {seal.writer}")
+                seals.append(seal)
+            except Foreign as fault:
+                strangers += 1
+                distrusted.append((f"{slot}: {fault}", False))
+            except ValueError as fault:
+                distrusted.append((f"{slot}: {fault}", not raw))
+        return seals, distrusted, strangers
+
+    def _hand_over(self, log: Log, record: dict[str, Any], seq: int, place: str) -> None:
+        if record.keys() - {"writer", "seq", "prev", "hash"} != KEY_RECORD or not isinstance(record["note"], str):
+            return
+        match = SUCCESSION.fullmatch(record["note"])
+        former, successor = (base64.b64decode(match[at]) for at in (2, 3)) if match else (b"", b"")
+        trusted = Verifier([former], self._verify)
+        try:
+            if match is None or former != log.spans[-1][1]:
+                raise ValueError("its change of key is none of the key that seals this log")
+            trusted._signed(match, "aegis-succession")
+            if record["key_id"] != thumbprint(successor):
+                raise ValueError("its change of key names another key")
+            if successor not in self._keys:
+                raise ValueError("it goes on with a key that is not among those given")
+        except (ValueError, Foreign) as fault:
+            log.faults.append(f"{place}: {fault}")
+            return
+        log.spans.append((seq, successor))
+
+    @staticmethod
+    def _conclude(log: Log, seq: int, heads: dict[int, bytes], seals: list[Seal], elsewhere: list[Seal]) -> None:
+        ends = [begin for begin, _ in log.spans[1:]] + [sys.maxsize]
+        for seal in (*seals, *elsewhere):
+            spans = zip(log.spans, ends, strict=True)
+            if not any(key == seal.key and begin <= seal.size <= end for (begin, key), end in spans):
+                log.faults.append(f"{seal.file}: it is signed with a key that does not seal this part of the log")
+            elif seal.size > seq:
+                log.faults.append(
+                    f"{seal.file}: it seals {seal.size} records of which {seq} are there: a cut or old log"
+                )
+            elif not log.faults and heads.get(seal.size) != seal.head:
+                log.faults.append(f"{seal.file}: record {seal.size} is another: a log rewritten or forked")
+        log.sealed = max((seal.size for seal in seals), default=0)
+        if not seals and not log.is_foreign:
+            log.faults.append("no signed checkpoint of this log can be trusted")
+        elif seals and log.sealed < seq:
+            log.faults.append(f"no signed checkpoint covers record {log.sealed + 1} and what follows")
+
+    def _roster(self, folder: Path, key: bytes, logs: list[Log]) -> Iterator[Log]:
+        path = folder / f"roster-{hashlib.sha256(key).hexdigest()[:16]}.note"
+        own = {log.writer for log in logs if log.sealed and key in sealing_keys(log)}
+        if not path.exists():
+            if own:
+                yield Log(path.name, ["the roster of writers is missing"])
+            return
+        match = ROSTER.fullmatch(path.read_bytes().decode("utf-8", "replace"))
+        try:
+            if match is None:
+                raise ValueError("not a roster")
+            Verifier([key], self._verify)._signed(match, "aegis-roster")
+        except (ValueError, Foreign) as fault:
+            yield Log(path.name, [f"the roster of writers cannot be trusted: {fault}"])
+            return
+        names = match[2].split()
+        writers = {name for name in names if not name.startswith("~")}
+        reached = {log.writer for log in logs if any(key == span for _, span in log.spans)}
+        present = {log.writer for log in logs if log.is_proven or (log.sealed and not log.is_foreign)}
+        for name in sorted({name.removeprefix("~") for name in names} - {log.writer for log in logs}):
+            yield Log(name, ["the whole log is missing; the roster of writers names it"])
+        for name in sorted((writers & present) - reached):
+            yield Log(name, ["it ends before the key of a roster that names it seals anything"])
+        if own - writers:
+            yield Log(path.name, [f"the roster of writers lacks {', '.join(sorted(own - writers))}"])
+
+    def _anchored(self, anchors: list[dict[str, Any]], faults: list[str]) -> tuple[list[tuple[str, Seal]], list[str]]:
+        known: list[tuple[str, Seal]] = []
+        foreign: set[str] = set()
+        for anchor in anchors:
+            try:
+                seal = self._checkpoint(f"anchor {anchor['number']}", anchor["note"].encode())
+                if (seal.writer, seal.size) != (anchor["writer"], anchor["size"]):
+                    raise ValueError("its checkpoint is of another log")
+                known.append((anchor["first"], seal))
+            except Foreign:
+                foreign.add(anchor["writer"])
+            except ValueError as fault:
+                faults.append(f"anchor {anchor['number']}: {fault}")
+        return known, sorted(foreign)
+
+
+def read_anchors(path: Path, places: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The anchors in a file, of these places or of all, and what is wrong with the file."""
+    anchors: list[dict[str, Any]] = []
+    faults: list[str] = []
+    count, previous = 0, "0" * 64
+    for number, raw in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+        count += 1
+        anchor = members_of(raw)
+        if anchor is None or not raw.endswith(b"\n") or set(anchor) != ANCHOR or not is_whole_anchor(anchor):
+            faults.append(f"{path.name} line {number} is no anchor")
+            previous = ""
+            continue
+        if anchor["number"] != count or previous not in ("", anchor["previous"]):
+            faults.append(f"{path.name} line {number} does not continue the one before it")
+        count, previous = anchor["number"], anchor["hash"]
+        anchors.append(anchor)
+    return [anchor for anchor in anchors if not places or anchor["place"] in places], faults
+
+
+def is_whole_anchor(anchor: dict[str, Any]) -> bool:
+    """Whether the members of an anchor match its hash."""
+    texts, numbers = ("place", "writer", "first", "note", "previous", "hash"), ("number", "size")
+    if not all(isinstance(anchor[name], str) for name in texts) or any(
+        type(anchor[name]) is not int for name in numbers
+    ):
+        return False
+    if type(anchor["at"]) not in (int, float):
+        return False
+    names = ("place", "writer", "first", "size", "note")
+    content = ["aegis-anchor-v1", anchor["number"], anchor["previous"], float(anchor["at"])]
+    content += [anchor[name] for name in names]
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest() == anchor["hash"]
+
+
+def start_of(writer: str, key: bytes) -> bytes:
+    """What stands before the first record of a log."""
+    return hashlib.sha256(b"aegis-record-genesis-v1\x00" + writer.encode() + b"\x00" + key).digest()
+
+
+def thumbprint(key: bytes) -> str:
+    """RFC 7638 of a raw Ed25519 key."""
+    x = base64.urlsafe_b64encode(key).rstrip(b"=").decode()
+    digest = hashlib.sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def sealing_keys(log: Log) -> set[bytes]:
+    """The keys that sealed something of a log; one that it only passed through did not."""
+    ends: list[int | None] = [*(begin for begin, _ in log.spans[1:]), None]
+    spans = zip(log.spans, ends, strict=True)
+    return {key for (begin, key), end in spans if begin == 0 or end is None or end > begin + 1}
+
+
+def members_of(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object in a line, None for anything else."""
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def segments(folder: Path) -> list[Path]:
+    """The files of a log, in order."""
+    return sorted(path for path in folder.iterdir() if re.fullmatch(r"[0-9]{8}\.jsonl", path.name))
+
+
+def lines_of(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The lines of a log and where they stand."""
+    for path in segments(folder):
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                yield f"{folder.name}/{path.name} line {number}", raw
+
+
+def first_hashes(folder: Path) -> set[str]:
+    """The hash of the first record of a log, as it is and as it states it."""
+    raw = next((line for _, line in lines_of(folder)), b"")
+    link = LINE.fullmatch(raw)
+    if link is None:
+        return set()
+    prefix = b"aegis-record-v1\x00" + bytes.fromhex(link[4].decode())
+    return {link[5].decode(), hashlib.sha256(prefix + link[1]).hexdigest()}
+
+
+def is_log(folder: Path) -> bool:
+    """Whether a folder is that of one writer."""
+    return any((folder / slot).exists() for slot in SLOTS) or bool(segments(folder))
+
+
+def load_keys(path: Path) -> list[bytes]:
+    """The raw public keys in a JWK, a set of them, or PEM. Raises ValueError."""
+    text = path.read_text("utf-8")
+    if text.lstrip().startswith("{"):
+        content = json.loads(text)
+        jwks = content.get("keys", [content])
+        return [base64.urlsafe_b64decode(jwk["x"] + "==") for jwk in jwks if jwk.get("crv") == "Ed25519"]
+    der = base64.b64decode("".join(line for line in text.splitlines() if not line.startswith("-----")))
+    if not der.startswith(SPKI) or len(der) != len(SPKI) + 32:
+        raise ValueError(f"{path} is no public Ed25519 key")
+    return [der[len(SPKI) :]]
+
+
+def main(words: Iterable[str] | None = None) -> int:
+    """Verify as the command line says; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Verify a folder of Aegis records.")
+    parser.add_argument("records", type=Path)
+    parser.add_argument("--key", type=Path, required=True, help="the public keys: JWK, JWK set or PEM")
+    parser.add_argument("--anchors", type=Path, help="the control plane's anchors")
+    parser.add_argument("--place", action="append", default=[], help="only anchors of writers that run there")
+    parser.add_argument("--expect", type=Path, help="checkpoints kept elsewhere")
+    parser.add_argument("--pure", action="store_true", help="use the Ed25519 of this file")
+    options = parser.parse_args(None if words is None else list(words))
+    try:
+        verifier = Verifier(load_keys(options.key), pure_verify if options.pure else _library_verify())
+        anchors, faults = ([], []) if options.anchors is None else read_anchors(options.anchors, options.place)
+        expected = [] if options.expect is None else verifier.expected(options.expect)
+        logs = verifier.folder(options.records, expected, anchors, faults)
+    except (OSError, ValueError, KeyError, Foreign) as fault:
+        print(f"verify_records: {fault}", file=sys.stderr)
+        return 2
+    for log in logs:
+        state = "proven" if log.is_proven else "NOT PROVEN" if log.is_foreign else "DAMAGED"
+        print(f"{log.writer}: {state}, {log.records} records, {log.sealed} sealed")
+        for fault in log.faults:
+            print(f"  {fault}")
+    if not logs:
+        print("verify_records: no log is there", file=sys.stderr)
+        return 2
+    return 0 if all(log.is_proven for log in logs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
