@@ -86,6 +86,22 @@ def test_spans_go_by_http_where_the_endpoint_has_a_path(
     assert (settings.otlp_endpoint, settings.telemetry.protocol) == (endpoint, protocol)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "collector"),
+    [
+        ("http://otel:4317", "otel:4317"),
+        ("http://otel:4317/", "otel:4317"),
+        ("http://otel:4318/v1/traces", ""),
+        ("https://otel:4317", ""),
+        ("", ""),
+    ],
+)
+def test_envoys_own_spans_go_where_grpc_in_the_clear_is_taken(
+    layout: Layout, options: MeshOptions, endpoint: str, collector: str
+) -> None:
+    assert proxy_settings(layout, replace(options, otlp_endpoint=endpoint)).collector == collector
+
+
 def test_envoy_waits_longer_than_a_decision_and_its_record_may_take(layout: Layout, options: MeshOptions) -> None:
     budget = authz_settings(layout, options).budget
     assert (budget.total_ms, budget.pdp_ms) == (80, 60)

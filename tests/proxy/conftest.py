@@ -149,6 +149,7 @@ class Authorizer:
     def __init__(self, socket: Path) -> None:
         self.place = f"unix:{socket}"
         self.checks: list[external_auth_pb2.CheckRequest] = []
+        self.traceparents: list[str] = []
         self.pieces: list[Piece] = []
         self.answer: Answer = ALLOWED
         self.fails_at: bytes | None = None
@@ -158,6 +159,7 @@ class Authorizer:
 
     def reset(self) -> None:
         self.checks.clear()
+        self.traceparents.clear()
         self.pieces.clear()
         self.answer = ALLOWED
         self.fails_at = None
@@ -208,6 +210,7 @@ class Authorizer:
 
     async def _check(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:
         self.checks.append(external_auth_pb2.CheckRequest.FromString(message))
+        self.traceparents += [str(value) for key, value in context.invocation_metadata() or () if key == "traceparent"]
         return write_check_response(self.answer)
 
     async def _process(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
@@ -308,6 +311,7 @@ class Starter:
         connections: Mapping[str, ToolConnection] | None = None,
         door: DoorSettings | None = None,
         transparent: TransparentSettings | None = None,
+        collector: str = "",
     ) -> AsyncIterator[Proxy]:
         """An Envoy on ports of its own choice, rendered for this catalogue and these authorizers."""
         folder = self._folder / name
@@ -326,6 +330,7 @@ class Starter:
             tools=connections or {},
             door=door,
             transparent=transparent,
+            collector=collector,
         )
         async with self.launched(write_config(folder, settings, catalogue), settings) as proxy:
             yield proxy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -94,7 +94,8 @@ class ProxySettings(Settings):
     `authz` lists the workers' addresses (`unix:/path` or `host:port`). Ports are listened on at `bind`.
     `check_timeout_ms` is Envoy's own limit, longer than ours so that our answer arrives first.
     `xds` is the folder of routes and clusters, which Envoy watches. `tools` says by a tool's name how it is spoken to.
-    Without `interception`, `transparent` listeners open no TLS.
+    Without `interception`, `transparent` listeners open no TLS. `collector` takes Envoy's own spans by OTLP over gRPC
+    in the clear, "" for none.
     """
 
     bind: str = "127.0.0.1"
@@ -114,6 +115,7 @@ class ProxySettings(Settings):
     tools: Mapping[str, ToolConnection] = {}
     workload: Mapping[ListenerName, WorkloadListener] = {}
     transparent: TransparentSettings | None = None
+    collector: ListenAddress | Literal[""] = ""
 
     @model_validator(mode="after")
     def _names_a_listener_once(self) -> ProxySettings:

@@ -161,7 +161,14 @@ def proxy_settings(layout: Layout, options: MeshOptions) -> ProxySettings:
         workers=options.workers,
         workload={entry.listener: WorkloadListener(listen=f"127.0.0.1:{entry.port}") for entry in options.workloads},
         interception=InterceptionSettings(certificates=f"unix:{layout.socket('certs')}") if options.https else None,
+        collector=_collector(options.otlp_endpoint),
     )
+
+
+def _collector(endpoint: str) -> str:
+    """Where Envoy sends its own spans: to the same collector where it takes gRPC in the clear, else nowhere."""
+    place = urlsplit(endpoint)
+    return place.netloc if place.scheme == "http" and place.port and not place.path.strip("/") else ""
 
 
 def redis_text(layout: Layout) -> str:

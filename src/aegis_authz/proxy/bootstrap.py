@@ -38,6 +38,7 @@ from aegis_authz.proxy.door import control_cluster
 from aegis_authz.proxy.handshakes import certificates_cluster
 from aegis_authz.proxy.interception import bootstrap_extension
 from aegis_authz.proxy.listeners import listeners
+from aegis_authz.proxy.tracing import collector_cluster
 from aegis_authz.proxy.typed import packed, watched_file
 
 CLUSTERS_FILE = "cds.yaml"
@@ -77,7 +78,8 @@ def has_watched_listeners(settings: ProxySettings) -> bool:
 def _services(settings: ProxySettings) -> list[Cluster]:
     certificates = [] if settings.interception is None else [certificates_cluster(settings.interception)]
     control = [] if settings.door is None else [control_cluster(settings.door)]
-    return [authorizers(settings), *certificates, *control]
+    collector = [collector_cluster(settings.collector)] if settings.collector else []
+    return [authorizers(settings), *certificates, *control, *collector]
 
 
 def _watched(settings: ProxySettings) -> BootstrapDynamicResources:

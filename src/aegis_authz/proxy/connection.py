@@ -28,6 +28,7 @@ from aegis_authz.proxy.access_log import access_log, outcome_log
 from aegis_authz.proxy.filters import http_filters
 from aegis_authz.proxy.local_replies import local_replies
 from aegis_authz.proxy.request_hygiene import early_header_mutation
+from aegis_authz.proxy.tracing import tracing
 from aegis_authz.proxy.typed import packed
 
 _HEADERS_TIMEOUT = timedelta(seconds=10)
@@ -64,6 +65,7 @@ def connection_manager(name: str, scheme: str, settings: ProxySettings) -> HttpC
         stat_prefix=name,
         http_filters=http_filters(settings),
         access_log=[access_log(settings.access_log, name), outcome_log(name)],
+        tracing=tracing(settings.collector),
         local_reply_config=local_replies(),
         # the record is to be found by the id that the caller knows; Envoy makes one where there is none
         preserve_external_request_id=True,
