@@ -6,6 +6,7 @@ import json
 import logging
 import tarfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
+from aegis_authz.control.policies.building import PolicyBuilder
 from aegis_authz.control.policies.bulletin import Bulletin
 from aegis_authz.control.policies.publication import Draft
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, RevisionUnknown, Sources
 from aegis_authz.policy.bundle.snapshot import snapshot_from_data
-from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.policy.source.problems import PolicyErrors, Problem
 from aegis_authz.testing.releases import MemoryReleases
 from tests.support.descriptors import descriptor_set, payments
 from tests.support.publication import NoTesting
@@ -283,3 +285,70 @@ async def test_what_was_stored_and_never_served_is_nothing_to_go_back_to(
     releases.keep("never", b"b", documents(1))
     with pytest.raises(RevisionUnknown):
         await plane.publisher.rollback("never", "ann", "")
+
+
+class LintedBuilder:
+    """The real builder; lint finds an error in every document of these paths."""
+
+    def __init__(self, builder: PolicyBuilder, paths: set[str]) -> None:
+        self.build, self.home, self.home_tests = builder.build, builder.home, builder.home_tests
+        self.paths = paths
+
+    def errors(self, sources: Sources, now: datetime) -> list[Problem]:
+        return [
+            Problem(path, 1, 1, "", "wide (lint allow-everything)")
+            for path in sorted(sources.policies.keys() & self.paths)
+        ]
+
+
+@pytest.fixture
+def lint(settings: ControlSettings) -> LintedBuilder:
+    return LintedBuilder(policy_builder(settings, open_keys(settings.keys)), set())
+
+
+@pytest.fixture
+def publisher(lint: LintedBuilder, releases: MemoryReleases) -> Publisher:
+    return Publisher(releases, lint, Bulletin(), Admitting(), NoTesting(), SystemClock())
+
+
+STANDING = "org: acme\ntenant: emea\nagent: other\nallowed_tools: []\n"
+DECISION = "standing/mine.yaml"
+
+
+async def test_what_lint_calls_an_error_by_now_is_not_rolled_back_to(
+    publisher: Publisher, lint: LintedBuilder, documents: Documents, releases: MemoryReleases
+) -> None:
+    publisher.start(documents)
+    first = releases.current()
+    await publisher.publish(Sources({"b.yaml": STANDING}, documents().tools), {}, "ann", "")
+    second = releases.current()
+    lint.paths.add("finance.yaml")
+    with pytest.raises(PolicyErrors, match="allow-everything"):
+        await publisher.rollback(first, "ann", "")
+    assert (releases.current(), len(releases.changes())) == (second, 2)
+    lint.paths.clear()
+    assert (await publisher.rollback(first, "ann", "")).revision == first
+
+
+async def test_a_standing_decision_that_lint_calls_an_error_does_not_stand(
+    publisher: Publisher, lint: LintedBuilder, documents: Documents, releases: MemoryReleases
+) -> None:
+    publisher.start(documents)
+    first = releases.current()
+    lint.paths.add(DECISION)
+    with pytest.raises(PolicyErrors, match="allow-everything"):
+        await publisher.stand(DECISION, STANDING, "ann", "")
+    assert (releases.current(), len(releases.changes())) == (first, 1)
+
+
+async def test_a_standing_decision_stands_whatever_lint_says_of_what_is_served_and_is_always_taken_back(
+    publisher: Publisher, lint: LintedBuilder, documents: Documents, releases: MemoryReleases
+) -> None:
+    publisher.start(documents)
+    first = releases.current()
+    lint.paths.add("finance.yaml")
+    await publisher.stand(DECISION, STANDING, "ann", "")
+    assert DECISION in releases.sources(releases.current()).policies
+    lint.paths.add(DECISION)
+    await publisher.unstand(DECISION, "ann", "")
+    assert releases.current() == first
