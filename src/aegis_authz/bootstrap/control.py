@@ -119,6 +119,7 @@ async def _run(settings: ControlSettings) -> None:
         notices = await _notices(settings, database, clock, stack)
         callbacks = await _callbacks(settings, database, clock, stack)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes, notices, callbacks)
+        await services.revoker.begin()
         await offer_first_owner(settings.state, stores.people, services.people.door.sign_in)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
         tls = None if settings.tls is None else _tls(settings.tls)

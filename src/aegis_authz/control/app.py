@@ -270,7 +270,7 @@ def _routers(services: ControlServices) -> list[APIRouter]:
         *session_routes(door, authentication),
         *person_routes(services.people.appointer, authentication),
         *change_routes(services.people.changes, authentication),
-        *open_routes(services.bulletin, services.keeper, services.token_jwks, services.authorities),
+        *open_routes(services.bulletin, services.keeper, services.revoker, services.token_jwks, services.authorities),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import tarfile
@@ -297,3 +298,39 @@ async def test_a_list_that_could_not_be_published_is_part_of_the_next_publicatio
     rings["issuer"].is_away = False
     await plane.publisher.publish(documents(7000), {}, "ann", "")
     assert revoked_in_bundle(plane) == [AGENT.mark]
+
+
+class Away(MemoryRevocations):
+    """As a Redis that is not there yet."""
+
+    is_away = True
+
+    async def is_whole(self) -> bool:
+        if self.is_away:
+            raise StoreDown("redis at /secret/path is away")
+        return await super().is_whole()
+
+
+async def test_a_control_plane_that_has_not_met_redis_says_what_to_do_and_is_not_ready(
+    new_plane: Callable[..., ControlServices],
+    store: MemoryStore,
+    documents: Callable[..., Sources],
+    client: Client,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    away = Away(store)
+    plane = new_plane(revocations=away)
+    plane.publisher.start(documents)
+    await plane.revoker.begin()
+    assert "not ready until it does: start it, or mend `redis` in the settings" in caplog.text
+    async with client(plane, "") as anyone:
+        before = await anyone.get("/readyz")
+        assert (before.status_code, "/secret/path" in before.text) == (503, False)
+        assert "Redis has not answered since the start" in before.json()["detail"]
+        away.is_away = False
+        watch = asyncio.create_task(plane.revoker.watch())
+        async with asyncio.timeout(20):
+            while plane.revoker.is_apart:
+                await asyncio.sleep(0)
+        assert (await anyone.get("/readyz")).status_code == 200
+        watch.cancel()

@@ -45,6 +45,24 @@ class Revoker:
         self._published = self._marks()  # a start publishes the list as it is
         self._next_try = Monotonic(0.0)
         self._is_behind = True  # what was revoked last may have been told to nobody before we ended
+        self._is_apart = False
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether Redis was away when this began, and has not answered since."""
+        return self._is_apart
+
+    async def begin(self) -> None:
+        """Tell Redis what is revoked; where it is away, say in the log what to do about it."""
+        try:
+            await self.remind()
+        except StoreDown as fault:
+            self._is_apart = True
+            _log.error(
+                "Redis does not answer, and the control plane is not ready until it does: start it, or mend `redis` in "
+                "the settings (%s)",
+                fault,
+            )
 
     async def list(self) -> list[Revocation]:
         """All revocations, newest first. Raises StoreDown."""
@@ -99,6 +117,9 @@ class Revoker:
             try:
                 await asyncio.to_thread(self._list.refresh)  # other control planes revoke, too
                 await self.remind()
+                if self._is_apart:
+                    self._is_apart = False
+                    _log.info("Redis answers")
             except (StoreDown, RevocationListFault) as fault:
                 _log.warning("whether revocations are remembered cannot be seen: %s", fault)
             await self.follow()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fastapi import APIRouter, Response
 
 from aegis_authz.api.keys import AuthoritiesAnswer, HealthAnswer, JwkAnswer, KeysAnswer, ReadyAnswer
+from aegis_authz.control.agents.revoking import Revoker
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.policies.bulletin import Bulletin
 from aegis_authz.control.policies.routing import RouteKeeper
@@ -19,6 +20,7 @@ _log = logging.getLogger(__name__)
 def open_routes(
     bulletin: Bulletin,
     keeper: RouteKeeper | None,
+    revoker: Revoker,
     token_jwks: Callable[[], Sequence[Mapping[str, str]]],
     authorities: Callable[[], MeshAuthorities] | None,
 ) -> list[APIRouter]:
@@ -52,10 +54,14 @@ def open_routes(
 
     @everyone.get("/readyz")
     async def get_readiness() -> ReadyAnswer:
-        """Say that there is something to serve, and that the proxy has the routes of what OPA runs."""
+        """Say that there is something to serve, that Redis has answered, and that the proxy has the routes of what OPA
+        runs.
+        """
         live = bulletin.live
         if live is None:
             raise HttpProblem(503, "nothing has been published yet")
+        if revoker.is_apart:
+            raise HttpProblem(503, "Redis has not answered since the start: start it, or mend `redis` in the settings")
         if keeper is not None and keeper.trouble:
             raise HttpProblem(503, "the proxy's routes are not those of the revision that OPA runs; the log says why")
         return ReadyAnswer(status="ok", revision=live.revision)
