@@ -53,12 +53,12 @@ def _run(command: list[str], user: str | None, folder: Path) -> None:
         subprocess.run(command, user=user, cwd=folder, stdout=out, stderr=out, check=True)
 
 
-async def new_database(url: str) -> str:
+async def new_database(url: str, encoding: str = "UTF8") -> str:
     """The URL of a database on that server that nobody has used."""
     name = f"t{secrets.token_hex(6)}"
     engine = create_async_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
-        await connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        await connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}'")
     await engine.dispose()
     return url.replace("/postgres?", f"/{name}?")
 

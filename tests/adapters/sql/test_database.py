@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import stat
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, select
 
+from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.tables import FAILURES, METADATA, PEOPLE
 from aegis_authz.ports.database import DatabaseFault
+from tests.support.real_postgres import new_database
 
 
 @pytest.fixture
@@ -168,3 +171,13 @@ async def test_a_server_that_is_away_is_a_fault_without_the_password() -> None:
         await database.migrate()
     await database.close()
     assert "s3cret" not in str(fault.value)
+
+
+async def test_a_database_that_knows_no_characters_is_refused_with_what_to_do(postgres: str) -> None:
+    url = await new_database(postgres, "SQL_ASCII")
+    database, blocking = Database(url), BlockingDatabase(url)
+    for attempt in (database.migrate, partial(asyncio.to_thread, blocking.migrate)):
+        with pytest.raises(DatabaseFault, match=r"has the encoding SQL_ASCII.*TEMPLATE template0 ENCODING 'UTF8'"):
+            await attempt()
+    await database.close()
+    blocking.close()

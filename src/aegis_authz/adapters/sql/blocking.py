@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 
 from aegis_authz.adapters.sql.database import (
+    UNICODE,
     begin_writing,
     database_faults,
     make_file,
@@ -64,8 +65,8 @@ class BlockingDatabase:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        patience = {"connect_timeout": _PATIENCE}
-        return create_engine(url, pool_pre_ping=True, pool_size=3, max_overflow=3, connect_args=patience)
+        arguments = {**UNICODE, "connect_timeout": _PATIENCE}
+        return create_engine(url, pool_pre_ping=True, pool_size=3, max_overflow=3, connect_args=arguments)
     engine = create_engine(url, pool_size=1, max_overflow=0)
     event.listen(engine, "connect", prepare_sqlite)
     event.listen(engine, "begin", begin_writing)

@@ -23,6 +23,10 @@ from aegis_authz.ports.database import DatabaseFault
 MIGRATIONS = Path(__file__).parent / "migrations"
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 _BUSY_MS = 10_000
+UNICODE = {"client_encoding": "utf8"}
+"""What connections to PostgreSQL speak: of a database of SQL_ASCII they would give bytes for texts, also to SQLAlchemy,
+which fails at that before anybody can say what is wrong.
+"""
 _MIGRATION_LOCK = 0x61656769  # the advisory lock that replicas of a control plane take in turn
 
 
@@ -133,7 +137,7 @@ def read_url(text: str, drivers: Mapping[str, str]) -> URL:
 def _engine(url: URL) -> AsyncEngine:
     with require_driver():
         if url.get_backend_name() != "sqlite":
-            return create_async_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5)
+            return create_async_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=5, connect_args=UNICODE)
         # one connection: SQLite has one writer, and a process that waits for itself waits in vain
         engine = create_async_engine(url, pool_size=1, max_overflow=0)
     event.listen(engine.sync_engine, "connect", prepare_sqlite)
@@ -195,6 +199,7 @@ def upgrade(connection: Connection) -> None:
     """Bring the tables up to date, in the transaction that is open. Raises DatabaseFault."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+        _require_encoding(connection)
     name, config = connection.engine.url.render_as_string(hide_password=True), migrations()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     unknown = set(MigrationContext.configure(connection).get_current_heads()) - known
@@ -205,3 +210,14 @@ def upgrade(connection: Connection) -> None:
         )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _require_encoding(connection: Connection) -> None:
+    """Raises DatabaseFault for a database that takes bytes for texts."""
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding == "SQL_ASCII":
+        name = connection.engine.url.render_as_string(hide_password=True)
+        raise DatabaseFault(
+            f"the database {name} has the encoding SQL_ASCII, which knows no characters: make one by "
+            "CREATE DATABASE ... TEMPLATE template0 ENCODING 'UTF8'"
+        )
