@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from cryptography import x509
 
 from aegis_authz.config.proxy import DoorSettings
 from aegis_authz.core.catalogue import Catalogue
+from tests.support.authority import Authority
 
 if TYPE_CHECKING:
     from conftest import Authorizer, Proxy, Reply, Starter, ToolServer
@@ -95,6 +100,20 @@ async def test_nothing_else_reaches_the_control_plane(with_door: Proxy, server: 
     reply = await ask(with_door, line, "x-http-method-override: POST", "x-original-url: /v1/token")
     assert reply.status in (400, 404)
     assert not server.seen
+
+
+@pytest.mark.parametrize(("name", "status"), [("127.0.0.1", 200), ("127.0.0.9", 503)])
+async def test_a_control_plane_of_tls_is_reached_when_its_certificate_names_it(
+    envoys: Starter, one_authorizer: Authorizer, server: ToolServer, tmp_path: Path, name: str, status: int
+) -> None:
+    authority = Authority(tmp_path)
+    context = authority.context(x509.IPAddress(ip_address(name)))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3  # as the control plane has it
+    async with type(server)().serving(context) as control:
+        door = DoorSettings(port=0, control=f"127.0.0.1:{control.port}", authorities=authority.file)
+        async with envoys.running(f"door-{status}", Catalogue.of(()), one_authorizer.place, door=door) as running:
+            assert (await ask(running, "POST /v1/token")).status == status
+        assert len(control.seen) == (status == 200)
 
 
 async def test_no_tunnel_leads_through_it(with_door: Proxy, server: ToolServer) -> None:

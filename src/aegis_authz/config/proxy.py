@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from aegis_authz.config.values import DOOR, ListenAddress, ListenerName, LoopbackAddress, Settings
-from aegis_authz.core.address import TcpAddress, read_address
+from aegis_authz.core.address import TcpAddress, UnixAddress, read_address
 from aegis_authz.core.redirection_ports import NAMES_PORT
 
 
@@ -36,11 +36,19 @@ class InterceptionSettings(Settings):
 
 class DoorSettings(Settings):
     """The listener by which agents reach the little of the control plane that is for them (docs/deployment.md), on
-    `port` of the proxy's address. `control` is where the control plane listens.
+    `port` of the proxy's address. `control` is where the control plane listens. It speaks TLS when `authorities` is
+    given, a file of PEM on Envoy's machine, by which its certificate is verified, which names its host.
     """
 
     port: int = Field(ge=0, le=65535)
     control: ListenAddress
+    authorities: Path | None = None
+
+    @model_validator(mode="after")
+    def _verifies_a_host(self) -> DoorSettings:
+        if self.authorities is not None and isinstance(read_address(self.control), UnixAddress):
+            raise ValueError("authorities verify a host, and control is a unix socket")
+        return self
 
 
 class WorkloadListener(Settings):

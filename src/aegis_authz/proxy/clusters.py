@@ -147,21 +147,25 @@ def _codec() -> HttpFilter:
 def _tls(host: str, connection: ToolConnection, is_http2: bool, ca_file: Path) -> TransportSocket:
     """TLS to a host whose certificate must chain to the authorities and name the host itself, or what `sni` says."""
     name = connection.sni or host
-    literal = is_ip(name)
-    san = SubjectAltNameMatcherSanType.IP_ADDRESS if literal else SubjectAltNameMatcherSanType.DNS
     own = [] if connection.client_certificate is None else [_own_certificate(connection)]
     context = UpstreamTlsContext(
-        sni="" if literal else name,
+        sni="" if is_ip(name) else name,
         common_tls_context=CommonTlsContext(
             alpn_protocols=["h2" if is_http2 else "http/1.1"],
             tls_certificates=own,
-            validation_context=CertificateValidationContext(
-                trusted_ca=DataSource(filename=str(connection.ca or ca_file)),
-                match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=san, matcher=StringMatcher(exact=name))],
-            ),
+            validation_context=certificate_of(name, connection.ca or ca_file),
         ),
     )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
+
+
+def certificate_of(name: str, authorities: Path) -> CertificateValidationContext:
+    """What a server must show: a certificate of these authorities that has this name, or this address."""
+    san = SubjectAltNameMatcherSanType.IP_ADDRESS if is_ip(name) else SubjectAltNameMatcherSanType.DNS
+    return CertificateValidationContext(
+        trusted_ca=DataSource(filename=str(authorities)),
+        match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=san, matcher=StringMatcher(exact=name))],
+    )
 
 
 def _own_certificate(connection: ToolConnection) -> TlsCertificate:

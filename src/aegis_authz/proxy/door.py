@@ -7,9 +7,10 @@ passes needs no bearer of the control plane's, so no `Authorization` passes eith
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterDiscoveryType
-from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValueOption
+from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValueOption, TransportSocket
 from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
     HeaderMatcher,
@@ -24,13 +25,19 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     HttpConnectionManager,
     HttpFilter,
 )
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
+    CommonTlsContext,
+    TlsParameters,
+    TlsParametersTlsProtocol,
+    UpstreamTlsContext,
+)
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
 from aegis_authz.config.proxy import DoorSettings, ProxySettings
 from aegis_authz.config.values import DOOR
-from aegis_authz.core.address import TcpAddress, read_address
+from aegis_authz.core.address import TcpAddress, UnixAddress, read_address
 from aegis_authz.proxy.access_log import access_log
-from aegis_authz.proxy.clusters import is_ip, members, roomy
+from aegis_authz.proxy.clusters import certificate_of, is_ip, members, roomy
 from aegis_authz.proxy.connection import connection_manager
 from aegis_authz.proxy.typed import address_of, overwritten, packed
 
@@ -70,7 +77,23 @@ def control_cluster(door: DoorSettings) -> Cluster:
         connect_timeout=_CONNECT_TIMEOUT,
         load_assignment=members(_CONTROL, [address_of(place)]),
         circuit_breakers=roomy(),
+        transport_socket=None if door.authorities is None else _tls(place, door.authorities),
     )
+
+
+def _tls(place: TcpAddress | UnixAddress, authorities: Path) -> TransportSocket:
+    """TLS as the control plane speaks it, 1.3 and nothing else."""
+    host = place.host if isinstance(place, TcpAddress) else place.path
+    version = TlsParametersTlsProtocol.TLSv1_3
+    context = UpstreamTlsContext(
+        sni="" if is_ip(host) else host,
+        common_tls_context=CommonTlsContext(
+            tls_params=TlsParameters(tls_minimum_protocol_version=version, tls_maximum_protocol_version=version),
+            alpn_protocols=["http/1.1"],
+            validation_context=certificate_of(host, authorities),
+        ),
+    )
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
 
 
 def _routes() -> RouteConfiguration:
