@@ -96,6 +96,14 @@ def test_records_of_both_writers_verify_by_the_public_keys(tmp_path: Path) -> No
         assert set(published) == writers
 
 
+def test_opa_verifies_a_control_plane_of_tls_by_the_file_that_is_named(tmp_path: Path) -> None:
+    authority = Path("/run/secrets/public/control-ca.pem")
+    addresses = replace(ADDRESSES, control="https://control:7400", control_ca=authority)
+    make_mesh_secrets(tmp_path, addresses, for_images=False)
+    service = json.loads((tmp_path / "opa" / "opa.json").read_text())["services"]["control"]
+    assert (service["url"], service["tls"]) == ("https://control:7400", {"ca_cert": str(authority)})
+
+
 def test_redis_knows_the_password_by_its_hash_alone(tmp_path: Path) -> None:
     made(tmp_path)
     urls = {(tmp_path / name / "redis.url").read_text() for name in ("control", "authz")}

@@ -21,6 +21,10 @@ def init(
     opa_token: Annotated[Path, typer.Option("--opa-token", help="Where OPA finds its token on its own disk.")] = Path(
         "/run/secrets/opa.token"
     ),
+    control_ca: Annotated[
+        Path | None,
+        typer.Option("--control-ca", help="Where OPA finds what verifies the control plane's TLS, on its own disk."),
+    ] = None,
     postgres: Annotated[
         str, typer.Option("--postgres", help="Where the control plane reaches PostgreSQL, host:port; none without it.")
     ] = "",
@@ -39,7 +43,7 @@ def init(
     from aegis_authz.commands.secrets import MeshAddresses, make_mesh_secrets
 
     with exits_on_faults("init"):
-        addresses = MeshAddresses(redis, control, opa_token)
+        addresses = MeshAddresses(redis, control, opa_token, control_ca)
         files = make_mesh_secrets(out, addresses, for_images=for_images, postgres=postgres)
     for path in files:
         typer.echo(f"made {path}")

@@ -60,12 +60,14 @@ IMAGE_USERS = {CONTROL: 10001, AUTHZ: 10001, CERTIFICATES: 10001, OPA: 10002, RE
 @dataclass(frozen=True, slots=True)
 class MeshAddresses:
     """Where processes reach each other: Redis as `host:port` or an URL without user and password (docs/deployment.md),
-    the control plane as a URL; and the file in which OPA finds its token.
+    the control plane as a URL; and the files in which OPA finds its token, and the authorities by which it verifies a
+    control plane that speaks TLS, None for the system's.
     """
 
     redis: str
     control: str
     opa_token: Path
+    control_ca: Path | None = None
 
 
 @unable_on(KeyFolderError, AuthorityUnreadable, SecretUnusable, OSError)
@@ -87,7 +89,8 @@ def make_mesh_secrets(out: Path, addresses: MeshAddresses, *, for_images: bool, 
     _copy(out / CONTROL / ADMIN_TOKEN, out / OPERATOR / ADMIN_TOKEN)
     _copy(out / CONTROL / OPA_TOKEN, out / OPA / OPA_TOKEN)
     root_key = (out / CONTROL / ROOT_PUBLIC).read_text("ascii")
-    configuration = opa_configuration(addresses.control, addresses.opa_token, root_key, Path("/var/lib/opa"))
+    kept_in = Path("/var/lib/opa")
+    configuration = opa_configuration(addresses.control, addresses.opa_token, root_key, kept_in, addresses.control_ca)
     _write(out / OPA / OPA_CONFIG, configuration.encode("ascii"))
     _make_authority(out)
     _make_redis_users(out, addresses.redis)

@@ -200,10 +200,11 @@ def opa_text(layout: Layout, options: MeshOptions, root_key: str) -> str:
     return opa_configuration(control, layout.keys / "opa.token", root_key, layout.folder("opa"))
 
 
-def opa_configuration(control: str, token: Path, root_key: str, kept_in: Path) -> str:
+def opa_configuration(control: str, token: Path, root_key: str, kept_in: Path, authorities: Path | None = None) -> str:
     """OPA's configuration: where the rest of it is, signed by the root key, kept through restarts.
 
     `control` is the URL of the control plane, `token` the file of OPA's bearer token, `root_key` public and PEM.
+    `authorities` is the file by which the control plane's certificate is verified, the system's without it.
     """
     return json.dumps(
         {
@@ -213,6 +214,7 @@ def opa_configuration(control: str, token: Path, root_key: str, kept_in: Path) -
                     "url": control,
                     "response_header_timeout_seconds": _LONG_POLL_SECONDS + 10,
                     "credentials": {"bearer": {"token_path": str(token)}},
+                    **({} if authorities is None else {"tls": {"ca_cert": str(authorities)}}),
                 }
             },
             "keys": {ROOT_KEY_ID: {"algorithm": "ES256", "key": root_key}},
