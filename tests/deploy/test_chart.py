@@ -35,8 +35,8 @@ SECRETS = {
     "redis": {"redis"},
 }
 """Which Secrets each kind of container is given, `public` aside."""
-SERVER_CERTIFICATE = {"envoy": {"gateway-tls"}, "probe": {"gateway-tls"}}
-"""And where agents speak TLS to the gateway; of that the probe has the authority alone."""
+SERVER_CERTIFICATE = {"envoy": {"gateway-tls"}, "probe": {"gateway-tls"}, "control": {"control-tls"}}
+"""And where servers speak TLS: of the gateway's the probe has the authority alone."""
 URLS = {"redis.url": "redis://aegis:word@redis:6379", "database.url": "postgresql://aegis:word@db/aegis"}
 
 
@@ -105,7 +105,9 @@ def test_a_secret_is_given_to_its_process_alone(name: str) -> None:
                 secrets[mount["name"]] for mount in container.get("volumeMounts", []) if mount["name"] in secrets
             }
             shown = SERVER_CERTIFICATE.get(part, set()) if name == "production" else set()
-            assert {secret.removeprefix("aegis-") for secret in mounted} - {"public"} == SECRETS.get(part, shown)
+            assert {secret.removeprefix("aegis-") for secret in mounted} - {"public"} == SECRETS.get(
+                part, set()
+            ) | shown
 
 
 def test_envoy_has_a_user_of_its_own() -> None:
@@ -158,6 +160,17 @@ def test_several_control_planes_have_a_volume_each_and_one_database() -> None:
     assert [claim["metadata"]["name"] for claim in control["spec"]["volumeClaimTemplates"]] == ["state"]
     (text,) = (text for file, text in settings("production") if file == "control.yaml")
     assert yaml.safe_load(text)["database"] == {"file": "/run/secrets/control/database.url"}
+
+
+def test_where_the_control_plane_speaks_tls_all_who_ask_it_do() -> None:
+    (routes,) = (yaml.safe_load(text) for file, text in settings("production") if file == "routes.yaml")
+    assert routes["proxy"]["door"]["authorities"] == "/run/secrets/public/control-ca.pem"
+    containers = {container["name"]: container for spec in pod_specs("production") for container in spec["containers"]}
+    for name in ("aegis-opa", "aegis-envoy"):
+        assert "/run/secrets/public" in {mount["mountPath"] for mount in containers[name]["volumeMounts"]}
+    assert containers["control"]["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+    (text,) = (text for file, text in settings("production") if file == "control.yaml")
+    assert yaml.safe_load(text)["tls"]["key"] == "/run/secrets/control-tls/tls.key"
 
 
 def test_agents_are_told_the_authorities_of_https_by_every_control_plane() -> None:

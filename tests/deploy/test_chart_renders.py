@@ -57,6 +57,19 @@ def test_the_dashboards_are_those_of_the_repository(helm: str) -> None:
     assert boards["data"] == files
 
 
+def test_sidecars_exchange_their_tokens_at_the_control_plane_of_the_release_by_tls(helm: str) -> None:
+    words = "redis.bundled=true,sidecar.enabled=true,sidecar.records.loss=accept"
+    agents = "sidecar.namespaces[0].name=shop,sidecar.namespaces[0].agents[0].name=a,sidecar.namespaces[0].agents[0].agent=acme/emea/a"
+    refused = render(helm, *CLUSTER, "--set", words, "--set", agents)
+    assert "or give it TLS (control.tls.secret)" in refused.stderr
+    done = render(helm, *CLUSTER, "--set", f"{words},control.tls.secret=control-tls", "--set", agents)
+    objects = [entry for entry in yaml.safe_load_all(done.stdout) if entry]
+    (own,) = (entry["data"]["authz.yaml"] for entry in objects if entry["metadata"]["name"] == "aegis-sidecar-a")
+    workload = yaml.safe_load(own)["identity"]["workload"]["agent"]
+    assert workload["token_endpoint"] == "https://aegis-control.mesh.svc:7400/v1/token"
+    assert workload["authorities"] == "/run/secrets/public/control-ca.pem"
+
+
 def test_where_clients_must_show_a_certificate_envoy_asks_for_one_of_that_authority(helm: str) -> None:
     done = render(helm, "--set", "redis.bundled=true,gateway.tls.secret=edge,gateway.tls.clientCa=true")
     objects = [entry for entry in yaml.safe_load_all(done.stdout) if entry]

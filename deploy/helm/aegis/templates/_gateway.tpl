@@ -34,7 +34,7 @@ proxy:
   bind: {{ index . 2 | quote }}
   forward_port: 10000
   reverse_port: 10001
-  door: {port: 10002, control: {{ include "aegis.control.address" $root | quote }}}
+  door: {port: 10002, control: {{ include "aegis.control.address" $root | quote }}{{ with include "aegis.control.authorities" $root }}, authorities: {{ . }}{{ end }}}
   admin_socket: /run/envoy/envoy.sock
   authz:
     {{- range $worker := until (int $values.workers) }}
@@ -88,6 +88,9 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
     - {name: aegis-run, mountPath: /run/aegis}
     - {name: aegis-opa, mountPath: /var/lib/opa}
     - {name: aegis-opa-secret, mountPath: /run/secrets/opa, readOnly: true}
+  {{- if include "aegis.control.authorities" $root }}
+    - {name: aegis-public, mountPath: /run/secrets/public, readOnly: true}
+  {{- end }}
 - name: aegis-routes
   image: {{ include "aegis.image" (list $root "aegis") | quote }}
   imagePullPolicy: {{ $root.Values.images.aegis.pullPolicy }}

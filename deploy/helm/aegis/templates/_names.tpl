@@ -26,7 +26,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
 {{- define "aegis.control.url" -}}
-{{- if .Values.control.enabled }}http://{{ include "aegis.name" . }}-control.{{ .Release.Namespace }}.svc:7400
+{{- if .Values.control.enabled }}{{ ternary "https" "http" (ne .Values.control.tls.secret "") }}://{{ include "aegis.name" . }}-control.{{ .Release.Namespace }}.svc:7400
 {{- else }}{{ required "control.url: where is the control plane, when control.enabled is false?" .Values.control.url }}{{ end }}
 {{- end }}
 
@@ -34,6 +34,18 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- define "aegis.control.address" -}}
 {{- $place := urlParse (include "aegis.control.url" .) -}}
 {{- if contains ":" $place.host }}{{ $place.host }}{{ else }}{{ fail "control.url: say the port, as in http://control.example:7400" }}{{ end }}
+{{- end }}
+
+{{/* What verifies a control plane that speaks TLS, "" for one that does not. */}}
+{{- define "aegis.control.authorities" -}}
+{{- if hasPrefix "https:" (include "aegis.control.url" .) }}/run/secrets/public/control-ca.pem{{ end }}
+{{- end }}
+
+{{/* Where a service account's token is exchanged, by TLS alone: what is exchanged there stands for an agent. */}}
+{{- define "aegis.token.endpoint" -}}
+{{- if .Values.sidecar.tokenEndpoint }}{{ .Values.sidecar.tokenEndpoint }}
+{{- else if include "aegis.control.authorities" . }}{{ include "aegis.control.url" . }}/v1/token
+{{- else }}{{ fail "sidecar.tokenEndpoint: the https:// address of the control plane's /v1/token, or give it TLS (control.tls.secret)" }}{{ end }}
 {{- end }}
 
 {{/* The gateway's Service, by the scheme of its listeners, to which a port is appended. */}}

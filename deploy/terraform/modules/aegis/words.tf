@@ -10,7 +10,7 @@ locals {
     region             = {}
     control = {
       enabled   = [], replicas = [], url = [], public_url = [], settings = [], resources = []
-      documents = ["policies", "tools"], storage = local.place
+      documents = ["policies", "tools"], storage = local.place, tls = ["secret"]
     }
     gateway = {
       enabled     = [], replicas = [], workers = [], https = [], drain_ms = [], tools = [], resources = []

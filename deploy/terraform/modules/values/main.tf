@@ -31,6 +31,7 @@ locals {
     control = {
       enabled   = var.control.enabled
       replicas  = var.control.replicas
+      tls       = var.control.tls
       url       = var.control.url
       publicUrl = var.control.public_url
       documents = local.sections.documents

@@ -71,6 +71,7 @@ variable "control" {
   type = object({
     enabled    = optional(bool, true)
     replicas   = optional(number)
+    tls        = optional(object({ secret = string }))
     url        = optional(string)
     public_url = optional(string)
     documents  = optional(object({ policies = optional(map(string)), tools = optional(map(string)) }))
