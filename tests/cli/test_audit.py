@@ -220,3 +220,27 @@ def test_show_of_an_unknown_decision_ends_with_1(state: Path) -> None:
     result = run("show", "0190-nowhere", "--dir", state)
     assert result.exit_code == 1
     assert "no record of decision" in result.stderr
+
+
+def test_what_envoy_did_is_held_against_the_records(state: Path) -> None:
+    log = state / "access.log"
+    line = {
+        "time": "2026-11-23T09:22:01Z",
+        "decision_id": CLINIC.decision_id,
+        "upstream": "10.0.0.9:443",
+        "upstream_cluster": "tool:ehr",
+        "details": "via_upstream",
+    }
+    log.write_text(json.dumps(line) + "\n" + json.dumps({**line, "decision_id": DECISION.decision_id})[:-9])
+    words = ("reconcile", log, "--dir", state, "--patience", "0")
+    missing = run(*words)
+    assert missing.exit_code == 1
+    assert missing.stdout.splitlines()[-1].startswith("GAPS: 1 call-without-outcome among 1 call")
+    with log.open("a") as file:
+        file.write('"}\n')
+    again = run(*words, "--json")
+    assert again.exit_code == 1
+    content = json.loads(again.stdout)
+    assert content["by_kind"] == {"call-without-allow": 1, "call-without-outcome": 1}
+    assert [gap["line"] for gap in content["gaps"]] == [2, 1]
+    assert run("reconcile", state / "nowhere.log", "--dir", state).exit_code == 2

@@ -118,8 +118,15 @@ async def made_state(state: Path) -> None:
     (state / "logs" / "access.log").write_text("".join([*lines, entry(NOON + 300, None, None)]))
 
 
+def calls_around() -> str:
+    """What an access log would hold of calls that no decision let through."""
+    tool = "10.0.0.9:443"
+    return "".join(entry(NOON + 400, name, tool) for name in (None, "0190-gone", "0190-denied"))
+
+
 async def test_every_command_does_what_the_page_prints(tmp_path: Path) -> None:
     await made_state(tmp_path / ".aegis")
+    (tmp_path / "around.log").write_text(calls_around())
     shutil.copy(ROOT / "tools" / "verify_records.py", tmp_path)
     wrong = problems(steps(PAGE), tmp_path, terminal())
     assert next(wrong, "") == ""

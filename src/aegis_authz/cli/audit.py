@@ -173,6 +173,43 @@ def refused_by_proxy(
 
 
 @app.command()
+def reconcile(
+    logs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="LOG...", help="Envoys' access logs.", show_default="DIR/logs/access.log"),
+    ] = None,
+    state: OptionalState = None,
+    records: Annotated[
+        Path | None, typer.Option("--records", help="The folder of record logs; default: DIR/records.")
+    ] = None,
+    patience: Annotated[
+        float, typer.Option("--patience", min=0, help="Seconds that a call may last, and its outcome take.")
+    ] = 60.0,
+    since: Annotated[
+        str, typer.Option("--since", help="Only from then on: 90s, 10m, 2h, 1d ago, or 2026-11-29T13:00Z.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Hold what Envoy did against the records: a call without an allow, an allow without a call.
+
+    A call whose outcome is on no record is a gap, too. Give the access logs of all Envoys whose records are there.
+    Reads without verifying; `aegis audit verify` does that.
+    Exits with 0 when all fits, 1 when there is a gap, 2 when something cannot be read.
+
+    Example: aegis audit reconcile --dir DIR --since 1d
+    """
+    from aegis_authz.cli.audit_text import reconciliation_json, reconciliation_lines
+    from aegis_authz.commands.reconcile import reconcile_records
+
+    paths = logs or [(state or DEFAULT_STATE) / "logs" / "access.log"]
+    with exits_on_faults("audit"):
+        result = reconcile_records(paths, records_folder(records, state), patience, since_option(since))
+    typer.echo(reconciliation_json(result) if as_json else "\n".join(reconciliation_lines(result)))
+    if result.gaps:
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
 def show(
     decision_id: Annotated[
         str, typer.Argument(help="The decision id, as in x-aegis-decision-id, or an approval's id.")

@@ -21,6 +21,7 @@ from aegis_authz.core.record import (
 )
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.evidence.query import StoredRecord
+from aegis_authz.evidence.reconciliation import Reconciliation
 from aegis_authz.evidence.verify import LogReport
 
 _PROXY_COLUMNS = ("time", "status", "method", "authority", "details")
@@ -111,6 +112,34 @@ def proxy_refusals_table(refusals: Sequence[ProxyRefusal]) -> Iterator[str]:
 def proxy_refusals_json(refusals: Sequence[ProxyRefusal]) -> str:
     """A JSON array of the members of each line; `fault` says why a line cannot be read."""
     return json.dumps([{**refusal.members, "fault": refusal.fault or None} for refusal in refusals], indent=2)
+
+
+def reconciliation_lines(result: Reconciliation) -> Iterator[str]:
+    """A line for each gap, then how many of each kind there are and of how much."""
+    for gap in result.gaps:
+        decision = f" (decision {printable(gap.decision_id)})" if gap.decision_id else ""
+        yield f"{gap.kind.value}{decision} in {gap.file} line {gap.line}: {printable(gap.reason)}"
+    calls, decisions = _amount(result.calls, "call"), _amount(result.decisions, "decision")
+    extent = f"{calls}, {decisions} and {_amount(result.outcomes, 'outcome')}"
+    if result.gaps:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(result.by_kind.items()))
+        yield f"GAPS: {kinds} among {extent}"
+    else:
+        yield f"no gap among {extent}, from {_moment(result.since)} to {_moment(result.until)}"
+
+
+def reconciliation_json(result: Reconciliation) -> str:
+    """The same as one JSON object: `gaps`, `by_kind`, the counts, and the time looked at in seconds since the epoch."""
+    content = {
+        "gaps": [{**asdict(gap), "kind": gap.kind.value} for gap in result.gaps],
+        "by_kind": dict(result.by_kind),
+        "calls": result.calls,
+        "decisions": result.decisions,
+        "outcomes": result.outcomes,
+        "since": result.since,
+        "until": result.until,
+    }
+    return json.dumps(content, indent=2)
 
 
 def printable(text: str) -> str:
