@@ -244,3 +244,28 @@ def test_what_envoy_did_is_held_against_the_records(state: Path) -> None:
     assert content["by_kind"] == {"call-without-allow": 1, "call-without-outcome": 1}
     assert [gap["line"] for gap in content["gaps"]] == [2, 1]
     assert run("reconcile", state / "nowhere.log", "--dir", state).exit_code == 2
+
+
+async def test_the_trail_of_an_approval_is_told_with_the_outcome_of_the_call_that_used_it(state: Path) -> None:
+    approval = "apr_0a0123456789abcdef0123456789abcdef"
+    held = replace(
+        DECISION, effect=Effect.APPROVAL_NEEDED, reason=Reason.APPROVAL_NEEDED, approval_id=approval, total_ms=0.0
+    )
+    used = replace(
+        CLINIC, decision_id="0190-used", approval_id=approval, approved_by="ann", time=DECISION.time + 9, total_ms=0.0
+    )
+    async with FileRecordLog(state / "records" / "authz-1", "authz-1", KEY, SystemClock()) as log:
+        for record in (held, used, RedactionRecord("0190-used", used.time + 1, "response", {}, "done")):
+            await log.append(record)
+    told = run("timeline", "--approval", approval, "--dir", state)
+    assert told.exit_code == 0
+    assert [line.rpartition("  [")[2] for line in told.stdout.splitlines()] == [
+        f"records/authz-1/00000001.jsonl line {number}]" for number in (1, 2, 3)
+    ]
+    steps = json.loads(run("timeline", "--approval", approval, "--dir", state, "--json").stdout)
+    assert [(step["after"], step["record"]["kind"]) for step in steps] == [
+        (0.0, "decision"),
+        (9.0, "decision"),
+        (10.0, "redaction"),
+    ]
+    assert run("timeline", "--approval", "apr_nobody", "--dir", state).exit_code == 1

@@ -237,6 +237,34 @@ def show(
         raise typer.Exit(REFUSED)
 
 
+@app.command("timeline")
+def timeline_(
+    approval: Annotated[str, typer.Option("--approval", help="The id of the approval.")],
+    folder: Folder = None,
+    state: OptionalState = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the trail of one approval: who asked, who decided, what used it, what became of that, each with its record.
+
+    Reads without verifying. Exits with 1 when there is nothing.
+
+    Example: aegis audit timeline --approval apr_0a0123456789abcdef0123456789abcdef
+    """
+    from aegis_authz.cli.audit_text import timeline_json, timeline_lines
+    from aegis_authz.commands.records import approval_timeline
+
+    records = records_folder(folder, state)
+    with exits_on_faults("audit"):
+        steps = approval_timeline(records, approval)
+    if as_json:
+        typer.echo(timeline_json(steps))
+    for line in timeline_lines(steps) if not as_json else ():
+        typer.echo(line)
+    if not steps:
+        typer.echo(f"aegis audit: no record of approval {approval!r} in {records}", err=True)
+        raise typer.Exit(REFUSED)
+
+
 def _effect(word: str) -> Effect | None:
     from aegis_authz.core.effect import Effect
 

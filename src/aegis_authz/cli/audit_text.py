@@ -22,6 +22,7 @@ from aegis_authz.core.record import (
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.reconciliation import Reconciliation
+from aegis_authz.evidence.timeline import Step
 from aegis_authz.evidence.verify import LogReport
 
 _PROXY_COLUMNS = ("time", "status", "method", "authority", "details")
@@ -139,6 +140,22 @@ def reconciliation_json(result: Reconciliation) -> str:
         "since": result.since,
         "until": result.until,
     }
+    return json.dumps(content, indent=2)
+
+
+def timeline_lines(steps: Sequence[Step]) -> Iterator[str]:
+    """A line for each step: when, how long after the first, what, and where its record stands."""
+    for step in steps:
+        place = f"{step.stored.file} line {step.stored.number}"
+        yield f"{_moment(step.at)}  +{step.after:.1f}s  {printable(step.sentence)}  [{place}]"
+
+
+def timeline_json(steps: Sequence[Step]) -> str:
+    """A JSON array of `at`, `after` (seconds), `sentence`, `file`, `line` and `record`."""
+    content = [
+        {"at": step.at, "after": round(step.after, 3), "sentence": step.sentence, **_as_json(step.stored)}
+        for step in steps
+    ]
     return json.dumps(content, indent=2)
 
 

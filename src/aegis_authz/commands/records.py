@@ -24,6 +24,7 @@ from aegis_authz.evidence import query
 from aegis_authz.evidence.anchors import NO_ANCHORS
 from aegis_authz.evidence.checkpoint import CheckpointInvalid
 from aegis_authz.evidence.query import RecordFilter, StoredRecord
+from aegis_authz.evidence.timeline import Step, calls_of, timeline
 from aegis_authz.evidence.verify import LogReport
 
 ANCHORS = "anchors.jsonl"
@@ -92,6 +93,16 @@ def found_records(folder: Path, decision_id: str) -> Iterator[StoredRecord]:
     record_filter = RecordFilter(decision_id=decision_id)
     for log in log_files(folder):
         yield from query.matching(log.oldest_first(), record_filter)
+
+
+@unable_on(*_FAULTS)
+def approval_timeline(folder: Path, approval_id: str) -> list[Step]:
+    """The trail of an approval in the logs of `folder`, without verifying. Raises Unable."""
+    of_approval = list(found_records(folder, approval_id))
+    records = {(stored.file, stored.number): stored for stored in of_approval}
+    for decision_id in calls_of(approval_id, of_approval):
+        records |= {(stored.file, stored.number): stored for stored in found_records(folder, decision_id)}
+    return timeline(approval_id, records.values())
 
 
 @unable_on(*_FAULTS)
