@@ -53,6 +53,7 @@ from aegis_authz.testing.store import MemoryStore
 from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION, write_check_response
 from aegis_authz.wire.grant import read_tools
 from tests.support import session_keys
+from tests.support.hold_places import CountedPlaces
 from tests.support.session_keys import StillSessionKeys
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,6 +190,7 @@ async def world(opa_socket: Path) -> AsyncIterator[World]:
                 limits,
                 SlowLane(),
                 Shares(lambda: 8),
+                CountedPlaces(),
             ),
             records,
         )

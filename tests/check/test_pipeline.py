@@ -87,6 +87,7 @@ from aegis_authz.wire.envoy.ext_authz import (
 )
 from aegis_authz.wire.opa.obligations import OBLIGATION_HEADER
 from aegis_authz.wire.status_codes import STATUS_CODES
+from tests.support.hold_places import CountedPlaces
 from tests.support.session_keys import StillSessionKeys
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -180,6 +181,7 @@ class World:
     traces: list[DecisionTrace] = field(default_factory=list)
     authenticator: Authenticator = field(default_factory=lambda: Authenticator(DEFAULT, lambda: "f" * 32))
     region: str = ""
+    places: CountedPlaces = field(default_factory=CountedPlaces)
 
     def now(self) -> float:
         return 1_800_000_000.0
@@ -276,6 +278,7 @@ class World:
             Limits(total=0.1, pdp=0.05, environment="test", region=self.region),
             SlowLane(),
             Shares(lambda: 8),
+            self.places,
         )
 
 
@@ -1135,6 +1138,47 @@ async def test_a_held_call_that_policy_wants_kept_open_has_its_answer_and_its_re
     assert (judged.answer.effect, hold.answer) == (Effect.APPROVAL_NEEDED, judged.answer)
     assert (hold.longest, hold.approval_id, str(hold.scope)) == (20.0, f"apr_{'f' * 32}", "acme/emea/bot")
     assert [record.reason for record in world.records] == [Reason.APPROVAL_NEEDED]
+
+
+DENIED_UNATTENDED = replace(
+    HELD, approval=ApprovalTerms(("finance",), 900, 1, (), (), 20.0, ApprovalProof.ANY, Unattended.DENY)
+)
+
+
+async def test_what_is_denied_unless_somebody_decides_is_denied_before_anybody_is_asked_where_there_is_no_room() -> (
+    None
+):
+    world = World(answers=[DENIED_UNATTENDED], places=CountedPlaces(1))
+    pipeline = world.pipeline()
+    hold = (await pipeline.judged(payment(), "", time.monotonic() + 1, None)).hold
+    assert hold is not None and hold.place in world.places.taken
+    crowded = await pipeline.judged(payment(), "", time.monotonic() + 1, None)
+    assert (crowded.answer.effect, crowded.hold) == (Effect.DENY, None)
+    assert world.records[-1].reason is Reason.APPROVAL_UNATTENDED
+    assert world.settled[-1].opens is None, "no approval is opened that nobody waits for"
+    hold.place.free()
+    assert (await pipeline.judged(payment(), "", time.monotonic() + 1, None)).hold is not None
+
+
+async def test_room_is_given_back_by_whatever_is_not_kept_open_and_waits_for_nobody_elsewhere() -> None:
+    for world in (
+        World(answers=[KEPT_OPEN], places=CountedPlaces(0)),
+        World(answers=[HELD], places=CountedPlaces(0)),
+        World(places=CountedPlaces(0)),
+    ):
+        assert (await world.check()).effect is not Effect.DENY
+    failing = World(answers=[DENIED_UNATTENDED], record_fault=Refused(Reason.RECORD_FAILED))
+    refused = World(answers=[DENIED_UNATTENDED], outcome=Settled(SettleOutcome.REPLAYED, "", 0.0, "", (), 0, None))
+    granted = World(
+        answers=[DENIED_UNATTENDED],
+        outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0, None),
+    )
+    for world in (failing, refused, granted):
+        assert (await world.pipeline().judged(payment(), "", time.monotonic() + 1, None)).hold is None
+        assert world.places.taken == set()
+    at_once = World(answers=[DENIED_UNATTENDED])
+    assert (await at_once.check()).effect is Effect.APPROVAL_NEEDED
+    assert at_once.places.taken == set()
 
 
 async def test_nothing_else_is_kept_open() -> None:

@@ -47,6 +47,7 @@ from aegis_authz.server.ext_proc import BodyHandler
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.wire.envoy.ext_authz import SERVICE, write_check_response
 from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
+from tests.support.hold_places import CountedPlaces
 from tests.support.session_keys import StillSessionKeys
 
 AGENT = Scope("acme", "emea", "bot")
@@ -134,6 +135,7 @@ class Judge:
             Limits(total=8, pdp=4, environment="test", region=""),
             SlowLane(),
             Shares(lambda: 64),
+            CountedPlaces(),
         )
 
     async def _check(self, message: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:

@@ -46,6 +46,7 @@ from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 from aegis_authz.wire.envoy.ext_authz import LISTENER_EXTENSION, ROUTE_EXTENSION
 from aegis_authz.wire.opa.answer import question_to_data
+from tests.support.hold_places import CountedPlaces
 from tests.support.made_records import DENIED
 from tests.support.session_keys import StillSessionKeys
 
@@ -228,6 +229,7 @@ async def recorded(opa: LabOpa, call: Call, conditions: str) -> tuple[World, Dec
             limits,
             SlowLane(),
             Shares(lambda: 8),
+            CountedPlaces(),
         )
         await pipeline.check(call.request(bench.catalogue), "", time.monotonic() + 10)
     record = read_record(log.lines[0])

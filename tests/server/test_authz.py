@@ -157,7 +157,9 @@ def holding(is_final: bool = False) -> ScriptedPipeline:
     pipeline.gate.set()
     draft = Draft.begin("d-1", "", "", cast(Clock, pipeline))
     scope = Scope("acme", "emea", "bot")
-    pipeline.hold = Hold(draft, (), NEEDED, scope, ApprovalId("apr_1"), Seconds(20.0), time.time() + 900, is_final)
+    pipeline.hold = Hold(
+        draft, (), NEEDED, scope, ApprovalId("apr_1"), Seconds(20.0), time.time() + 900, is_final, None
+    )
     return pipeline
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -62,7 +63,7 @@ class World:
 
 def hold(name: str = "apr_1", scope: Scope = BOT, longest: float = 20.0, life: float = 900.0) -> Hold:
     draft = Draft.begin("d-1", "", "", cast(Clock, World()))
-    return Hold(draft, (), NEEDED, scope, ApprovalId(name), Seconds(longest), time.time() + life, False)
+    return Hold(draft, (), NEEDED, scope, ApprovalId(name), Seconds(longest), time.time() + life, False, None)
 
 
 def far() -> Monotonic:
@@ -130,6 +131,33 @@ async def test_an_agent_has_its_share_and_an_authorizer_its_bound() -> None:
     await begun(world, 1)
     world.approvals["apr_6"] = ApprovalState.DENIED
     assert await soon(again) is HoldEnd.DENIED, "what has ended makes room"
+
+
+async def test_room_that_was_taken_before_counts_and_is_that_of_the_request_once_it_waits() -> None:
+    world, gone = World(), asyncio.Event()
+    holds = world.holds(of_agent=2)
+    first, second = holds.take(BOT), holds.take(BOT)
+    assert first is not None and second is not None
+    assert holds.take(BOT) is None
+    assert await soon(holds.wait(hold("apr_1"), far(), gone)) is HoldEnd.CROWDED
+    assert world.refused == 2
+    waiting = asyncio.create_task(holds.wait(replace(hold("apr_2"), place=first), far(), gone))
+    await begun(world, 1)
+    assert holds.take(BOT) is None, "the request that waits has the room that was taken for it"
+    for _ in range(2):
+        second.free()
+    third = holds.take(BOT)
+    assert third is not None and holds.take(BOT) is None
+    gone.set()
+    assert await soon(waiting) is HoldEnd.LEFT
+    assert holds.take(BOT) is not None and holds.take(BOT) is None
+
+
+async def test_a_worker_that_stops_has_no_room() -> None:
+    world = World()
+    holds = world.holds()
+    holds.drain()
+    assert holds.take(BOT) is None
 
 
 async def test_a_tenant_leaves_room_for_others_however_many_agents_it_has() -> None:

@@ -120,7 +120,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     await records.start()
     for part in (records, pdp, snapshots):
         stack.push_async_callback(part.close)
-    workloads = await _workloads(settings.identity, stack)
+    holds, workloads = _holds(settings, clock, stack), await _workloads(settings.identity, stack)
     recorder = Recorder(counted, telemetry, clock, settings.record_mode is RecordMode.REQUIRED)
     pipeline = Pipeline(
         snapshots=snapshots,
@@ -135,11 +135,11 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         limits=_limits(settings),
         slow_lane=slow_lane,
         shares=Shares(lambda: admission.limit),
+        places=holds,
     )
-    handler = CheckHandler(pipeline, admission, _times(settings), _holds(settings, clock, stack))
     bodies = BodyHandler(counted, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
     settler = Settler(counted, _reservations(settings, stack), _approval_outcomes(settings, stack), clock)
-    outcomes = OutcomeHandler(settler)
+    handler, outcomes = CheckHandler(pipeline, admission, _times(settings), holds), OutcomeHandler(settler)
     host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)
     readiness = Readiness(probes, host, apart=(_WORKLOAD,), partial=(_MASTERS,))

@@ -15,7 +15,7 @@ from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.telemetry_terms import OF_NOBODY
 from aegis_authz.core.units import NO_REVISION, DecisionId, Epoch, Monotonic, Revision
 from aegis_authz.costs.estimate import Estimate
-from aegis_authz.ports.data_plane import Clock
+from aegis_authz.ports.data_plane import Clock, HoldPlace
 from aegis_authz.wire.authzen.question import Question
 from aegis_authz.wire.bodies.coding import Decoding
 from aegis_authz.wire.http.call import HttpCall
@@ -74,6 +74,7 @@ class Draft:
     is_foreign: bool = False
     elicitation: Elicitation | None = None
     question: Question | None = None
+    place: HoldPlace | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 
     @property
@@ -122,6 +123,11 @@ class Draft:
         """Note the request, and the span that its caller names."""
         self.http = http
         self.caller = caller_span(http.headers.get("traceparent", ()))
+
+    def leave(self) -> None:
+        """Give back the room that was taken for the request, if any was."""
+        if self.place is not None:
+            self.place.free()
 
     def done(self, stage: str, clock: Clock) -> None:
         """Note that a stage ended now; the time since the last note was its own."""

@@ -10,6 +10,7 @@ from aegis_authz.core.decision import Decision
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import ApprovalId, Epoch, Seconds
+from aegis_authz.ports.data_plane import HoldPlace
 from aegis_authz.wire.envoy.answer import Answer
 
 
@@ -18,7 +19,8 @@ class Hold:
     """A request that policy wants kept open for `longest` seconds, whose `answer` is due when nobody decides.
 
     `is_final` says that the call is denied then. `draft` is that of the decision that held it, and on record.
-    `expires_at` is when the approval's time is over.
+    `expires_at` is when the approval's time is over, `place` the room that is taken for the request already, None for
+    none: the wait itself takes it.
     """
 
     draft: Draft
@@ -29,6 +31,7 @@ class Hold:
     longest: Seconds
     expires_at: Epoch
     is_final: bool
+    place: HoldPlace | None
 
     @property
     def resumption(self) -> Resumption:
@@ -60,4 +63,5 @@ def hold_of(decision: Decision, draft: Draft, answer: Answer) -> Hold | None:
         longest=terms.hold,
         expires_at=settled.approval_expires_at,
         is_final=terms.unattended is Unattended.DENY,
+        place=draft.place,
     )

@@ -34,6 +34,7 @@ from aegis_authz.check.settle import approval_terms, approved, settled_decision,
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.check.tunnel import is_spent, opened, shows_credentials
+from aegis_authz.core.approval import Unattended
 from aegis_authz.core.decision import Decision, Evaluation, denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
@@ -43,7 +44,7 @@ from aegis_authz.core.revocation import is_revoked
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import NO_REVISION, Monotonic, Seconds
 from aegis_authz.encoding.json_outline import may_be_dense
-from aegis_authz.ports.data_plane import Clock, Credentials, Ids, Pdp, SessionKeys, Snapshots, Store
+from aegis_authz.ports.data_plane import Clock, Credentials, HoldPlaces, Ids, Pdp, SessionKeys, Snapshots, Store
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import takes_long
@@ -82,10 +83,14 @@ class Pipeline:
     limits: Limits
     slow_lane: SlowLane[Reading]
     shares: Shares
+    places: HoldPlaces
 
     async def check(self, request: bytes | HttpCall, traceparent: str, deadline: Monotonic) -> Answer:
         """Answer one CheckRequest at once, also one that is held."""
-        return (await self.judged(request, traceparent, deadline, None)).answer
+        judgement = await self.judged(request, traceparent, deadline, None)
+        if judgement.hold is not None and judgement.hold.place is not None:
+            judgement.hold.place.free()
+        return judgement.answer
 
     async def judged(
         self, request: bytes | HttpCall, traceparent: str, deadline: Monotonic, resumes: Hold | None
@@ -94,7 +99,7 @@ class Pipeline:
 
         `traceparent` is the caller's span, "" for none. `deadline` includes the record. `resumes` is the hold of the
         same request that goes on now: it is judged as a repetition of the call would be, but that it needs no other
-        token. It is not held twice.
+        token. It is not held twice. Who gets a hold with room for it (`place`) gives that back.
         """
         draft = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock)
         draft.resumes = None if resumes is None else resumes.resumption
@@ -111,9 +116,15 @@ class Pipeline:
         except Exception as fault:  # noqa: BLE001  # a bug: logged whole, denied, and the caller told nothing
             _log.exception("a check failed")
             decision = denied(Reason.INTERNAL_FAULT, type(fault).__name__, draft.revision)
-        decision = await self.recorder.keep(decision, draft, deadline)  # 7
-        answer = respond(decision, fulfilment, draft)  # 8
-        return Judgement(answer, hold_of(decision, draft, answer))
+        hold: Hold | None = None
+        try:
+            decision = await self.recorder.keep(decision, draft, deadline)  # 7
+            answer = respond(decision, fulfilment, draft)  # 8
+            hold = hold_of(decision, draft, answer)
+            return Judgement(answer, hold)
+        finally:
+            if hold is None:
+                draft.leave()
 
     async def deny(self, hold: Hold, reason: Reason, deadline: Monotonic) -> Answer:
         """Deny a request that was kept open, for `reason`, on a record of its own beside that of the hold."""
@@ -189,6 +200,7 @@ class Pipeline:
             draft.cost = estimate_of(decision, draft)
             draft.charging = charging_of(decision, draft)
             draft.approval = approval_terms(decision, draft)
+            self._require_place(decision, identity, draft)
         except Refused as refusal:  # the token is spent all the same
             if draft.is_foreign:  # but for one whose tenant has moved to another region: nothing of it is kept
                 raise
@@ -198,6 +210,24 @@ class Pipeline:
         draft.settled = await self.store.settle(settlement, Monotonic(draft.started + self.limits.total))  # 5
         draft.done("settle", self.clock)
         return settled_decision(draft.settled, settlement, decision)
+
+    def _require_place(self, decision: Decision, identity: Identity, draft: Draft) -> None:
+        """Take room for a request that is denied unless somebody decides while it is kept open.
+
+        Where there is none, that is known before an approval is opened, and nobody is asked in vain: raises
+        Refused(APPROVAL_UNATTENDED), or leaves a call to its limits that would need an approval beyond them alone.
+        """
+        terms = draft.approval
+        if terms is None or terms.unattended is not Unattended.DENY:
+            return
+        if draft.override is not None or draft.resumes is not None:
+            return
+        draft.place = self.places.take(identity.scope)
+        if draft.place is not None:
+            return
+        draft.approval = None
+        if decision.approval is not None:
+            raise Refused(Reason.APPROVAL_UNATTENDED, "no room to keep the request open")
 
     def _fulfilled(self, decision: Decision, draft: Draft) -> Fulfilment:
         """How the obligations of a call that passes are met. Raises Refused where they cannot be."""

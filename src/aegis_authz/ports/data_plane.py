@@ -167,6 +167,22 @@ class HoldTelemetry(Protocol):
         ...
 
 
+class HoldPlace(Protocol):
+    """Room for one request that may be kept open."""
+
+    def free(self) -> None:
+        """Give it back, however often this is said."""
+        ...
+
+
+class HoldPlaces(Protocol):
+    """The room of an authorizer for requests that are kept open."""
+
+    def take(self, agent: Scope) -> HoldPlace | None:
+        """Room for one more of the agent; None where there are as many as may be, or no more are kept open."""
+        ...
+
+
 class ApprovalStates(Protocol):
     """How approvals stand, for whoever waits for them."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -14,7 +14,7 @@ from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.person import Domain
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import ApprovalId, Monotonic, Seconds
-from aegis_authz.ports.data_plane import ApprovalStates, Clock, HoldTelemetry, StoreDown
+from aegis_authz.ports.data_plane import ApprovalStates, Clock, HoldPlace, HoldTelemetry, StoreDown
 
 _log = logging.getLogger(__name__)
 _EVERY = 0.2
@@ -58,6 +58,18 @@ class HoldBounds:
     longest: Seconds
 
 
+class _Place:
+    """Room that is taken before it is known whether the request is held at all."""
+
+    def __init__(self, holders: Sequence[Scope | Domain], holds: Holds) -> None:
+        self.holders = holders
+        self._holds = holds
+
+    def free(self) -> None:
+        """Give it back."""
+        self._holds.vacate(self)
+
+
 class Holds:
     """Keeps requests open. How their approvals stand is asked of the store beside the path of decisions."""
 
@@ -67,15 +79,36 @@ class Holds:
         self._telemetry = telemetry
         self._clock = clock
         self._waits: dict[asyncio.Future[HoldEnd], ApprovalId] = {}
+        self._places: set[_Place] = set()
         self._of_holders: Counter[Scope | Domain] = Counter()
         self._draining = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
+
+    def take(self, agent: Scope) -> HoldPlace | None:
+        """Room for one more request of the agent, as `ports.HoldPlaces` says."""
+        if self._draining.is_set():
+            return None
+        if self._is_crowded(agent):
+            self._telemetry.hold_refused()
+            return None
+        place = _Place((agent, Domain.of(agent)), self)
+        self._places.add(place)
+        self._of_holders.update(place.holders)
+        return place
+
+    def vacate(self, place: _Place) -> None:
+        """Note that this room is free again."""
+        if place in self._places:
+            self._places.remove(place)
+            self._forget(place.holders)
 
     async def wait(self, hold: Hold, until: Monotonic, gone: asyncio.Event) -> HoldEnd:
         """Wait for a person's word; `gone` says that the caller left. It ends at `until` at the latest.
 
         Raises what looking for the word raises but for a store that is away: a bug.
         """
+        if hold.place is not None:
+            hold.place.free()  # nothing else runs until the request itself has the room
         now = self._clock.monotonic()
         left = max(0.0, hold.expires_at - self._clock.now())
         until = Monotonic(min(until, now + min(hold.longest, self._bounds.longest, left)))
@@ -99,7 +132,8 @@ class Holds:
     def _is_crowded(self, agent: Scope) -> bool:
         bounds, holders = self._bounds, self._of_holders
         of_tenant, of_agent = holders[Domain.of(agent)], holders[agent]
-        return len(self._waits) >= bounds.total or of_tenant >= bounds.of_tenant or of_agent >= bounds.of_agent
+        taken = len(self._waits) + len(self._places)
+        return taken >= bounds.total or of_tenant >= bounds.of_tenant or of_agent >= bounds.of_agent
 
     async def _end(self, hold: Hold, longest: Seconds, gone: asyncio.Event) -> HoldEnd:
         word: asyncio.Future[HoldEnd] = asyncio.get_running_loop().create_future()
@@ -123,8 +157,11 @@ class Holds:
             departure.cancel()
             stop.cancel()
             del self._waits[word]
-            self._of_holders.subtract(holders)
-            self._of_holders = +self._of_holders  # those of whom nothing is kept open are forgotten
+            self._forget(holders)
+
+    def _forget(self, holders: Sequence[Scope | Domain]) -> None:
+        self._of_holders.subtract(holders)
+        self._of_holders = +self._of_holders  # those of whom nothing is kept open are forgotten
 
     async def _look_until_idle(self) -> None:
         while self._waits:
