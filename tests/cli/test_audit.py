@@ -269,3 +269,18 @@ async def test_the_trail_of_an_approval_is_told_with_the_outcome_of_the_call_tha
         (10.0, "redaction"),
     ]
     assert run("timeline", "--approval", "apr_nobody", "--dir", state).exit_code == 1
+
+
+def test_records_are_found_by_an_index_that_is_made_anew_where_it_is_of_others(state: Path) -> None:
+    words = ("query", "--dir", state, "--agent", "clinic-agent", "--json")
+    assert [found["record"]["decision_id"] for found in json.loads(run(*words).stdout)] == [CLINIC.decision_id]
+    assert (
+        json.loads(run("query", "--dir", state, "--effect", "deny", "--since", "2030-01-01T00:00Z", "--json").stdout)
+        == []
+    )
+    assert run("query", "--dir", state, "--effect", "nope").exit_code == 2
+    (state / "records.index").write_bytes(b"no database" * 200)
+    assert run(*words).exit_code == 2
+    assert run(*words, "--rebuild").exit_code == 0
+    shutil.rmtree(state / "records" / "authz-0")
+    assert run(*words).exit_code == 2  # there are no records to find anything in

@@ -265,6 +265,44 @@ def timeline_(
         raise typer.Exit(REFUSED)
 
 
+@app.command()
+def query(
+    folder: Folder = None,
+    state: OptionalState = None,
+    agent: Annotated[str, typer.Option("--agent", help="Only of this agent: a name, or org/tenant/agent.")] = "",
+    tool: Annotated[str, typer.Option("--tool", help="Only of this tool of the catalogue.")] = "",
+    effect: Annotated[str, typer.Option("--effect", help="Only with this answer: allow, deny, ...")] = "",
+    approval: Annotated[str, typer.Option("--approval", help="Only of this approval.")] = "",
+    since: Annotated[
+        str, typer.Option("--since", help="Only from then on: 90s, 10m, 2h, 1d ago, or 2026-11-29T13:00Z.")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Only from before then.")] = "",
+    count: Annotated[int, typer.Option("--lines", "-n", min=1, max=1_000_000, help="How many records.")] = 100,
+    index: Annotated[
+        Path | None, typer.Option("--index", help="The index's file.", show_default="records.index beside the folder")
+    ] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find decisions and approvals by an index, which is brought up to date first: over gigabytes, in a moment.
+
+    Reads without verifying; `aegis audit verify` does that. The index can be deleted at any time.
+
+    Example: aegis audit query --agent finance-agent --effect deny --since 7d
+    """
+    from aegis_authz.cli.audit_text import records_json, table
+    from aegis_authz.commands.records import indexed_records
+    from aegis_authz.evidence.query import IndexQuery
+
+    records = records_folder(folder, state)
+    ends_at = since_option(until, "--until") or float("inf")
+    _effect(effect)  # which refuses a word that is none
+    sought = IndexQuery(agent, tool, effect, approval, since_option(since), ends_at)
+    with exits_on_faults("audit"):
+        matches = indexed_records(records, index or records.parent / "records.index", sought, count, rebuild)
+    typer.echo(records_json(matches) if as_json else "\n".join(table(matches)))
+
+
 def _effect(word: str) -> Effect | None:
     from aegis_authz.core.effect import Effect
 

@@ -24,14 +24,14 @@ HERE = (Path("agents"), Path("tools"))
 """The folders of documents a command takes where it stands in a folder with both of them."""
 
 
-def since_option(text: str) -> float:
-    """Epoch seconds of what `--since` says, 0 where it says nothing. Raises typer.BadParameter."""
+def since_option(text: str, name: str = "--since") -> float:
+    """Epoch seconds of what the option of that name says, 0 where it says nothing. Raises typer.BadParameter."""
     from aegis_authz.cli.moments import read_moment
 
     try:
         return read_moment(text, time.time()) if text else 0.0
     except ValueError as fault:
-        raise typer.BadParameter(str(fault), param_hint="--since") from None
+        raise typer.BadParameter(str(fault), param_hint=name) from None
 
 
 def records_folder(folder: Path | None, state: Path | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from aegis_authz.adapters.records.files import (
     verify_folder,
 )
 from aegis_authz.adapters.records.following import LogFollower
+from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, RecordIndex
 from aegis_authz.adapters.records.keys import RecordKeyError, load_public_keys
 from aegis_authz.commands.faults import Rejected, unable_on
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.evidence import query
 from aegis_authz.evidence.anchors import NO_ANCHORS
 from aegis_authz.evidence.checkpoint import CheckpointInvalid
-from aegis_authz.evidence.query import RecordFilter, StoredRecord
+from aegis_authz.evidence.query import IndexQuery, RecordFilter, StoredRecord
 from aegis_authz.evidence.timeline import Step, calls_of, timeline
 from aegis_authz.evidence.verify import LogReport
 
@@ -103,6 +105,26 @@ def approval_timeline(folder: Path, approval_id: str) -> list[Step]:
     for decision_id in calls_of(approval_id, of_approval):
         records |= {(stored.file, stored.number): stored for stored in found_records(folder, decision_id)}
     return timeline(approval_id, records.values())
+
+
+@unable_on(*_FAULTS, IndexUnusable, IndexStale)
+def indexed_records(folder: Path, index: Path, sought: IndexQuery, count: int, is_rebuilt: bool) -> list[StoredRecord]:
+    """The last `count` decisions and approvals that are sought, by the index in that file, which is brought up to date
+    first, and made anew where `is_rebuilt` or it is of other records. Reads without verifying. Raises Unable.
+    """
+    try:
+        return _indexed(folder, index, sought, count, is_rebuilt)
+    except IndexStale:
+        return _indexed(folder, index, sought, count, is_rebuilt=True)
+
+
+def _indexed(folder: Path, file: Path, sought: IndexQuery, count: int, is_rebuilt: bool) -> list[StoredRecord]:
+    log_files(folder)  # without records there is nothing to begin an index of
+    if is_rebuilt:
+        file.unlink(missing_ok=True)
+    with closing(RecordIndex(folder, file)) as index:
+        index.update()
+        return index.records(sought, count)
 
 
 @unable_on(*_FAULTS)

@@ -38,6 +38,20 @@ class StoredRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexQuery:
+    """Which records are sought; "" is any. `agent` is a name or org/tenant/agent; the times, from `since` on and before
+    `until`, are epoch seconds.
+    """
+
+    agent: str
+    tool: str
+    effect: str
+    approval_id: str
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class RecordFilter:
     """Which records are wanted: of one decision or one approval, of an agent (its name or org/tenant/agent), of an
     effect, a reason, a tool, from a moment on (epoch seconds), and those that brought a limit to `mark` percent of it,
