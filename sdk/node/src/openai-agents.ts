@@ -34,6 +34,12 @@ interface Details {
   readonly signal?: AbortSignal;
 }
 
+/** How a tool is governed, and who hears of refusals: the framework has only their text. */
+export interface AgentsGovernance extends Governance {
+  /** Is told of each call that was refused, by the name that the model gave the call. */
+  readonly onRefusal?: (refusal: AegisError, callId: string) => void;
+}
+
 type Approval = (context: unknown, input: unknown, callId?: string) => boolean | Promise<boolean>;
 
 /**
@@ -44,7 +50,7 @@ type Approval = (context: unknown, input: unknown, callId?: string) => boolean |
  * calls through the mesh itself, too, is what the model reads in place of a result: `errorFunction` hears of no refusal.
  * Throws TypeError for a tool without a name.
  */
-export function governed<T extends ToolOptions>(aegis: Aegis, options: T, governance: Governance = {}): T {
+export function governed<T extends ToolOptions>(aegis: Aegis, options: T, governance: AgentsGovernance = {}): T {
   const governor = new Governor(aegis, governance);
   const name = options.name ?? options.execute.name;
   if (name === "") {
@@ -63,6 +69,7 @@ export function governed<T extends ToolOptions>(aegis: Aegis, options: T, govern
       if (refusal === undefined) {
         return { behavior: { type: "allow" } };
       }
+      governance.onRefusal?.(refusal, toolCall.callId);
       return { behavior: { type: "rejectContent", message: refusal.message }, outputInfo: report(refusal) };
     },
   };
@@ -74,6 +81,7 @@ export function governed<T extends ToolOptions>(aegis: Aegis, options: T, govern
       return await governor.call(call, (given) => called(given, context, details));
     } catch (fault) {
       if (fault instanceof AegisError) {
+        governance.onRefusal?.(fault, toolCall?.callId ?? "");
         return fault.message;
       }
       throw fault;

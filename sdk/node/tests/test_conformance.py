@@ -14,8 +14,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 PLAYERS = {
     "fetch": "clients",
     "axios": "clients",
+    "undici": "clients",
     "langchain": "frameworks",
     "ai": "frameworks",
+    "openai-agents": "frameworks",
 }
 """What is played by which program."""
 

@@ -28,7 +28,10 @@ const outputs = ({ newItems }) =>
 test("calls side by side are each judged once, and the model reads why one was refused", async (t) => {
   const { aegis, questions, reports } = await judgingMesh(t, ({ args }) => (args.amount > 9 ? deniedContext("Too much.") : { effect: "allow" }));
   const paid = [];
-  const result = await run(paying(aegis, [1, 50, 2], ({ amount }) => (paid.push(amount), `paid ${amount}`)), "go");
+  const refusals = [];
+  const governance = { ...GOVERNANCE, onRefusal: ({ name, message }, callId) => refusals.push([name, message, callId]) };
+  const result = await run(paying(aegis, [1, 50, 2], ({ amount }) => (paid.push(amount), `paid ${amount}`), governance), "go");
+  assert.deepEqual(refusals, [["AegisDenied", "Too much.", "call_50"]]);
   assert.deepEqual(outputs(result), { call_1: "paid 1", call_50: "Too much.", call_2: "paid 2" });
   assert.deepEqual([result.finalOutput, paid.sort(), reports.length], ["done", [1, 2], 2]);
   assert.deepEqual(questions.filter(({ action }) => action.properties.amount < 9).length, 2);
@@ -76,5 +79,8 @@ test("a refusal inside of a tool is told to the model", async (t) => {
     json(response, 403, { detail: "No." }, { "content-type": "application/problem+json", "x-aegis-decision": "deny" });
   });
   const call = async () => (await aegis.fetch("http://tool.example/pay")).text();
-  assert.match(outputs(await run(paying(aegis, [1], call, {}), "go")).call_1, /No\./);
+  const refusals = [];
+  const governance = { onRefusal: ({ name }, callId) => refusals.push([name, callId]) };
+  assert.match(outputs(await run(paying(aegis, [1], call, governance), "go")).call_1, /No\./);
+  assert.deepEqual(refusals, [["AegisDenied", "call_1"]]);
 });

@@ -1,9 +1,12 @@
-// Plays the cases with a client that has no model: fetch or axios.
+// Plays the cases with a client that has no model: fetch, axios or undici.
 
 import { randomUUID } from "node:crypto";
 
 import { axiosAdapter } from "@aegis-authz/agent/axios";
+import { ApprovalNeeded } from "@aegis-authz/agent";
+import { aegisDispatcher } from "@aegis-authz/agent/undici";
 import axios from "axios";
+import { Dispatcher, interceptors, request } from "undici";
 
 import { error, run } from "./script.mjs";
 
@@ -34,7 +37,31 @@ const senders = {
     });
     return async ({ path, json }) => (await client.post(path, json)).data;
   },
+  undici: (playing) => {
+    const redirects = interceptors.redirect({ maxRedirections: 5 });
+    const dispatcher = aegisDispatcher(playing.aegis, Dispatcher).compose(redirects);
+    return async ({ path, json }) => {
+      const options = { dispatcher, method: "POST", headers: keyed(), body: JSON.stringify(json), signal: playing.signal };
+      const send = () => request(playing.base + path, options);
+      let answer;
+      for (let tries = playing.tries; tries > 0 && (answer?.statusCode ?? 503) === 503; tries -= 1) {
+        await answer?.body.dump();
+        answer = await send().catch((fault) => whenDecided(fault, playing, send));
+      }
+      return answer.body.json();
+    };
+  },
 };
+
+/** A dispatcher repeats nothing: once somebody has decided, its program calls again. */
+async function whenDecided(fault, playing, send) {
+  if (!(fault instanceof ApprovalNeeded)) {
+    throw fault;
+  }
+  playing.onPending(fault);
+  await fault.granted();
+  return send();
+}
 
 await run(async (playing) => {
   const send = await senders[process.argv[2]](playing);

@@ -93,6 +93,29 @@ const players = {
       return { got: part.type === "tool-error" ? error(part.error) : { result: part.output }, shown: text };
     });
   },
+  "openai-agents": async (playing) => {
+    const { governed } = await import("@aegis-authz/agent/openai-agents");
+    const { Agent, run: runAgent, setTracingDisabled, tool } = await import("@openai/agents");
+    const { assistantMessage, functionCall, ScriptedModel } = await import("@openai/agents/testing");
+    setTracingDisabled(true);
+    const send = sender(playing);
+    const refusals = new Map();
+    const onRefusal = (refusal, callId) => refusals.set(callId, refusal);
+    const parameters = { type: "object", properties: { path: { type: "string" }, json: { type: "object" } }, required: ["path", "json"], additionalProperties: true };
+    const execute = (args, _, details) => send(args, details?.signal);
+    const governance = { onPending: playing.onPending, onRefusal };
+    const sending = tool(governed(playing.aegis, { ...NAME, strict: false, parameters, execute }, governance));
+    const script = turns(playing).map((turn) => turn.map(({ id, args }) => functionCall("send", args, { callId: id })));
+    const model = new ScriptedModel([...script, [assistantMessage("done")]]);
+    const { newItems } = await runAgent(new Agent({ name: "player", model, tools: [sending] }), "go", { signal: playing.signal });
+    const items = newItems.filter(({ type }) => type === "tool_call_output_item");
+    return playing.calls.map((_, index) => {
+      const id = `call_${index}`;
+      const { output } = items.find(({ rawItem }) => rawItem.callId === id);
+      const text = typeof output === "string" ? output : JSON.stringify(output);
+      return { got: refusals.has(id) ? error(refusals.get(id)) : { result: output }, shown: text };
+    });
+  },
 };
 
 await run(async (playing) => {
