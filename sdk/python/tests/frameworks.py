@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {"PYTHONPATH": f"{ROOT}:{ROOT / 'sdk' / 'python' / 'src'}"}
 
 
-def interpreter() -> str:
-    """A Python that has them. Skips the test where there is none."""
-    python = ROOT / ".venv" / ".sdk" / "bin" / "python"
+def interpreter(environment: str = ".sdk") -> str:
+    """A Python that has them, or of `.sdk-mcp1` version 1 of MCP's SDK. Skips the test where there is none."""
+    python = ROOT / ".venv" / environment / "bin" / "python"
     if not (ROOT / ".venv" / ".sdk" / ".installed").is_file():
         pytest.skip("NO FRAMEWORKS: run make test-sdk, which installs them")
     return str(python)

@@ -12,7 +12,7 @@ from sdk.python.tests.frameworks import ENVIRONMENT, interpreter
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
-CLIENTS = ["httpx", "httpx async", "httpx2", "httpx2 async", "openai", "openai async", "requests"]
+CLIENTS = ["aiohttp", "httpx", "httpx async", "httpx2", "httpx2 async", "openai", "openai async", "requests"]
 FRAMEWORKS = {
     "anthropic": "clients",
     "anthropic async": "clients",

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from aegis_agent import Aegis
+from aegis_agent.idempotency import new_key
 from sdk.python.tests.players.script import Cannot, Case, outcomes, run
 
 Send = Callable[[str, dict[str, Any]], Awaitable[Any]]
@@ -43,6 +44,25 @@ def async_httpx(aegis: Aegis, stack: AsyncExitStack, case: Case, module: str) ->
             if (response := await client.send(request)).status_code != 503:
                 break
         return response.json()
+
+    return send
+
+
+def aiohttp(aegis: Aegis, stack: AsyncExitStack, case: Case) -> Send:
+    """The session of aiohttp. Who sends a request again by itself chooses its key."""
+    from aegis_agent.aiohttp import ClientSession
+
+    session = ClientSession(aegis)
+    stack.push_async_callback(session.close)
+
+    async def send(url: str, body: dict[str, Any]) -> Any:
+        headers = {"Idempotency-Key": new_key()} if case.tries > 1 else {}
+        for _ in range(case.tries):
+            async with session.post(url, json=body, headers=headers) as response:
+                answer = await response.json()
+                if response.status != 503:
+                    break
+        return answer
 
     return send
 
@@ -83,6 +103,7 @@ def async_model_sdk(aegis: Aegis, stack: AsyncExitStack, case: Case, module: str
 
 
 CLIENTS: dict[str, Callable[[Aegis, AsyncExitStack, Case], Send]] = {
+    "aiohttp": aiohttp,
     "httpx": partial(httpx, module="httpx"),
     "httpx async": partial(async_httpx, module="httpx"),
     "httpx2": partial(httpx, module="httpx2"),
@@ -93,7 +114,7 @@ CLIENTS: dict[str, Callable[[Aegis, AsyncExitStack, Case], Send]] = {
     "anthropic": partial(model_sdk, module="anthropic"),
     "anthropic async": partial(async_model_sdk, module="anthropic"),
 }
-ASYNCHRONOUS = {"httpx async", "httpx2 async", "openai async", "anthropic async"}
+ASYNCHRONOUS = {"aiohttp", "httpx async", "httpx2 async", "openai async", "anthropic async"}
 
 
 async def play(name: str, case: Case) -> Any:
