@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[ApiServer]:
     server = ApiServer(("127.0.0.1", 0), Handler)
     server.status, server.headers, server.review, server.requests = 201, {}, GOOD, []
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()

@@ -169,7 +169,7 @@ def opa(opa_binary: Path, bundle: bytes, signing_key: ec.EllipticCurvePrivateKey
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Bundles)
-    serving = threading.Thread(target=server.serve_forever)
+    serving = threading.Thread(target=server.serve_forever, args=(0.01,))
     serving.start()
     (folder / "config.json").write_text(json.dumps(_config(server.server_address[1], signing_key)), "utf-8")
     process = subprocess.Popen(

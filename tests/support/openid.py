@@ -118,7 +118,7 @@ def provider(port: int = 0) -> Iterator[Provider]:
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     own = Provider(f"http://127.0.0.1:{server.server_port}", KEY)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield own
