@@ -4,14 +4,15 @@ itself where it is there.
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.support.prometheus import program
+from tests.support.real_otelcol import collector_program
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -24,11 +25,8 @@ def document(*path: str) -> dict[str, Any]:
 
 
 def test_prometheus_takes_its_configuration_and_its_rules() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("NO PROMTOOL: apt-get install prometheus has the rules and the configuration checked")
     done = subprocess.run(
-        [promtool, "check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")],
+        [program("promtool"), "check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")],
         capture_output=True,
         text=True,
         check=False,
@@ -66,16 +64,10 @@ def test_every_pipeline_of_the_collector_is_made_of_parts_that_are_configured() 
     assert asked == listened
 
 
+@pytest.mark.slow
 def test_the_collector_takes_its_configuration() -> None:
-    collector = os.environ.get("AEGIS_OTELCOL") or shutil.which("otelcol-contrib")
-    if collector is None:
-        pytest.skip(
-            "NO COLLECTOR: name one by AEGIS_OTELCOL (built by go.opentelemetry.io/collector/cmd/builder with "
-            "otlpreceiver, batchprocessor, memorylimiterprocessor, spanmetricsconnector, prometheusexporter, "
-            "healthcheckextension) to have deploy/otel/collector.yaml read by it"
-        )
     done = subprocess.run(
-        [collector, "validate", f"--config={DEPLOY / 'otel' / 'collector.yaml'}"],
+        [collector_program(), "validate", f"--config={DEPLOY / 'otel' / 'collector.yaml'}"],
         capture_output=True,
         text=True,
         check=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -62,6 +63,15 @@ class Receiver:
         """Wait until so many more came."""
         for _ in range(count):
             assert self.came.acquire(timeout=30)
+
+
+def await_spans(receiver: Receiver, count: int) -> list[Span]:
+    """All spans of a receiver, once it has taken so many."""
+    until = time.monotonic() + 30
+    while len(receiver.spans) < count:
+        assert time.monotonic() < until, f"{len(receiver.spans)} of {count} spans came"
+        time.sleep(0.01)
+    return receiver.spans
 
 
 @contextmanager
