@@ -16,6 +16,7 @@ CLIENTS = ["aiohttp", "httpx", "httpx async", "httpx2", "httpx2 async", "openai"
 FRAMEWORKS = {
     "anthropic": "clients",
     "anthropic async": "clients",
+    "google-adk": "confirmations",
     "langchain": "graphs",
     "langgraph": "graphs",
     "openai-agents": "runs",

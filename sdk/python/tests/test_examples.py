@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,27 @@ class TestOnAMesh:
         assert "4200" in paid
         assert refused.startswith("create_payment on stripe-payments was refused: Policy does not allow this call")
         assert amount in granted
+
+    async def test_a_run_of_google_adk_goes_on_once_a_person_confirmed(
+        self, mesh: DemoMesh, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            interpreter(),
+            str(EXAMPLES / "google_adk" / "pay.py"),
+            cwd=tmp_path,
+            env={**os.environ, **environment, **ENVIRONMENT},
+            stdin=pipe,
+            stdout=pipe,
+        )
+        assert process.stdout is not None
+        paid, refused, held = [(await process.stdout.readline()).decode("utf-8") for _ in range(3)]
+        assert "4200" in paid
+        assert "create_payment on stripe-payments was refused: Policy does not allow this call" in refused
+        approval_id = re.search(r"apr_[\w-]+", held)
+        assert approval_id is not None
+        await mesh.approve(approval_id[0])
+        granted, _ = await process.communicate(b"\n")
+        assert process.returncode == 0
+        assert "5900" in granted.decode("utf-8")
+        assert "5900" in str(mesh.tools.received["/v1/payments"]["body"])
