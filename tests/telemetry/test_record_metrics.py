@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import CostState, Record, RedactionRecord, SettledCost, UsageRecord
+from aegis_authz.core.record import CostState, OutcomeRecord, Record, RedactionRecord, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.telemetry.record_metrics import RecordMetrics
 from tests.support.made_records import DENIED
@@ -40,6 +40,37 @@ async def test_what_is_recorded_is_counted_and_passed_on() -> None:
     assert value("aegis_cost_settled_total", {"state": "measured", "currency": "USD"}) == 1.5
     assert value("aegis_record_seconds_count") == 3
     assert value("aegis_records_waiting") == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "details", "counts"),
+    [
+        (200, "via_upstream", False),  # a usage record says what it cost in the end
+        (503, "via_upstream", True),  # nobody looked for a usage
+        (0, "downstream_remote_disconnect", True),
+        (200, "agent_report", True),  # a function's, whose answer nobody saw
+    ],
+)
+async def test_an_estimate_by_tokens_counts_where_no_usage_record_follows(
+    status: int, details: str, counts: bool
+) -> None:
+    registry = CollectorRegistry()
+    metrics = RecordMetrics(Log(), registry, lambda delay, callback: None)
+    cost = SettledCost(Money(6_000_000, "USD"), CostState.ESTIMATED)
+    await metrics.append(OutcomeRecord("d-1", 1.0, status, details, (), True, 1, 1, 1.0, 1.0, cost))
+    metrics.write()
+    value = registry.get_sample_value("aegis_cost_settled_total", {"state": "estimated", "currency": "USD"})
+    assert value == (6.0 if counts else None)
+
+
+async def test_a_call_of_a_language_model_counts_once() -> None:
+    registry = CollectorRegistry()
+    metrics = RecordMetrics(Log(), registry, lambda delay, callback: None)
+    estimate = SettledCost(Money(6_000_000, "USD"), CostState.ESTIMATED)
+    await metrics.append(OutcomeRecord("d-1", 1.0, 200, "via_upstream", (), True, 1, 1, 1.0, 1.0, estimate))
+    await metrics.append(UsageRecord("d-1", 1.0, None, estimate))
+    metrics.write()
+    assert registry.get_sample_value("aegis_cost_settled_total", {"state": "estimated", "currency": "USD"}) == 6
 
 
 async def test_a_record_that_cannot_be_kept_is_refused_as_before_and_counted() -> None:

@@ -11,19 +11,17 @@ from aegis_authz.core.approval import ApprovalNotFound, CallOutcome
 from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.money import Money
 from aegis_authz.core.price import OnError
-from aegis_authz.core.record import CostState, OutcomeRecord, SettledCost, UsageRecord
+from aegis_authz.core.record import AGENT_REPORT, GOOD, CostState, OutcomeRecord, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import ApprovalId, DecisionId, Epoch
 from aegis_authz.costs.estimate import Estimate
 from aegis_authz.costs.ticket import Ticket, read_ticket
-from aegis_authz.costs.usage import GOOD, Usage, measured
+from aegis_authz.costs.usage import Usage, measured
 from aegis_authz.ports.data_plane import ApprovalOutcomes, Clock, RecordLog, Reservations, StoreDown
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 _log = logging.getLogger(__name__)
-AGENT_REPORT = "agent_report"
-"""In place of response code details: the agent said itself what became of a function that it called."""
 # of response code details: the answer is the tool's own, and none of Envoy's or ours
 _FROM_THE_TOOL = ("via_upstream", AGENT_REPORT)
 _REFUSED = 400

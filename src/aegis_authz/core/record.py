@@ -235,6 +235,12 @@ class ApprovalRecord:
     expires_at: float
 
 
+GOOD = range(200, 300)
+"""The statuses of answers of language models that are watched for their usage."""
+AGENT_REPORT = "agent_report"
+"""In place of response code details: the agent said itself what became of a function that it called."""
+
+
 class CostState(Enum):
     """How what a call costs came about.
 
@@ -276,6 +282,12 @@ class OutcomeRecord:
     upstream_ms: float | None
     duration_ms: float
     cost: SettledCost | None
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether a usage record says the cost: that of a language model's good answer, which was watched."""
+        is_by_tokens = self.cost is not None and self.cost.state is CostState.ESTIMATED
+        return is_by_tokens and self.status in GOOD and self.details != AGENT_REPORT
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ from aegis_authz.encoding.json_outline import Outline
 
 MOST_JSON = 4 * 1024 * 1024
 """Bytes of a JSON answer, and of one line of an event stream, beyond which no usage is looked for."""
-GOOD = range(200, 300)
-"""The statuses of answers that are watched."""
 _WORD = b"sage"  # of usage and Usage: parsing every event of a stream would cost more than the stream
 _PLACES = ("message", "response")
 

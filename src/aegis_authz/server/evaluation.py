@@ -16,13 +16,13 @@ import orjson
 
 from aegis_authz.check.body_terms import read_terms
 from aegis_authz.check.pipeline import Pipeline
-from aegis_authz.check.settling import AGENT_REPORT
 from aegis_authz.check.shares import Shares
 from aegis_authz.check.withhold import withheld
 from aegis_authz.core.decision import Obligation, Redact, RedactionTerms, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import AGENT_REPORT
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
 from aegis_authz.encoding import strict_json

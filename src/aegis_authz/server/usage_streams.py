@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from aegis_authz.core.decision import Target
+from aegis_authz.core.record import GOOD
 from aegis_authz.costs.estimate import Estimate
 from aegis_authz.costs.ticket import Ticket, read_ticket
-from aegis_authz.costs.usage import GOOD, Usage, UsageReader
+from aegis_authz.costs.usage import Usage, UsageReader
 from aegis_authz.server.ext_proc import StreamAborted
 from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA
 from aegis_authz.wire.envoy.ext_proc import MessagePart, Piece, read_piece

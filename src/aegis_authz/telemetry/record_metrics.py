@@ -86,7 +86,7 @@ class RecordMetrics:
             self._count_cost(record.cost)
             for kind, count in zip(_KINDS, record.tokens or (), strict=False):
                 self._tallies[self._tokens, (kind,)] += count
-        elif isinstance(record, OutcomeRecord) and record.cost is not None:
+        elif isinstance(record, OutcomeRecord) and record.cost is not None and not record.is_superseded:
             self._count_cost(record.cost)
 
     def write(self) -> None:
