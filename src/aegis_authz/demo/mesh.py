@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+import httpx
+
 from aegis_authz.demo.approval_page import approve_on_page
 from aegis_authz.demo.mcp_server import mcp_app
 from aegis_authz.demo.serving import serving
@@ -33,8 +35,8 @@ breaker: {{refusals: {BREAKER_REFUSALS}, within: 60s, quarantine: 15m}}
 _DOCUMENTS = Path(__file__).parent / "documents"
 """What is about public APIs as their own clients call them; kept out of the examples, which are about no real host."""
 _SUPPLIERS = (("stripe-payments", "supplier-payments"), ("api.stripe.example", "suppliers.example"))
-_PATIENCE = 30.0
-"""Seconds in which a call that is asked for is listed."""
+_PATIENCE, _PAUSE = 30.0, 0.1
+"""Seconds in which a call that is asked for is listed, and between two looks."""
 _HOST = re.compile(r"^host: .*$", re.MULTILINE)
 
 
@@ -111,17 +113,30 @@ class DemoMesh:
         return str(json.loads(await self.aegis(*arguments))["override_token"])
 
     async def deny(self, approval_id: str, note: str) -> None:
-        """`aegis approvals deny`."""
-        await self.aegis("approvals", "deny", approval_id, "--dir", str(self.state), "--note", note)
+        """Deny a held call, for a reason, by the API: a command takes long on a busy machine, and a request waits.
+
+        Raises httpx.HTTPError.
+        """
+        async with self._owner() as owner:
+            (await owner.post(f"/v1/approvals/{approval_id}/deny", json={"note": note})).raise_for_status()
 
     async def waiting(self, agent: str, parameter: str, value: object) -> str:
-        """The approval of this agent's call with this value, once it is asked for. Raises TimeoutError."""
-        async with asyncio.timeout(_PATIENCE):
+        """The approval of this agent's call with this value, once it is asked for.
+
+        Raises TimeoutError, httpx.HTTPError.
+        """
+        async with asyncio.timeout(_PATIENCE), self._owner() as owner:
             while True:
-                listed = json.loads(await self.aegis("approvals", "list", "--dir", str(self.state), "--json"))
-                for entry in listed["approvals"]:
+                page = (await owner.get("/v1/approvals?state=pending&limit=200")).raise_for_status().json()
+                for entry in page["approvals"]:
                     if entry["agent"] == agent and entry["parameters"].get(parameter) == value:
                         return str(entry["id"])
+                await asyncio.sleep(_PAUSE)
+
+    def _owner(self) -> httpx.AsyncClient:
+        """Whoever has the admin token, at the API."""
+        bearer = {"authorization": f"Bearer {self.admin_token}"}
+        return httpx.AsyncClient(base_url=self.control, headers=bearer, timeout=_PATIENCE, trust_env=False)
 
     async def approve_on_page(self, approval_id: str, note: str) -> bool:
         """Approve on the page of the control plane; returns whether it shows the approval then."""
