@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aegis_authz.commands.reconcile import reconcile_records
 from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.scenario import PAYMENTS
+from aegis_authz.evidence.reconciliation import GapKind
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -37,3 +40,31 @@ async def test_a_call_that_was_let_through_leaves_its_outcome_and_a_denied_one_n
     shown = json.loads(await mesh.aegis("audit", "show", denied.decision_id, "--dir", str(mesh.state), "--json"))
     assert [stored["record"]["kind"] for stored in shown] == ["decision"]
     await mesh.aegis("audit", "verify", "--dir", str(mesh.state))
+
+
+async def access_log_line(mesh: DemoMesh, decision_id: str) -> str:
+    """What Envoy says of a call, once it has written that."""
+    log = mesh.state / "logs" / "access.log"
+    async with asyncio.timeout(30):
+        while True:
+            for line in log.read_text("utf-8").splitlines(keepends=True):
+                if decision_id in line and line.endswith("\n"):
+                    return line
+            await asyncio.sleep(0.1)
+
+
+async def test_what_envoy_did_fits_the_records_and_a_call_around_them_does_not(
+    mesh: DemoMesh, agent: Agent, tmp_path: Path
+) -> None:
+    paid = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 6})
+    denied = await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 10**9})
+    await outcome(mesh, paid.decision_id)
+    lines = [await access_log_line(mesh, each.decision_id) for each in (paid, denied)]
+    log, records = tmp_path / "access.log", mesh.state / "records"
+    log.write_text("".join(lines))
+    fitting = reconcile_records([log], records, 0.0, 0.0)
+    assert (fitting.gaps, fitting.calls) == ((), 1)
+    around = [{**json.loads(lines[0]), "decision_id": name} for name in (None, denied.decision_id)]
+    log.write_text("".join([*lines, *(json.dumps(entry) + "\n" for entry in around)]))
+    gaps = reconcile_records([log], records, 0.0, 0.0).gaps
+    assert [gap.kind for gap in gaps] == [GapKind.CALL_WITHOUT_DECISION, GapKind.CALL_WITHOUT_ALLOW]
