@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config.authz import AuthzSettings, IdentitySettings, WorkerHost
+from aegis_authz.config.channels import ChannelSettings
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.release import ROOT_KEY_ID
@@ -59,6 +60,14 @@ def test_every_process_reads_its_settings_back_as_they_were_written(layout: Layo
         (ProxySettings, proxy_settings(layout, options)),
     ):
         assert load_settings(write_settings(layout.state / "s.yaml", written), kind) == written
+
+
+def test_channels_reach_the_control_plane_as_they_were_said(layout: Layout, options: MeshOptions) -> None:
+    said = {"slack": {"bot_token_file": "/t", "signing_secret_file": "/s", "people": {"U1": {"id": "ann"}}}}
+    channels = ChannelSettings.model_validate(said)
+    written = control_settings(layout, replace(options, channels=channels))
+    assert load_settings(write_settings(layout.state / "s.yaml", written), ControlSettings).channels == channels
+    assert control_settings(layout, options).channels is None
 
 
 def test_the_processes_are_told_the_same_addresses(layout: Layout, options: MeshOptions) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aegis_authz.cli.exit_codes import REFUSED, UNABLE
-from aegis_authz.cli.faults import unusable
+from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.options import DEFAULT_STATE, HERE, AsJson, MeshState
 
 if TYPE_CHECKING:
+    from aegis_authz.config.channels import ChannelSettings
     from aegis_authz.core.scope import Scope
 
 _LAST_PORT = 65_535
@@ -31,6 +32,9 @@ Workload = Annotated[
         metavar="ORG/TENANT/AGENT[=PORT]",
         help="Give an agent a loopback port of its own: whoever on this machine reaches it is that agent.",
     ),
+]
+Channels = Annotated[
+    Path | None, typer.Option("--channels", help="File that says how Slack and others are reached (docs/approvals.md).")
 ]
 Https = Annotated[bool, typer.Option("--https/--no-https", help="Open HTTPS, to judge what is inside (docs/https.md).")]
 
@@ -62,6 +66,7 @@ def up(
     echo: Echo = False,
     workload: Workload = None,
     https: Https = True,
+    channels: Channels = None,
     otlp: Annotated[str, typer.Option(help="Where spans go, by OTLP/gRPC; with a path (/v1/traces) by HTTP.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
@@ -74,15 +79,13 @@ def up(
     """
     from aegis_authz.cli.mesh_run import run_detached, run_foreground, run_supervisor
     from aegis_authz.config.authz import WorkerHost
-    from aegis_authz.local.documents import example_documents
     from aegis_authz.local.mesh_facts import MeshRunning, is_running
     from aegis_authz.local.settings import LocalWorkload, MeshOptions
 
     if is_running(state):
         typer.echo(f"aegis up: {MeshRunning(state)}", err=True)
         raise typer.Exit(REFUSED)
-    home = Path() if all(folder.is_dir() for folder in HERE) else example_documents()
-    policies, tools = (policies or home / "agents").resolve(), (tools or home / "tools").resolve()
+    policies, tools = _folders(policies, tools)
     port_options = {"proxy": proxy_port, "reverse": reverse_port, "control": control_port, "metrics": metrics_port}
     own_ports = dict(map(_own_port, workload or ()))
     ports = _ports(state, port_options, own_ports)
@@ -90,21 +93,37 @@ def up(
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
         numbers = [word for purpose, port in port_options.items() for word in (f"--{purpose}-port", str(port))]
         words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
-        flags = ["--region", region, "--budget-ms", str(budget_ms), *_switches(echo, https, own_ports)]
+        flags = ["--region", region, "--budget-ms", str(budget_ms), *_switches(echo, https, own_ports, channels)]
         run_detached(state, [*folders, *numbers, *words, *flags], as_json)
         return
     workloads = tuple(LocalWorkload(agent, ports[f"workload {agent}"]) for agent in own_ports)
     own = (WorkerHost(host), environment, otlp, budget_ms, echo, workloads, https, region)
-    options = MeshOptions(policies, tools, ports, workers, *own)
+    options = MeshOptions(policies, tools, ports, workers, *own, channels=_channels(channels))
     if ready_fd >= 0:
         run_supervisor(state, options, ready_fd)
     else:
         run_foreground(state, options, as_json)
 
 
-def _switches(echo: bool, https: bool, own_ports: Mapping[Scope, int]) -> list[str]:
+def _folders(policies: Path | None, tools: Path | None) -> tuple[Path, Path]:
+    from aegis_authz.local.documents import example_documents
+
+    home = Path() if all(folder.is_dir() for folder in HERE) else example_documents()
+    return (policies or home / "agents").resolve(), (tools or home / "tools").resolve()
+
+
+def _channels(file: Path | None) -> ChannelSettings | None:
+    from aegis_authz.commands.mesh import channels_of_file
+
+    with exits_on_faults("up"):
+        return None if file is None else channels_of_file(file)
+
+
+def _switches(echo: bool, https: bool, own_ports: Mapping[Scope, int], channels: Path | None) -> list[str]:
+    _channels(channels)  # what is wrong with the file is said here, and not by the mesh in its log
+    places = [] if channels is None else ["--channels", str(channels.resolve())]
     agents = [word for agent, port in own_ports.items() for word in ("--workload", f"{agent}={port}")]
-    return [*(["--echo"] if echo else []), "--https" if https else "--no-https", *agents]
+    return [*(["--echo"] if echo else []), "--https" if https else "--no-https", *agents, *places]
 
 
 def _ports(state: Path, requests: Mapping[str, int], own_ports: Mapping[Scope, int]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aegis_authz.adapters.files.authority_folder import AuthorityFolder
@@ -13,12 +13,15 @@ from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.database import DATABASE_FILE
-from aegis_authz.bootstrap.settings import SettingsError
+from aegis_authz.bootstrap.settings import SettingsError, load_settings
+from aegis_authz.bootstrap.vault import IN_VAULT
 from aegis_authz.commands.documents import documents_from_here
 from aegis_authz.commands.faults import unable_on
 from aegis_authz.commands.local_agents import WorkloadUnknown, enrol_local_agents
+from aegis_authz.config.channels import ChannelFile, ChannelSettings
 from aegis_authz.control.policies.stand_ins import LOCAL_AGENTS
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import ReleasesFault
 from aegis_authz.intercept.authority import AuthorityUnreadable
 from aegis_authz.local.layout import Layout
@@ -55,6 +58,23 @@ async def run_mesh(
     """
     with unable_on(StartFailed, ServerMissing, MeshRunning, OSError, *_FOLDER_FAULTS):
         await Mesh(state, options, served_catalogue, _create_keys, write_config).run(progress, started)
+
+
+@unable_on(SettingsError)
+def channels_of_file(path: Path) -> ChannelSettings:
+    """The channels that a file says; files of secrets that it names are beside it. Raises Unable."""
+    channels = load_settings(path, ChannelFile).channels
+    return ChannelSettings.model_validate(_beside(path.resolve().parent, channels.model_dump(mode="json")))
+
+
+def _beside(folder: Path, node: Json, name: str = "") -> Json:
+    """The settings, in which files are named as they are found from anywhere."""
+    if isinstance(node, Mapping):
+        of_files = name == "webhooks"  # each of its members is one
+        return {key: _beside(folder, value, "_file" if of_files else key) for key, value in node.items()}
+    if isinstance(node, str) and name.endswith("_file") and not node.startswith(IN_VAULT):
+        return str(folder / node)
+    return list(node) if isinstance(node, Sequence) and not isinstance(node, str) else node
 
 
 def _create_keys(layout: Layout) -> None:

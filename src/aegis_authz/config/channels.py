@@ -70,3 +70,9 @@ class ChannelSettings(Settings):
     teams: TeamsSettings | None = None
     webhook: Mapping[str, WebhookSettings] = {}
     email: MailSettings | None = None
+
+
+class ChannelFile(Settings):
+    """A file that holds the settings of channels alone, as the settings of a control plane hold them."""
+
+    channels: ChannelSettings

@@ -23,6 +23,7 @@ from aegis_authz.config.authz import (
     WorkloadSettings,
 )
 from aegis_authz.config.certificates import CertificateSettings
+from aegis_authz.config.channels import ChannelSettings
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.proxy import InterceptionSettings, ProxySettings, WorkloadListener
 from aegis_authz.core.release import DISCOVERY_NAME, ROOT_KEY_ID
@@ -56,7 +57,8 @@ class MeshOptions:
     `ports` maps proxy, reverse, control, metrics, evaluation and probe to loopback ports. `budget_ms` is how long a
     decision may take. With `echo`, tools on this machine that nobody has started are stood in for. `workloads` are
     agents with a port of their own. With `https`, what agents send by `CONNECT` is opened. `region` is where it is, ""
-    for none. An `otlp_endpoint` with a path takes OTLP by HTTP, else by gRPC; "" for none.
+    for none. `channels` are those by which people learn of held calls. An `otlp_endpoint` with a path takes OTLP by
+    HTTP, else by gRPC; "" for none.
     """
 
     policies: Path
@@ -71,6 +73,7 @@ class MeshOptions:
     workloads: tuple[LocalWorkload, ...] = ()
     https: bool = True
     region: str = ""
+    channels: ChannelSettings | None = None
 
     @property
     def budget(self) -> Budget:
@@ -135,6 +138,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         redis=f"unix://{layout.socket('redis')}",
         clock_skew=0,  # one machine has one clock
         bootstrap_owner_decides=True,  # and often one person, who holds its admin token
+        channels=options.channels,
     )
 
 
