@@ -112,6 +112,21 @@ test_a_waiver_that_is_over_waives_nothing if {
 	decision.effect == "approval_needed"
 }
 
+test_a_waiver_of_a_session_waives_in_that_session_alone if {
+	bound := object.union(waiver, {"values": [days, around("session", "string", [{
+		"condition": "equals",
+		"limit": "task-1",
+	}])]})
+	policies := only("payer", [bank([holding]), waiving(bound)], [])
+	within := object.union(pay({"amount": 200}), {"context": {"session": "task-1"}})
+	beside := object.union(pay({"amount": 200}), {"context": {"session": "task-2"}})
+	beyond := object.union(pay({"amount": 901}), {"context": {"session": "task-1"}})
+	authz.decide(within).effect == "allow" with data.aegis.policies as policies
+	authz.decide(beside).effect == "approval_needed" with data.aegis.policies as policies
+	authz.decide(pay({"amount": 200})).effect == "approval_needed" with data.aegis.policies as policies
+	authz.decide(beyond).effect == "deny" with data.aegis.policies as policies
+}
+
 test_a_waiver_without_conditions_or_with_some_that_ask_waives_nothing if {
 	standing_beside([holding], object.union(waiver, {"values": []}), 200).effect == "approval_needed"
 	standing_beside([holding], object.remove(waiver, ["values"]), 200).effect == "approval_needed"

@@ -70,7 +70,7 @@ class Desk:
         now = self.clock.now()
         name = f"apr_{number:034x}"
         terms = (("p",), (), now, now + 900, {}, "b1", "d-1", 1, (), ())
-        opens = ApprovalRequest(name, BOT, "stripe", "pay", {}, f"digest {number}", "r1", *terms, ApprovalProof.ANY)
+        opens = ApprovalRequest(name, BOT, "stripe", "pay", {}, f"digest {number}", "r1", *terms, ApprovalProof.ANY, "")
         who = Identity(BOT, "aegis", "k", name, now, now + 60, (), "", Way.TOKEN, None, "", None)
         await self.store.settle(Settlement(who, None, opens, now, (), None, None, None), 0)
         if verdict is not None:

@@ -16,6 +16,7 @@ from aegis_authz.approvals.standing_decision import (
     Span,
     StandingDecision,
     StandingEffect,
+    Terms,
     draft,
     path_of,
     require_like,
@@ -42,7 +43,7 @@ def read(text: str) -> PolicyDocument:
 
 
 def offered(request: ApprovalRequest, effect: StandingEffect = ALLOW) -> PolicyDocument:
-    return read(draft(request, effect, WEEK, "ann", {"amount"}))
+    return read(draft(request, Terms(effect, WEEK, False), "ann", {"amount"}))
 
 
 def test_what_is_offered_waives_this_approval_for_a_week_up_to_this_amount() -> None:
@@ -80,7 +81,24 @@ def test_what_is_offered_as_a_refusal_refuses_exactly_this_for_a_week() -> None:
 )
 def test_what_is_more_than_one_click_is_not_offered(request_: ApprovalRequest) -> None:
     with pytest.raises(NotStanding):
-        draft(request_, ALLOW, WEEK, "ann", ())
+        draft(request_, Terms(ALLOW, WEEK, False), "ann", ())
+
+
+@pytest.mark.parametrize("effect", [ALLOW, DENY])
+def test_what_is_for_a_session_asks_for_that_session_and_may_be_widened_to_any(effect: StandingEffect) -> None:
+    request = held(session="task-4711")
+    text = draft(request, Terms(effect, WEEK, True), "ann", {"amount"})
+    for written, session in ((text, "task-4711"), (draft(request, Terms(effect, WEEK, False), "ann", ()), "")):
+        document = read(written)
+        require_like(document, request, effect)
+        decision = StandingDecision(path_of(document.title), written, document)
+        assert (decision.session, decision.days) == (session, (date(2026, 11, 30), date(2026, 12, 6)))
+
+
+def test_a_call_that_belongs_to_no_session_has_no_calls_like_it_in_that_session() -> None:
+    for effect in (ALLOW, DENY):
+        with pytest.raises(NotStanding, match="belongs to no session"):
+            draft(held(session=""), Terms(effect, WEEK, True), "ann", ())
 
 
 @pytest.mark.parametrize("days", [0, -1, 31, 3000])
@@ -117,7 +135,7 @@ WIDER: dict[str, tuple[StandingEffect, Any]] = {
 @pytest.mark.parametrize(("effect", "widen"), WIDER.values(), ids=WIDER)
 def test_what_is_saved_is_about_no_more_than_was_asked(effect: StandingEffect, widen: Any) -> None:
     request = held()
-    text = draft(request, effect, WEEK, "ann", ())
+    text = draft(request, Terms(effect, WEEK, False), "ann", ())
     edited = widen(text)
     assert edited != text
     with pytest.raises(NotStanding):
@@ -126,7 +144,7 @@ def test_what_is_saved_is_about_no_more_than_was_asked(effect: StandingEffect, w
 
 def test_the_values_may_be_widened() -> None:
     request = held()
-    edited = draft(request, ALLOW, WEEK, "ann", {"amount"}).replace("max: 2000", "max: 5000")
+    edited = draft(request, Terms(ALLOW, WEEK, False), "ann", {"amount"}).replace("max: 2000", "max: 5000")
     require_like(read(edited), request, ALLOW)
 
 
@@ -143,7 +161,7 @@ def test_whatever_the_call_holds_what_is_offered_reads_back_as_a_document_like_i
     request = held(parameters=parameters)
     for effect in StandingEffect:
         try:
-            text = draft(request, effect, WEEK, "ann", ())
+            text = draft(request, Terms(effect, WEEK, False), "ann", ())
         except NotStanding as refusal:
             assert "null" in str(refusal) or "name" in str(refusal)
         else:

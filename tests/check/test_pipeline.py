@@ -75,6 +75,7 @@ from aegis_authz.core.telemetry_terms import (
 )
 from aegis_authz.core.units import Epoch
 from aegis_authz.costs.ticket import read_ticket
+from aegis_authz.identity.session import session_owner, wrapped_id
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
 from aegis_authz.wire.envoy.ext_authz import (
@@ -788,6 +789,30 @@ async def test_a_grant_lets_nothing_through_that_was_not_to_be_held() -> None:
             answers=[verdict], outcome=Settled(SettleOutcome.APPROVED, "apr_1", 1_800_000_900.0, "ada", (), 0, None)
         )
         assert (await world.check()).effect is Effect.DENY
+
+
+async def test_policy_and_approver_are_told_the_session_that_the_token_names() -> None:
+    world = World(answers=[HELD])
+    await world.check(payment(x_aegis_token=token(sid="task-4711")))
+    held = world.settled[0].opens
+    assert held is not None
+    assert (world.asked[0].session, held.session) == ("task-4711", "task-4711")
+    await world.check(payment(x_aegis_session=b"task-4711"))  # what an agent says itself names no session
+    assert world.asked[1].session == ""
+
+
+async def test_a_call_in_an_mcp_session_is_of_that_session_told_by_the_digest_of_its_id() -> None:
+    owner = session_owner(Scope("acme", "emea", "bot"), "github", SNAPSHOT.catalogue.routes["github"])
+    shown = wrapped_id("s-1", owner, StillSessionKeys().keys)
+    sessions = []
+    for method, params in (("tools/call", {"name": "list_issues", "arguments": {}}), ("initialize", {})):
+        body = orjson.dumps({"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
+        world = World()
+        await world.check(
+            message("github.example", "/mcp", body, {"x-aegis-token": token(), "mcp-session-id": shown.encode()})
+        )
+        sessions.append(world.asked[0].session)
+    assert sessions == [f"mcp:{hashlib.sha256(shown.encode()).hexdigest()}", ""]
 
 
 async def test_an_approver_sees_whose_call_it_is_and_what_no_rule_judges() -> None:

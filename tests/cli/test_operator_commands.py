@@ -141,7 +141,7 @@ class Mesh:
         parameters = {"amount": 7000, "note": "\x1b[2Jgone \u202e [red]x[/red]"}
         opens = ApprovalRequest(
             ApprovalId(approval_id), Scope("acme", "emea", "finance-agent"), "stripe-payments", "create_payment", parameters,
-            digest, "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1", 1, (), (), ApprovalProof.ANY)  # fmt: skip
+            digest, "r1", ("p",), ("finance",), now, now + 900, {"request": "POST api.stripe.example/v1/payments"}, basis, "d-1", 1, (), (), ApprovalProof.ANY, "task-4711")  # fmt: skip
         asyncio.run(self.store.settle(Settlement(who, None, opens, now, (), None, None, None), 0))
 
 
@@ -712,6 +712,11 @@ def test_the_key_of_records_is_replaced_and_the_public_half_of_the_former_stays(
 
 def test_a_decision_is_offered_published_listed_and_revoked_by_command(mesh: Mesh, aegis: Aegis) -> None:
     mesh.held()
+    assert "session: task-4711" in aegis(approvals.app, "show", HELD).stdout
+    in_session = aegis(approvals.app, "allow-like", HELD, "--session", "--yes")
+    assert f"standing-allow-{HELD} stands since revision" in in_session.stdout
+    assert "in session task-4711" in aegis(approvals.app, "standing").stdout
+    assert "is gone" in aegis(approvals.app, "revoke", f"standing-allow-{HELD}").stdout
     offered = aegis(approvals.app, "allow-like", HELD, "--days", "3")
     assert "waivers:" in offered.stdout
     assert "# not published" in offered.stdout

@@ -236,7 +236,9 @@ class Play:
         now = self.clock.now()
         name = redis_keys.approval_id(scope, f"{number:032x}")
         terms = (("p",), ("finance",), now, now + 900, {}, "b1", "d-1", 1, (), ())
-        return ApprovalRequest(name, scope, "stripe", "pay", {"amount": 7000}, digest, "r1", *terms, ApprovalProof.ANY)
+        return ApprovalRequest(
+            name, scope, "stripe", "pay", {"amount": 7000}, digest, "r1", *terms, ApprovalProof.ANY, ""
+        )
 
     async def _grant(self) -> None:
         if self.opened:

@@ -108,7 +108,7 @@ def settlement(number: int, call: Call, now: int) -> Settlement:
         terms = (("p",), (), moment, moment + 900, {}, "b1", "d-1", 1, (), ())
         approval_id = redis_keys.approval_id(scope, f"{number:032x}")
         opens = ApprovalRequest(
-            approval_id, scope, "stripe", "pay", {}, f"digest {call.charges}", "r1", *terms, ApprovalProof.ANY
+            approval_id, scope, "stripe", "pay", {}, f"digest {call.charges}", "r1", *terms, ApprovalProof.ANY, ""
         )
     charging = Charging(f"d-{number}", charges, 3_600_000, not call.is_held)
     return Settlement(who, None, opens, moment, (), charging, None, None)

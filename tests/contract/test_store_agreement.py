@@ -204,7 +204,7 @@ class Play:
         what = (Scope("acme", *agent), "stripe", "pay")
         digest, basis = call
         terms = (("p",), ("finance",), now, now + life, {}, basis, "d-1", 1, (), ())
-        return ApprovalRequest(name, *what, {"amount": 7000}, digest, "r1", *terms, ApprovalProof.ANY)
+        return ApprovalRequest(name, *what, {"amount": 7000}, digest, "r1", *terms, ApprovalProof.ANY, "")
 
     def _override(self, which: int, spoilt: str) -> tuple[tuple[str, str], Override]:
         """An override for the approval opened so many steps ago, and the agent that shows it."""

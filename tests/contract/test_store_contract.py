@@ -126,6 +126,7 @@ class Contract:
             confirm=(),
             notify=(),
             proof=ApprovalProof.ANY,
+            session="s-1",
         )
 
     async def listed(self, *states: ApprovalState) -> list[Approval]:

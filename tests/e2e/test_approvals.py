@@ -158,6 +158,33 @@ async def test_what_was_denied_or_taken_back_does_not_pass(mesh: DemoMesh, agent
         assert ("bootstrap-owner", "no") in steps
 
 
+async def test_calls_like_a_held_one_pass_in_its_session_alone_until_that_is_taken_back(
+    mesh: DemoMesh, agent: Agent
+) -> None:
+    async def paid(amount: float, *session: str) -> Reply:
+        who = ("--org", "acme", "--tenant", "emea", "--agent", "finance-agent")
+        minted = await mesh.aegis("token", "mint", "--dir", str(mesh.state), *who, *session)
+        return await agent.call("finance-agent", "POST", PAYMENTS, {"amount": amount, "payee": "x"}, minted.strip())
+
+    task = ("--session", "task-4711")
+    held = await paid(6120, *task)
+    assert held.reason == "APPROVAL_NEEDED"
+    where = ("--dir", str(mesh.state))
+    saved = await mesh.aegis("approvals", "allow-like", held.approval_id, "--session", "--yes", *where)
+    assert "stands since revision" in saved
+    try:
+        assert "in session task-4711" in await mesh.aegis("approvals", "standing", *where)
+        passed = [await paid(amount, *task) for amount in (6120, 6119)]
+        assert [reply.status for reply in passed] == [201, 201]
+        for session in ((), ("--session", "task-4712")):
+            assert (await paid(6118, *session)).reason == "APPROVAL_NEEDED"
+        assert (await paid(6121, *task)).reason == "APPROVAL_NEEDED"
+        assert (await paid(10001, *task)).reason == "POLICY_DENIED"
+    finally:
+        await mesh.aegis("approvals", "revoke", f"standing-allow-{held.approval_id}", *where)
+    assert (await paid(6117, *task)).reason == "APPROVAL_NEEDED"
+
+
 async def test_a_list_in_a_pipe_is_plain_columns_and_comes_in_pages(mesh: DemoMesh, agent: Agent) -> None:
     names = [(await pay(agent, 6110 + number)).approval_id for number in range(3)]
     listed = await mesh.aegis("approvals", "list", "--dir", str(mesh.state), "--limit", "2")

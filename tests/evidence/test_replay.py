@@ -94,6 +94,7 @@ class Call:
     later: float = 0.0
     actors: tuple[str, ...] = ()
     on_behalf_of: str = ""
+    session: str = ""
 
     @property
     def now(self) -> float:
@@ -119,6 +120,7 @@ class Call:
             jti="j1",
             actors=self.actors,
             on_behalf_of=self.on_behalf_of,
+            session=self.session,
         )
         headers = {"x-aegis-token": token, "content-type": "application/json"}
         for key, value in headers.items():
@@ -132,6 +134,7 @@ HELD: dict[str, tuple[str, Call, Call]] = {
     "source": ("{context: {source: {in_ranges: [192.0.2.0/24]}}}", Call(), Call(source="198.51.100.1")),
     "on_behalf_of": ("{context: {on_behalf_of: {equals: ann}}}", Call(on_behalf_of="ann"), Call(on_behalf_of="bob")),
     "acted_by": ("{context: {acted_by: {count: {max: 1}}}}", Call(actors=("a",)), Call(actors=("a", "b"))),
+    "session": ("{context: {session: {equals: task-1}}}", Call(session="task-1"), Call(session="task-2")),
     "token_age": ("{context: {token_age: {max: 60}}}", Call(), Call(age=90.0)),
 }
 """For each circumstance a condition on it, a call for which it holds, and one for which it does not."""

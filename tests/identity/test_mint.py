@@ -45,6 +45,7 @@ HELD = ApprovalRequest(
     confirm=(),
     notify=(),
     proof=ApprovalProof.ANY,
+    session="",
 )
 
 

@@ -114,14 +114,20 @@ def questions(pack: Path, read: Loaded) -> Iterator[dict[str, Any]]:
             yield question_of(one.model_copy(update={"parameters": mixed}), catalogue)
 
 
-def widest(asked: Sequence[dict[str, Any]], held: Sequence[Decision], titles: Sequence[str]) -> dict[str, str]:
-    """For every call waivers without a condition: of all documents, on its day, for each group that may decide any."""
+def widest(
+    asked: Sequence[dict[str, Any]], held: Sequence[Decision], titles: Sequence[str], session: str
+) -> dict[str, str]:
+    """For every call waivers of all documents, on its day, for each group that may decide any; they have no condition
+    but that of the session, "" for not even that.
+    """
+    conditions: dict[str, Any] = {"conditions": {"context": {"session": {"equals": session}}}} if session else {}
     groups = sorted({group for one in held for group in one.approval.groups}) if held else []  # type: ignore[union-attr]
     texts = {}
     for question in asked:
         who, days = question["subject"]["properties"], question["context"]["time"] // 86_400_000_000_000
         day = date.fromordinal(date(1970, 1, 1).toordinal() + days).isoformat()
         waiver = {"name": question["resource"]["id"], "actions": [question["action"]["name"]], "of": titles}
+        waiver |= conditions
         waivers = [
             {**waiver, "groups": [*some], "from": day, "until": day} for some in ([], *([one] for one in groups))
         ]
@@ -140,7 +146,7 @@ def test_no_waiver_lets_through_what_a_pack_denies(opa: LabOpa, pack: Path) -> N
     before = decisions(opa, asked)
     held = [one for one in before if one.effect is Effect.APPROVAL_NEEDED]
     titles = [policy.title for policy in read.policies]
-    waiving = load({**policies, **widest(asked, held, titles)}, tools)
+    waiving = load({**policies, **widest(asked, held, titles, "")}, tools)
     opa.load(compile_policy(waiving.compiled, waiving.tools, TRUST, "").data)
     outcomes: Counter[tuple[Effect, Effect]] = Counter()
     for question, first, after in zip(asked, before, decisions(opa, asked), strict=True):
@@ -155,6 +161,27 @@ def test_no_waiver_lets_through_what_a_pack_denies(opa: LabOpa, pack: Path) -> N
     ]
     eased = sum(count for (first, after), count in outcomes.items() if (first, after.lets_through) == (_HELD, True))
     assert eased == len(plain), outcomes
+
+
+@pytest.mark.parametrize("pack", sorted(path for path in PACKS.iterdir() if path.is_dir()), ids=lambda path: path.name)
+def test_a_waiver_for_a_session_lets_through_what_is_held_in_that_session_alone(opa: LabOpa, pack: Path) -> None:
+    policies, tools = read_sources(pack / "agents"), read_sources(pack / "tools")
+    read = load(policies, tools)
+    plain = [one for one in questions(pack, read) if one["resource"]["type"] in ("http", "mcp_tool")]
+    sessions = [{"session": "task-1"}, {"session": "task-2"}, {}]
+    asked = [{**one, "context": {**one["context"], **sessions[place % 3]}} for place, one in enumerate(plain)]
+    opa.load(compile_policy(read.compiled, read.tools, TRUST, "").data)
+    before = decisions(opa, asked)
+    held = [one for one in before if one.effect is Effect.APPROVAL_NEEDED]
+    waivers = widest(asked, held, [policy.title for policy in read.policies], "task-1")
+    waiving = load({**policies, **waivers}, tools)
+    opa.load(compile_policy(waiving.compiled, waiving.tools, TRUST, "").data)
+    for question, first, after in zip(asked, before, decisions(opa, asked), strict=True):
+        approval, is_of_session = first.approval, question["context"].get("session") == "task-1"
+        if first.effect is _HELD and approval is not None and approval.approvals == 1 and not approval.confirm:
+            assert after.effect.lets_through is is_of_session, question
+        else:
+            assert (first.effect, first.obligations) == (after.effect, after.obligations), question
 
 
 _HELD = Effect.APPROVAL_NEEDED

@@ -33,6 +33,7 @@ REQUEST = ApprovalRequest(
     confirm=(),
     notify=("slack:#finance",),
     proof=ApprovalProof.ANY,
+    session="",
 )
 HELD = Approval(REQUEST, ApprovalState.PENDING, "", None, (), None)
 

@@ -230,7 +230,7 @@ def _examined(conditions: Conditions, call: Call, region: str | None, denying: b
     if conditions.arguments is not None:
         yield "", False, [(conforms(conditions.arguments, parameters), "deny")]
     around = {**call.get("context", {}), **({"region": region} if region else {})}
-    for name in ("environment", "source", "on_behalf_of", "acted_by", "token_age", "region"):
+    for name in ("environment", "source", "on_behalf_of", "acted_by", "session", "token_age", "region"):
         rule: ParameterRule | None = getattr(conditions.context, name)
         if rule is not None:
             optional = rule.optional or rule.exists is False or (denying and rule.exists is True)

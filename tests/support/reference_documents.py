@@ -78,6 +78,11 @@ _CONTEXT: dict[str, list[dict[str, Any]]] = {
     "token_age": [{"max": 60}, {"under": 5}, {"over": 5, "optional": True}],
     "region": [{"in": ["eu"]}, {"equals": "us", "optional": True}],
 }
+_SESSIONS: list[dict[str, Any]] = [
+    {"equals": "task-1"},
+    {"in": ["task-1", "task-2"], "optional": True},
+    {"exists": False},
+]
 _REDACTIONS: list[dict[str, Any]] = [{"detectors": ["us_ssn"]}, {"detectors": ["iban", "us_ssn"]}, {"fields": ["/a"]}]
 _DEMANDS: list[dict[str, Any]] = [
     {"set_headers": [{"name": "x-a", "value": "1"}]},
@@ -151,6 +156,7 @@ def call(draw: Random) -> dict[str, Any]:
         ("environment", ["live", "test"]),
         ("source", ["10.1.2.3", "11.1.2.3"]),
         ("on_behalf_of", ["ann@acme.com", "eve@evil.example"]),
+        ("session", ["task-1", "task-1", "task-3"]),
     ):
         if draw.random() < 0.7:
             context[word] = draw.choice(values)
@@ -337,4 +343,5 @@ def _context(draw: Random) -> dict[str, Any]:
             draw.choice(["within", "not_within"]): windows,
             "else": draw.choice(["deny", "approval_needed"]),
         }
-    return asked
+    size = len(repr(asked))  # not drawn: what the same seeds gave before is what they give still
+    return {**asked, "session": _SESSIONS[size % len(_SESSIONS)]} if asked and size % 4 == 0 else asked

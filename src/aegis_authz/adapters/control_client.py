@@ -87,9 +87,9 @@ class ControlClient(PolicyClient):
         body = DecisionRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/approvals/{segment(approval_id)}/cancel", ApprovalAnswer, body)
 
-    def draft_standing(self, approval_id: str, effect: str, days: int) -> DraftAnswer:
-        """A document that allows, or refuses, calls like that one."""
-        query = urlencode({"effect": effect, "days": days})
+    def draft_standing(self, approval_id: str, effect: str, days: int, for_session: bool) -> DraftAnswer:
+        """A document that allows, or refuses, calls like that one, or those of its session alone."""
+        query = urlencode({"effect": effect, "days": days, "for_session": str(for_session).lower()})
         return self._ask("GET", f"/v1/approvals/{segment(approval_id)}/standing?{query}", DraftAnswer)
 
     def save_standing(self, approval_id: str, effect: str, document: str, message: str) -> StandingChangeAnswer:

@@ -62,7 +62,8 @@ class ApprovalAnswer(Answer):
     `besides` is what reaches the tool beside the parameters: the address, on whose behalf, what no rule judges.
     Times are seconds since the epoch. `decided_by` is "" and `decided_at` null while nobody has decided; `approved_by`
     are those who have approved so far, of as many as `approvals` says. `proof` is `signed_in` where no button of a chat
-    decides. `use` is null until the call was let through.
+    decides. `session` is the session or task that the call belongs to, "" for none. `use` is null until the call
+    was let through.
     """
 
     id: str
@@ -90,6 +91,7 @@ class ApprovalAnswer(Answer):
     confirm: tuple[str, ...]
     notify: tuple[str, ...]
     proof: ApprovalProof
+    session: str
     use: UseAnswer | None
 
     @classmethod
@@ -122,6 +124,7 @@ class ApprovalAnswer(Answer):
             confirm=request.confirm,
             notify=request.notify,
             proof=request.proof,
+            session=request.session,
             use=None if approval.use is None else UseAnswer.of(approval.use),
         )
 

@@ -31,7 +31,10 @@ class StandingDecisionRequest(Request):
 
 
 class StandingDecisionAnswer(Answer):
-    """One that is published. `effect` is allow or deny; `first` and `last` are days in UTC, both included."""
+    """One that is published. `effect` is allow or deny; `first` and `last` are days in UTC, both included.
+
+    `session` is the session or task that it is for, "" where it is for any.
+    """
 
     name: str
     effect: str
@@ -40,6 +43,7 @@ class StandingDecisionAnswer(Answer):
     actions: tuple[str, ...]
     first: str
     last: str
+    session: str
     owner: str
     document: str
 

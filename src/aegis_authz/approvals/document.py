@@ -19,6 +19,7 @@ _LATER: dict[str, Any] = {
     "besides": {},
     "basis": "",
     "decision_id": "",
+    "session": "",
     **{word: value for word, value in ABSENT_TERMS.items() if word in _PLAIN},
 }
 """What requests of before did not have; one without a basis is stale."""

@@ -1,8 +1,8 @@
 """Standing decisions: a document of policy that allows or refuses calls like a held one, for some days.
 
 What is offered adds nothing to what a person was asked about: the same agent, tool and action, the same parameters
-with the same values, and only for what a rule bounds itself the values up to this one. Whoever saves it may widen the
-values, never the rest.
+with the same values, and only for what a rule bounds itself the values up to this one. It may be for the session, or
+the task, of that call alone. Whoever saves it may widen the values and leave the session out, never the rest.
 """
 
 from __future__ import annotations
@@ -64,11 +64,24 @@ def path_of(name: str) -> str:
     return f"{FOLDER}{name}.yaml"
 
 
-def draft(request: ApprovalRequest, effect: StandingEffect, span: Span, owner: str, quantities: Collection[str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a standing decision does to calls like the held one, and when: on these days and, `for_session`, only for
+    those of its session.
+    """
+
+    effect: StandingEffect
+    span: Span
+    for_session: bool
+
+
+def draft(request: ApprovalRequest, terms: Terms, owner: str, quantities: Collection[str]) -> str:
     """The document that is offered, as it is written.
 
-    `quantities` are parameters that the rules bound from above: of them, less is like this, too. Raises NotStanding.
+    `quantities` are parameters that the rules bound from above: of them, less is like this, too. Raises NotStanding,
+    also for the session of a call that belongs to none.
     """
+    effect, span = terms.effect, terms.span
     rule: dict[str, Json] = {"name": request.tool, "actions": [request.action]}
     document: dict[str, Json] = {
         "org": request.scope.org,
@@ -78,14 +91,15 @@ def draft(request: ApprovalRequest, effect: StandingEffect, span: Span, owner: s
         "owner": owner,
     }
     days: dict[str, Json] = {"from": span.first.isoformat(), "until": span.last.isoformat()}
-    conditions = _conditions(request, quantities if effect is StandingEffect.ALLOW else ())
+    conditions = _conditions(request, quantities if effect is StandingEffect.ALLOW else (), terms.for_session)
     if effect is StandingEffect.DENY:
         context = conditions.get("context", {})
         context = {**(context if isinstance(context, Mapping) else {}), "time": {"within": [days]}}
         return _written({**document, "denied_tools": [{**rule, "conditions": {**conditions, "context": context}}]})
     _require_one_click(request)
-    terms: dict[str, Json] = {"of": [*request.policies], **({"groups": [*request.groups]} if request.groups else {})}
-    return _written({**document, "waivers": [{**rule, "conditions": conditions, **terms, **days}]})
+    groups: dict[str, Json] = {"groups": [*request.groups]} if request.groups else {}
+    waiver = {**rule, "conditions": conditions, "of": [*request.policies], **groups, **days}
+    return _written({**document, "waivers": [waiver]})
 
 
 def _require_one_click(request: ApprovalRequest) -> None:
@@ -100,7 +114,7 @@ def _require_one_click(request: ApprovalRequest) -> None:
         raise NotStanding(f"the call holds what no rule can judge, and another one may hold otherwise: {unjudged[0]}")
 
 
-def _conditions(request: ApprovalRequest, quantities: Collection[str]) -> dict[str, Json]:
+def _conditions(request: ApprovalRequest, quantities: Collection[str], for_session: bool) -> dict[str, Json]:
     """What makes a call like this one: these parameters with these values and no others, for the same person."""
     parameters: dict[str, Json] = {}
     for name, value in sorted(request.parameters.items()):
@@ -115,6 +129,10 @@ def _conditions(request: ApprovalRequest, quantities: Collection[str]) -> dict[s
         "on_behalf_of": {"equals": behalf} if isinstance(behalf, str) else {"exists": False},
         "acted_by": {"schema": {"const": actors}} if isinstance(actors, list) else {"count": {"max": 0}},
     }
+    if for_session:
+        if not request.session:
+            raise NotStanding("the call belongs to no session: its token names none, and it is in none of MCP")
+        context["session"] = {"equals": request.session}
     return {**({"parameters": parameters} if parameters else {}), "context": context, "schema": shape}
 
 
@@ -210,6 +228,12 @@ class StandingDecision:
         """Its one entry."""
         rules: tuple[Waiver | Rule, ...] = (*self.document.waivers, *self.document.denied_tools)
         return rules[0]
+
+    @property
+    def session(self) -> str:
+        """The session that it is for, "" where it is for any."""
+        session = self.rule.conditions.context.session
+        return session.equals if session is not None and isinstance(session.equals, str) else ""
 
     @property
     def days(self) -> tuple[date, date]:

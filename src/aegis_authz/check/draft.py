@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from aegis_authz.check.session import Session
 from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
 from aegis_authz.core.charge import Charging
+from aegis_authz.core.circumstances import session_name
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.identity import Identity, Override
@@ -128,6 +129,12 @@ class Draft:
         """Give back the room that was taken for the request, if any was."""
         if self.place is not None:
             self.place.free()
+
+    @property
+    def session_name(self) -> str:
+        """The session that the call belongs to, as policy and approvals name it; "" for none."""
+        token = "" if self.identity is None else self.identity.session
+        return session_name(token, "" if self.session is None else self.session.digest)
 
     def done(self, stage: str, clock: Clock) -> None:
         """Note that a stage ended now; the time since the last note was its own."""

@@ -263,7 +263,7 @@ class Pipeline:
             if reading.question is None:
                 draft.session = bound_session(reading.http, call, identity, snapshot.catalogue, self.session_keys)
             draft.done("parse", self.clock)
-            question = Evaluation(identity, call, draft.time, draft.environment, snapshot.reads)
+            question = Evaluation(identity, call, draft.time, draft.environment, draft.session_name, snapshot.reads)
             decision = await self._evaluated(question, until)  # 4
             draft.done("evaluate", self.clock)
             if decision.revision == snapshot.revision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,6 +31,11 @@ class Session:
     agent_id: str
     tool_id: str
     opens: bool
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the id that the agent shows, in hex; "" where it shows none, or another begins."""
+        return hashlib.sha256(self.agent_id.encode()).hexdigest() if self.agent_id and not self.opens else ""
 
     @property
     def upstream_headers(self) -> Mapping[str, str]:

@@ -185,6 +185,7 @@ def _request(
         confirm=terms.confirm,
         notify=terms.notify,
         proof=terms.proof,
+        session=draft.session_name,
     )
 
 

@@ -150,6 +150,8 @@ def _rows(approval: ApprovalAnswer) -> Iterator[tuple[str, str]]:
     yield "parameters", _ascii(approval.parameters, indent=2)
     for name, value in approval.besides.items():
         yield printable(name), printable(value) if isinstance(value, str) else _ascii(value, indent=2)
+    if approval.session:
+        yield "session", printable(approval.session)
     yield "digest", printable(approval.digest)
     yield "policies", _ascii(list(approval.policies))
     yield "basis", f"{printable(approval.basis)} (of revision {printable(approval.revision)})"

@@ -31,6 +31,9 @@ def allow_like(
     state: MeshState = DEFAULT_STATE,
     deny: Annotated[bool, typer.Option("--deny", help="Refuse calls like it, in place of allowing them.")] = False,
     days: Annotated[int, typer.Option("--days", min=1, max=30, help="For how many days, today included.")] = 7,
+    session: Annotated[
+        bool, typer.Option("--session", help="Only for calls of its session or task, as the token or MCP tells it.")
+    ] = False,
     document: Annotated[
         Path | None, typer.Option("--document", help="Publish this file, an edited offer.", show_default=False)
     ] = None,
@@ -50,7 +53,7 @@ def allow_like(
     effect = "deny" if deny else "allow"
     with exits_on_faults("approvals allow-like"):
         if document is None:
-            offered = draft_standing(state, approval_id, effect, days)
+            offered = draft_standing(state, approval_id, effect, days, session)
         else:
             offered = DraftAnswer(name="", document=document.read_text("utf-8"), findings=())
         is_sure = yes or (sys.stdin.isatty() and _confirmed(offered))
@@ -104,9 +107,10 @@ def decision_lines(answer: StandingDecisionsAnswer) -> Iterator[str]:
         yield "no decision stands"
     for entry in answer.standing:
         actions = ", ".join(entry.actions)
+        session = f"  in session {entry.session}" if entry.session else ""
         yield printable(
             f"{entry.name}  {entry.effect}  {entry.agent}  {entry.tool} {actions}  "
-            f"{entry.first} to {entry.last}  by {entry.owner}"
+            f"{entry.first} to {entry.last}{session}  by {entry.owner}"
         )
 
 

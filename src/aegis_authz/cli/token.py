@@ -33,6 +33,9 @@ def mint(
     on_behalf_of: Annotated[
         str, typer.Option("--on-behalf-of", help="The person or system the agent serves; policies can ask for it.")
     ] = "",
+    session: Annotated[
+        str, typer.Option("--session", help="The session or task that the call belongs to; policies can ask for it.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Print a token that is good for one call.
@@ -50,7 +53,7 @@ def mint(
 
     scope = Scope(org, tenant, agent)
     try:
-        minted = mint_agent_token(state, scope, Seconds(ttl), act or (), on_behalf_of)
+        minted = mint_agent_token(state, scope, Seconds(ttl), act or (), on_behalf_of, session)
     except Unable as fault:
         raise unusable("token mint", str(fault)) from None
     if as_json:

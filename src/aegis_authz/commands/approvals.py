@@ -73,10 +73,10 @@ def watch_approvals(state: Path, wait: Callable[[], None]) -> Iterator[ApprovalA
             wait()
 
 
-def draft_standing(state: Path, approval_id: str, effect: str, days: int) -> DraftAnswer:
-    """A document that allows, or refuses, calls like that one."""
+def draft_standing(state: Path, approval_id: str, effect: str, days: int, for_session: bool) -> DraftAnswer:
+    """A document that allows, or refuses, calls like that one, or those of its session alone."""
     with control_plane(state) as control:
-        return control.draft_standing(approval_id, effect, days)
+        return control.draft_standing(approval_id, effect, days, for_session)
 
 
 def save_standing(state: Path, approval_id: str, effect: str, document: str, message: str) -> StandingChangeAnswer:

@@ -30,7 +30,9 @@ def mesh_issuer(state: Path) -> tuple[Ed25519PrivateKey, ControlSettings]:
 
 
 @unable_on(ValueError)
-def mint_agent_token(state: Path, scope: Scope, ttl: Seconds, actors: Sequence[str], on_behalf_of: str = "") -> str:
+def mint_agent_token(
+    state: Path, scope: Scope, ttl: Seconds, actors: Sequence[str], on_behalf_of: str = "", session: str = ""
+) -> str:
     """A token of an agent of the mesh in this folder. Raises Unable."""
     key, settings = mesh_issuer(state)
     if ttl > settings.max_token_life:
@@ -45,4 +47,5 @@ def mint_agent_token(state: Path, scope: Scope, ttl: Seconds, actors: Sequence[s
         jti=Jti(SystemIds().token()),
         actors=actors,
         on_behalf_of=on_behalf_of,
+        session=session,
     )

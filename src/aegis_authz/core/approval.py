@@ -84,7 +84,7 @@ class ApprovalRequest:
     is served. `decision_id` is that of the
     answer which held the call. So many `approvals` of different people are needed; whoever approves types the values of
     the parameters in `confirm`; `notify` are the places of channels where people learn of it. `proof` is what each
-    of them must show.
+    of them must show. `session` is the session or task that the call belongs to, "" for none; it binds nothing.
     """
 
     id: ApprovalId
@@ -105,6 +105,7 @@ class ApprovalRequest:
     confirm: tuple[str, ...]
     notify: tuple[str, ...]
     proof: ApprovalProof
+    session: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,16 @@ from aegis_authz.core.units import Epoch, LimitId, Revision, Seconds
 class Evaluation:
     """The question: subject, action, resource and context of OpenID AuthZEN 1.0.
 
-    `environment` is the name of the mesh's environment. `reads` are the words of `core.circumstances.CONTEXT` that
-    policy asks about; the PDP is told no others.
+    `environment` is the name of the mesh's environment, `session` what `core.circumstances.session_name` makes of the
+    sessions of the call. `reads` are the words of `core.circumstances.CONTEXT` that policy asks about; the PDP is told
+    no others.
     """
 
     identity: Identity
     call: ToolCall
     time: Epoch
     environment: str
+    session: str
     reads: frozenset[str]
 
 

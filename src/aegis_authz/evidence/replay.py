@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aegis_authz.core.call import CallKind, Rpc, RpcShape, ToolCall
-from aegis_authz.core.circumstances import CONTEXT
+from aegis_authz.core.circumstances import CONTEXT, session_name
 from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.record import DECISION_VERSION, DecisionRecord
 from aegis_authz.core.units import Digest, Epoch
@@ -53,7 +53,9 @@ def replayed(record: DecisionRecord) -> Evaluation:
         spellings=spellings(record.parameters),
         batch=0,
     )
-    return Evaluation(record.identity, call, Epoch(record.time), record.environment, CONTEXT)
+    begins = record.rpc_method == "initialize"  # whatever session was shown, another one begins
+    session = session_name(record.identity.session, "" if begins else record.mcp_session)
+    return Evaluation(record.identity, call, Epoch(record.time), record.environment, session, CONTEXT)
 
 
 def assumed(record: DecisionRecord, kind: CallKind) -> DecisionRecord:

@@ -38,14 +38,15 @@ def mint_token(
     on_behalf_of: str = "",
     bound_to: str = "",
     grant: Sequence[Narrowing] = (),
+    session: str = "",
 ) -> str:
     """Mint the token of one agent: for one call, or bound to a key that proves each call.
 
     `now` is kept to the millisecond; `ttl` is 1 to 300 seconds; `actors` is the delegation chain of RFC 8693 section
     4.1, nearest actor first; `on_behalf_of` is whom the agent serves, "" to say nothing; `bound_to` is the thumbprint
     of that key (RFC 7800, RFC 9449 section 6.1), "" for a token that is good for one call; `grant` are the narrowings
-    of its grant, the widest first. Raises ValueError for a name that cannot be one, a ttl out of range or an empty or
-    overlong text.
+    of its grant, the widest first; `session` is the session or task that the token is for (`sid`), "" to say nothing.
+    Raises ValueError for a name that cannot be one, a ttl out of range or an empty or overlong text.
     """
     for label, name in (("org", scope.org), ("tenant", scope.tenant), ("agent", scope.agent)):
         if NAME.match(name) is None:
@@ -73,6 +74,8 @@ def mint_token(
         claims["on_behalf_of"] = _text("on_behalf_of", on_behalf_of)
     if bound_to:
         claims["cnf"] = {"jkt": _text("thumbprint", bound_to)}
+    if session:
+        claims["sid"] = _text("session", session)
     if grant:
         claims["grant"] = claim_of(grant)
     act = _chain(actors)

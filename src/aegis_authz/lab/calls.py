@@ -48,6 +48,7 @@ class CallContext(Part):
     source: str = ""
     on_behalf_of: str = ""
     acted_by: Annotated[tuple[Words, ...], LISTED] = ()
+    session: str = ""
     token_age: Annotated[int, Field(ge=0)] = 0
 
 
@@ -94,6 +95,7 @@ def call_of(question: Evaluation) -> TriedCall:
                 "source": call.source,
                 "on_behalf_of": identity.on_behalf_of,
                 "acted_by": list(identity.actors),
+                "session": question.session,
                 "token_age": max(0, int(question.time - identity.issued_at)),
             },
         }
@@ -109,7 +111,10 @@ def question_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None = N
 
 
 def evaluation_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None, jti: Jti, session: str) -> Evaluation:
-    """The same as the value of the core. The call is made with a token of this id and session, of a minute's life."""
+    """The same as the value of the core. The call is made with a token of this id, of a minute's life.
+
+    `session` is that of the token, "" for the one of the call's context.
+    """
     context = call.context
     now = Epoch(datetime.fromisoformat(context.time).timestamp())
     identity = Identity(
@@ -123,7 +128,7 @@ def evaluation_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None, 
         on_behalf_of=context.on_behalf_of,
         way=Way.TOKEN,
         proof=None,
-        session=session,
+        session=session or context.session,
         grant=grant_from_tried(call.grant, now),
     )
     parameters = _given(call, catalogue)
@@ -146,7 +151,7 @@ def evaluation_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None, 
         spellings=spellings(parameters),
         batch=0,
     )
-    return Evaluation(identity, tool_call, now, context.environment, CONTEXT)
+    return Evaluation(identity, tool_call, now, context.environment, identity.session, CONTEXT)
 
 
 def _given(call: TriedCall, catalogue: Catalogue) -> Mapping[str, Json]:

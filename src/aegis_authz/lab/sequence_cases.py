@@ -165,9 +165,10 @@ class WrittenSequence(Part):
     def calls(self) -> list[TriedCall]:
         """The call of each step, with the time at which it is made."""
         calls: list[TriedCall] = []
+        before: TriedCall | None = None
         for step in self.sequence:
-            before = calls[-1] if calls else None
-            calls.append(_placed(step, before))
+            before = _placed(step, before)
+            calls.append(before if step.session is None else _within(before, session=step.session))
         return calls
 
 
@@ -181,7 +182,11 @@ def _placed(step: WrittenStep, before: TriedCall | None) -> TriedCall:
         now = datetime.fromisoformat(step.at)
     elif step.after is not None:
         now += timedelta(seconds=seconds_of(step.after))
-    return call.model_copy(update={"context": call.context.model_copy(update={"time": now.isoformat()})})
+    return _within(call, time=now.isoformat())
+
+
+def _within(call: TriedCall, **circumstances: str) -> TriedCall:
+    return call.model_copy(update={"context": call.context.model_copy(update=circumstances)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ def remember(real_redis: RealRedis, name: str, **changed: str) -> None:
         (),
         (),
         ApprovalProof.ANY,
+        "",
     )
     expires = str(int(request.expires_at * 1000))
     fields = {"state": "pending", "expires_at": expires, "document": approval_to_text(request).decode(), **changed}

@@ -84,6 +84,7 @@ def request(tenant: str = "emea") -> ApprovalRequest:
         (),
         (),
         ApprovalProof.ANY,
+        "",
     )
 
 

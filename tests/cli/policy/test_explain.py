@@ -249,6 +249,7 @@ def test_what_is_around_the_call_can_be_said(run: Run) -> None:
         "source": "10.1.2.3",
         "on_behalf_of": "",
         "acted_by": ["bot", "other"],
+        "session": "",
         "token_age": 30,
     }
 

@@ -75,6 +75,7 @@ async def hold(
     proof: ApprovalProof = ApprovalProof.ANY,
     actors: tuple[str, ...] = (),
     parameters: Mapping[str, Json] | None = None,
+    session: str = "",
 ) -> None:
     now = SystemClock().now()
     opens = ApprovalRequest(
@@ -100,6 +101,7 @@ async def hold(
         confirm=confirm,
         notify=notify,
         proof=proof,
+        session=session,
     )
     settled = await store.settle(Settlement(identity(now, jti, agent), None, opens, now, (), None, None, None), 0)
     assert settled.outcome is SettleOutcome.OPENED

@@ -79,6 +79,27 @@ async def test_what_is_offered_is_shown_saved_listed_and_taken_back(
     assert FILE not in releases.sources(releases.current()).policies
 
 
+async def test_what_is_for_the_session_of_the_call_says_so_where_it_is_listed(
+    plane: ControlServices, client: Client, store: MemoryStore
+) -> None:
+    name = f"{HELD[:-1]}0"
+    await hold(store, name, jti="j2", session="task-4711")
+    async with client(plane, "ann") as ann:
+        refused = await ann.get(PATH, params={"for_session": True})
+        assert (refused.status_code, "belongs to no session" in refused.text) == (409, True)
+        path = f"/v1/approvals/{name}/standing"
+        text = (await ann.get(path, params={"for_session": True})).json()["document"]
+        assert "session:\n        equals: task-4711" in text
+        assert (await ann.post(path, params=NOW, json={"document": text})).status_code == 200
+        (listed,) = (await ann.get("/v1/standing")).json()["standing"]
+        assert listed["session"] == "task-4711"
+        page = await ann.get(f"/approvals/{name}")
+        assert f"/approvals/{name}/standing?days=1&amp;for_session=true" in page.text
+        assert "for_session" not in (await ann.get(f"/approvals/{HELD}")).text
+        offered = await ann.get(f"/approvals/{name}/standing", params={"for_session": True})
+        assert "equals: task-4711" in offered.text
+
+
 async def test_a_standing_decision_outlives_publications_and_no_rollback_brings_one_back(
     plane: ControlServices, client: Client, releases: MemoryReleases, documents: Documents
 ) -> None:

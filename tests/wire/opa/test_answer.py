@@ -51,7 +51,7 @@ CALL = ToolCall(
     {},
     0,
 )
-QUESTION = Evaluation(WHO, CALL, 1007.25, "production", CONTEXT)
+QUESTION = Evaluation(WHO, CALL, 1007.25, "production", "task-4711", CONTEXT)
 
 
 def test_all_that_is_known_around_a_call_is_told_when_policy_reads_it() -> None:
@@ -61,6 +61,7 @@ def test_all_that_is_known_around_a_call_is_told_when_policy_reads_it() -> None:
         "source": "192.0.2.1",
         "on_behalf_of": "ann@acme.example",
         "acted_by": ["planner"],
+        "session": "task-4711",
         "token_age": 7,
     }
 
@@ -71,7 +72,7 @@ def test_what_no_rule_reads_is_left_out() -> None:
 
 
 def test_what_is_not_known_is_absent_and_not_empty() -> None:
-    nobody = replace(QUESTION, identity=replace(WHO, actors=(), on_behalf_of=""), environment="")
+    nobody = replace(QUESTION, identity=replace(WHO, actors=(), on_behalf_of=""), environment="", session="")
     told = question_to_data(replace(nobody, call=replace(CALL, source="")))["context"]
     assert told == {"time": 1007_250_000_000, "acted_by": [], "token_age": 7}
 

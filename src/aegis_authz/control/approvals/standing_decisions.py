@@ -13,6 +13,7 @@ from aegis_authz.approvals.standing_decision import (
     Span,
     StandingDecision,
     StandingEffect,
+    Terms,
     draft,
     name_of,
     path_of,
@@ -58,8 +59,10 @@ class StandingDesk:
         self._note = note
         self._clock = clock
 
-    async def draft(self, approval: Approval, effect: StandingEffect, days: int, person: Person) -> Draft:
-        """What is offered for that call, to somebody who may decide it, from today on.
+    async def draft(
+        self, approval: Approval, effect: StandingEffect, days: int, for_session: bool, person: Person
+    ) -> Draft:
+        """What is offered for that call, or for those of its session, to somebody who may decide it, from today on.
 
         Raises NotStanding, ApprovalForbidden, PolicyErrors, RevisionUnknown, ReleasesFault.
         """
@@ -67,7 +70,7 @@ class StandingDesk:
         request, today = approval.request, datetime.fromtimestamp(self._clock.now(), UTC).date()
         sources = await self._publisher.current_sources()
         loaded = await asyncio.to_thread(self._builder.loaded, sources)
-        text = draft(request, effect, Span.of(today, days), person.id, _quantities(loaded, request))
+        text = draft(request, Terms(effect, Span.of(today, days), for_session), person.id, _quantities(loaded, request))
         return await self._looked_at(sources, approval, effect, text)
 
     async def save(

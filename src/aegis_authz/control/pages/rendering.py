@@ -164,6 +164,7 @@ class Pages:
             "asked": moment(held.requested_at),
             "decision_id": ascii_line(held.decision_id),
             "revision": ascii_line(held.revision),
+            "session": ascii_line(held.session),
             "approved_by": ", ".join(map(ascii_line, approval.approved_by)),
             "person": ascii_line(person.id),
             "refusal": ascii_line(refusal),

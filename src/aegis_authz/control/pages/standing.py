@@ -40,6 +40,7 @@ def standing_page(sheet: StandingSheet) -> Response:
         headline=headline(request),
         verb=_VERBS[sheet.effect],
         effect=sheet.effect.value,
+        session=ascii_line(request.session),
         document=sheet.document,
         findings=[ascii_line(finding) for finding in sheet.findings],
         refusal=sheet.refusal,

@@ -32,6 +32,7 @@ from aegis_authz.policy.language.rule import MOST_WAIVER_DAYS
 ApprovalId = Annotated[units.ApprovalId, Path(description="The approval's id, `apr_...`.")]
 Effect = Annotated[StandingEffect, Query(description="What becomes of calls like it.")]
 Days = Annotated[int, Query(ge=1, le=MOST_WAIVER_DAYS, description="For how many days, today included.")]
+ForSession = Annotated[bool, Query(description="Whether it is for calls of the same session or task alone.")]
 DEFAULT_WAIT = 5.0
 DecisionName = Annotated[Name, Path(description="The name of the document.")]
 
@@ -44,11 +45,15 @@ def standing_decision_routes(
 
     @people.get("/v1/approvals/{approval_id}/standing", dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def draft_standing_decision(
-        approval_id: ApprovalId, caller: Asker, effect: Effect = StandingEffect.ALLOW, days: Days = 7
+        approval_id: ApprovalId,
+        caller: Asker,
+        effect: Effect = StandingEffect.ALLOW,
+        days: Days = 7,
+        for_session: ForSession = False,
     ) -> DraftAnswer:
         """Offer a document that allows, or refuses, calls like this one, to somebody who may decide it."""
         approval = await decidable(approver, approval_id, caller)
-        offered = await desk.draft(approval, effect, days, caller.person)
+        offered = await desk.draft(approval, effect, days, for_session, caller.person)
         return DraftAnswer.of(offered.name, offered.text, offered.findings)
 
     @people.post("/v1/approvals/{approval_id}/standing", dependencies=[needs(Permission.PUBLISH_POLICIES)])
@@ -108,6 +113,7 @@ def _answer(decision: StandingDecision) -> StandingDecisionAnswer:
         actions=decision.rule.actions,
         first=first.isoformat(),
         last=last.isoformat(),
+        session=decision.session,
         owner=decision.document.owner or "",
         document=decision.text,
     )

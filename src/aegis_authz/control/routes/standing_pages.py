@@ -14,7 +14,14 @@ from aegis_authz.control.http import HttpProblem, Wait
 from aegis_authz.control.pages import Form, Pages
 from aegis_authz.control.pages.standing import StandingSheet, standing_page
 from aegis_authz.control.policies.status_board import StatusBoard
-from aegis_authz.control.routes.standing_decisions import DEFAULT_WAIT, ApprovalId, Days, Effect, decidable
+from aegis_authz.control.routes.standing_decisions import (
+    DEFAULT_WAIT,
+    ApprovalId,
+    Days,
+    Effect,
+    ForSession,
+    decidable,
+)
 from aegis_authz.core.approval import ApprovalForbidden
 from aegis_authz.people.permissions import Permission
 from aegis_authz.policy.source.problems import PolicyErrors
@@ -41,12 +48,13 @@ def standing_page_routes(
         request: Request,
         effect: Effect = StandingEffect.ALLOW,
         days: Days = 7,
+        for_session: ForSession = False,
     ) -> Response:
         """Offer a document."""
         approval = await decidable(approver, approval_id, caller)
         seal = pages.seal(approval, caller.person, request)
         try:
-            offered = await desk.draft(approval, effect, days, caller.person)
+            offered = await desk.draft(approval, effect, days, for_session, caller.person)
         except _REFUSALS as refusal:
             return standing_page(StandingSheet(approval, caller.person, effect, seal, refusal=str(refusal)))
         findings = tuple(map(str, offered.findings))

@@ -69,6 +69,12 @@ CONTEXT_WORDS: Mapping[str, ContextWord] = {
             _DELEGATION,
         ),
         _call_word(
+            "session",
+            "A text: the session or task of the call, as its token (sid) or the binding of its MCP session says.",
+            ("session", "sessions", "session_id", "sid", "task"),
+            "{session: {equals: task-4711}}",
+        ),
+        _call_word(
             "token_age",
             "A number: whole seconds since the token was issued.",
             ("token_age",),

@@ -48,6 +48,7 @@ class ContextConditions(Part):
     source: ParameterRule | None = None
     on_behalf_of: ParameterRule | None = None
     acted_by: ParameterRule | None = None
+    session: ParameterRule | None = None
     token_age: ParameterRule | None = None
     region: ParameterRule | None = None
 
