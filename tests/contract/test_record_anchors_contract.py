@@ -50,7 +50,14 @@ async def test_heads_are_kept_as_one_chain_in_their_order(anchors: SqlRecordAnch
     assert await anchors.anchors(1, 1) == [kept[1]]
 
 
-async def test_a_head_that_is_the_newest_of_its_writer_is_not_kept_again(anchors: SqlRecordAnchors) -> None:
+async def test_logs_of_one_name_at_one_place_are_kept_apart(anchors: SqlRecordAnchors) -> None:
+    twin = replace(HEAD, first="cd" * 32)
+    await anchors.append(Epoch(1000.0), [HEAD, twin])
+    assert await anchors.append(Epoch(1001.0), [twin, HEAD]) == []
+    assert await anchors.newest() == [HEAD, twin]
+
+
+async def test_a_head_that_is_the_newest_of_its_log_is_not_kept_again(anchors: SqlRecordAnchors) -> None:
     await anchors.append(Epoch(1000.0), [HEAD, SIBLING])
     grown = replace(HEAD, size=9)
     assert [anchor.head for anchor in await anchors.append(Epoch(1001.0), [grown, SIBLING])] == [grown]
@@ -71,13 +78,15 @@ async def test_several_who_anchor_at_once_write_one_chain(anchors: SqlRecordAnch
     assert [anchor.previous for anchor in kept[1:]] == [anchor.hash for anchor in kept[:-1]]
 
 
-async def test_a_writer_reports_in_place_of_what_it_reported_before(redis_url: str) -> None:
+async def test_a_log_is_reported_in_place_of_what_was_reported_of_it_before(redis_url: str) -> None:
     place = secrets.token_hex(8)
     reports = RedisRecordHeads(redis_url)
     for head in (replace(HEAD, place=place), replace(SIBLING, place=place), replace(HEAD, place=place, size=9)):
         await reports.report(head)
-    here = sorted((head for head in await reports.heads() if head.place == place), key=lambda head: head.writer)
-    assert here == [replace(HEAD, place=place, size=9), replace(SIBLING, place=place)]
+    twin = replace(SIBLING, place=place, first="cd" * 32)
+    await reports.report(twin)
+    here = sorted((head for head in await reports.heads() if head.place == place), key=lambda head: head.log)
+    assert here == [replace(HEAD, place=place, size=9), replace(SIBLING, place=place), twin]
     await reports.close()
 
 

@@ -64,10 +64,11 @@ class Anchorer:
             return []
 
     async def _keep(self, heads: list[Head]) -> None:
-        before = {(head.place, head.writer): head for head in await self._anchors.newest()}
+        before = {head.log: head for head in await self._anchors.newest()}
+        writers = {(head.place, head.writer) for head in before.values()}
         for head in heads:
-            known = before.get((head.place, head.writer), head)
-            if known.first != head.first:
+            known = before.get(head.log, head)
+            if head.log not in before and (head.place, head.writer) in writers:
                 _log.error("%s of %s writes another log than the one that was anchored", head.writer, head.place)
             elif head.size < known.size or (head.size == known.size and head.note != known.note):
                 _log.error("the log of %s of %s went back behind where it was anchored", head.writer, head.place)

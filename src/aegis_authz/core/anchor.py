@@ -24,6 +24,11 @@ class Head:
     size: int
     note: str
 
+    @property
+    def log(self) -> tuple[str, str, str]:
+        """Which log it is of: several of one name may be at one place, one after the other or side by side."""
+        return self.place, self.writer, self.first
+
 
 @dataclass(frozen=True, slots=True)
 class Anchor:

@@ -13,11 +13,11 @@ class RecordHeads(Protocol):
     """Where each writer says where its log stands. May raise StoreDown."""
 
     async def report(self, head: Head) -> None:
-        """Say it in place of what this writer said before."""
+        """Say it in place of what was said of this log before."""
         ...
 
     async def heads(self) -> Sequence[Head]:
-        """What each writer said last. Nothing of it is verified."""
+        """What was said last of each log. Nothing of it is verified."""
         ...
 
 
@@ -25,7 +25,7 @@ class RecordAnchors(Protocol):
     """Heads in the order they were kept, which nobody can change or take back. May raise DatabaseFault."""
 
     async def append(self, at: Epoch, heads: Sequence[Head]) -> list[Anchor]:
-        """Keep those that are not the newest of their place and writer already; returns what was written."""
+        """Keep those that are not the newest of their log already; returns what was written."""
         ...
 
     async def anchors(self, after: int, limit: int) -> list[Anchor]:
@@ -33,7 +33,7 @@ class RecordAnchors(Protocol):
         ...
 
     async def newest(self) -> list[Head]:
-        """The head that was kept last of each place and writer."""
+        """The head that was kept last of each log."""
         ...
 
 

@@ -19,7 +19,7 @@
 | `aegis:{pp}:approvals` | sorted set | approval ids by expiry, ms | as long as the last of them; trimmed as approvals are opened |
 | `aegis:{pp}:grant:H` | string | how many calls were let through under a grant; H hashes org, tenant and its id | until the grant ends, and a margin |
 | `aegis:once:H` | string | who has shown what is taken once (assertions, proofs, tokens of others, Idempotency-Keys); H hashes kind and name | as long as it could be shown again |
-| `aegis:record-heads` | hash | `place/writer` -> JSON: where a log of records stands | for ever |
+| `aegis:record-heads` | hash | `place/writer/first` -> JSON: where a log of records stands; `first` begins the hash of its first record | for ever |
 """
 
 from __future__ import annotations

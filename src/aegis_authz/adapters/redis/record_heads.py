@@ -34,7 +34,7 @@ class RedisRecordHeads:
             "size": head.size,
             "note": head.note,
         }
-        field, value = f"{head.place}/{head.writer}", json.dumps(content, separators=(",", ":"))
+        field, value = f"{head.place}/{head.writer}/{head.first[:16]}", json.dumps(content, separators=(",", ":"))
         key = redis_keys.RECORD_HEADS
         async with answering():
             await self._servers.ask(key, lambda redis: redis.hset(key, field, value))

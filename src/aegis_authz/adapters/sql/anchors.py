@@ -24,16 +24,16 @@ class SqlRecordAnchors:
         self._database = database
 
     async def append(self, at: Epoch, heads: Sequence[Head]) -> list[Anchor]:
-        """Keep those that are not the newest of their place and writer already. Raises DatabaseFault."""
+        """Keep those that are not the newest of their log already. Raises DatabaseFault."""
         async with self._database.transaction() as connection:
             if self._database.dialect == "postgresql":  # SQLite has one writer by itself
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_APPEND_LOCK})")
-            newest = {(head.place, head.writer): head for head in await _newest(connection)}
+            newest = {head.log: head for head in await _newest(connection)}
             last = (await connection.execute(select(RECORD_ANCHORS).order_by(_COLUMNS.number.desc()).limit(1))).first()
             number, previous = (0, FIRST_PREVIOUS) if last is None else (last.number, last.hash)
             written: list[Anchor] = []
             for head in heads:
-                if newest.get((head.place, head.writer)) != head:
+                if newest.get(head.log) != head:
                     anchor = Anchor.after(number, previous, at, head)
                     await connection.execute(insert(RECORD_ANCHORS).values(**_values(anchor)))
                     number, previous = anchor.number, anchor.hash
@@ -47,13 +47,13 @@ class SqlRecordAnchors:
             return [_anchor(row) for row in await connection.execute(rows)]
 
     async def newest(self) -> list[Head]:
-        """The head that was kept last of each place and writer. Raises DatabaseFault."""
+        """The head that was kept last of each log. Raises DatabaseFault."""
         async with self._database.reading() as connection:
             return await _newest(connection)
 
 
 async def _newest(connection: AsyncConnection) -> list[Head]:
-    last = select(func.max(_COLUMNS.number)).group_by(_COLUMNS.place, _COLUMNS.writer)
+    last = select(func.max(_COLUMNS.number)).group_by(_COLUMNS.place, _COLUMNS.writer, _COLUMNS.first)
     rows = select(RECORD_ANCHORS).where(_COLUMNS.number.in_(last)).order_by(_COLUMNS.number)
     return [_anchor(row).head for row in await connection.execute(rows)]
 
