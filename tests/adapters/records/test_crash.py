@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import aegis_authz
@@ -43,13 +45,13 @@ asyncio.run(main())
 """
 
 
-def killed_under_load(folder: Path, run: int) -> list[str]:
-    """Let a writer work, kill it, and return what it said was durable."""
+def killed_under_load(folder: Path, run: int, first: int = ACKNOWLEDGED_FIRST) -> list[str]:
+    """Let a writer work, kill it once `first` records are durable, and return what it said was durable."""
     environment = {**os.environ, "PYTHONPATH": str(Path(aegis_authz.__file__).parents[1])}
     command = [sys.executable, "-c", WRITER, str(folder), str(run)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as writer:
         assert writer.stdout is not None
-        said = [writer.stdout.readline() for _ in range(ACKNOWLEDGED_FIRST)]
+        said = [writer.stdout.readline() for _ in range(first)]
         writer.send_signal(signal.SIGKILL)
         said += writer.stdout.readlines()
     assert writer.returncode == -signal.SIGKILL
@@ -58,14 +60,28 @@ def killed_under_load(folder: Path, run: int) -> list[str]:
 
 async def test_a_killed_writer_loses_nothing_it_answered_for(tmp_path: Path) -> None:
     folder = tmp_path / "w"
+    acknowledged = [name for run in range(3) for name in killed_under_load(folder, run)]
+    assert len(acknowledged) >= 3 * ACKNOWLEDGED_FIRST
+    await _require_all(folder, acknowledged)
+
+
+@pytest.mark.slow
+async def test_a_writer_killed_again_and_again_at_random_points_loses_nothing_either(
+    tmp_path: Path,
+) -> None:
+    folder, chance = tmp_path / "w", random.Random(19)  # noqa: S311  # it picks moments, and no secret
     acknowledged: list[str] = []
-    for run in range(3):
-        acknowledged += killed_under_load(folder, run)
+    for run in range(100):
+        acknowledged += killed_under_load(folder, run, chance.randrange(0, 200))
+    await _require_all(folder, acknowledged)
+
+
+async def _require_all(folder: Path, acknowledged: list[str]) -> None:
+    """Start the writer once more: its log must be whole and hold what was answered for."""
     async with FileRecordLog(folder, "w", KEY, SystemClock()) as log:
         await log.append(RedactionRecord("after", 2.0, "request", {}, "done"))
     (report,) = verify_folder(folder, [KEY.public_key().public_bytes_raw()])
     assert report.is_intact, report.damages
-    assert len(acknowledged) >= 3 * ACKNOWLEDGED_FIRST
     lines = b"".join(path.read_bytes() for path in folder.glob("*.jsonl"))
     assert [name for name in acknowledged if f'"{name}"'.encode() not in lines] == []
     lines = [line.raw for log in log_files(folder) for line in log.oldest_first()]
