@@ -10,6 +10,7 @@ import { type Members, memberOf, parseObject, textOf } from "./strict-json.js";
 export const KEY_FILE = "key.pem";
 const FOLDER_VARIABLE = "AEGIS_AGENT_FOLDER";
 const STATE_VARIABLE = "AEGIS_DIR";
+const EVALUATION_VARIABLE = "AEGIS_EVALUATION";
 const AGENT_VARIABLE = "AEGIS_AGENT";
 const TOKEN_PATH = "/v1/token";
 const FILE = "agent.json";
@@ -45,9 +46,20 @@ export function controlOf(enrolment: Enrolment): string {
  *
  * `AEGIS_AGENT_FOLDER` is its folder. Else it is the one named by `AEGIS_AGENT`, or the only one, among those of the
  * mesh whose state folder is `AEGIS_DIR`, else among this user's; who has none is an agent of the mesh in `.aegis` of
- * the folder `here`. Throws AegisUnavailable, which says what to do.
+ * the folder `here`. `AEGIS_EVALUATION` is where functions are asked about, where that is not at the mesh of this machine.
+ * Throws AegisUnavailable, which says what to do.
  */
 export function findEnrolment(environment: Environment, home: string, here: string): Enrolment {
+  const enrolment = ofEnvironment(environment, home, here);
+  const evaluation = environment[EVALUATION_VARIABLE] ?? "";
+  if (evaluation === "") {
+    return enrolment;
+  }
+  requireUrls(EVALUATION_VARIABLE, evaluation);
+  return { ...enrolment, evaluation: withoutSlash(evaluation) };
+}
+
+function ofEnvironment(environment: Environment, home: string, here: string): Enrolment {
   const folder = environment[FOLDER_VARIABLE] ?? "";
   if (folder !== "") {
     return read(folder);

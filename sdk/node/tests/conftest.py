@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 
 from aegis_authz.demo.mesh import DemoMesh, demo_mesh
-from aegis_authz.local.documents import example_documents
 from scripts.dist import node_sdk
+from sdk.functions import documents_with_functions
 from tests.support.registry_clients import node_lock
 
 SDK = Path(__file__).parents[1]
@@ -115,7 +115,8 @@ def tarball(built: Path) -> Path:  # where there is no registry, it skips
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMesh]:
-    async with demo_mesh(tmp_path_factory.mktemp("sdk-node"), example_documents()) as running:
+    documents = documents_with_functions(tmp_path_factory.mktemp("documents"))
+    async with demo_mesh(tmp_path_factory.mktemp("sdk-node"), documents) as running:
         yield running
 
 

@@ -27,6 +27,14 @@ test("the only agent of this user is meant", (t) => {
   assert.deepEqual([agent, proxy, reverse], [FINANCE, "http://127.0.0.1:9080", "http://127.0.0.1:9081"]);
 });
 
+test("where functions are asked about may be said by a variable", (t) => {
+  const home = folder(t);
+  enrol(join(home, ".config/aegis/agents"), FINANCE, { evaluation: "http://127.0.0.1:9191" });
+  const find = (place) => findEnrolment({ AEGIS_EVALUATION: place }, home, home).evaluation;
+  assert.deepEqual([find(""), find("https://pdp.internal:9192/")], ["http://127.0.0.1:9191", "https://pdp.internal:9192"]);
+  refuses(() => find("pdp"), /AEGIS_EVALUATION: "pdp" is no http:\/\/ or https:\/\/ address/);
+});
+
 test("of several the one that is named", (t) => {
   const home = folder(t);
   [REPORT, FINANCE].forEach((agent) => enrol(join(home, "aegis/agents"), agent));

@@ -13,6 +13,20 @@ const steps = {
   fetch: async ({ url, init }) => read(await aegis.fetch(url, init)),
   toolUrl: async ({ tool }) => ({ text: aegis.toolUrl(tool) }),
   wait: async ({ approval, seconds }) => read(await held.get(approval).wait({ seconds })),
+  wrapped: async ({ tool, action, args, result, failure }) => {
+    const received = [];
+    const called = (given) => {
+      received.push(given);
+      if (failure !== undefined) throw new Error(failure);
+      return result;
+    };
+    try {
+      return { received, result: await aegis.wrap(called, { tool, action })(args) };
+    } catch (fault) {
+      throw Object.assign(fault, { received });
+    }
+  },
+  result: async ({ approval, seconds }) => ({ result: await held.get(approval).wait({ seconds }) }),
   close: async () => {
     aegis.close();
     return {};
