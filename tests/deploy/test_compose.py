@@ -40,6 +40,8 @@ LEAKS_WITHOUT_RULES = {
     "name-server": r"\x0bname-server\x06secret",
 }
 """What the world reads from a container on a usual network: if it did not, a probe would prove nothing."""
+BUSY = 5
+"""So often is asked of a gateway that is too busy to judge."""
 WAYS = (
     *("http", "other-port", "datagram", "ipv6", "mapped", "name", "name-server", "host", "metadata", "frame", "raw"),
     *("route", "direct-control", "direct-redis", "direct-metrics", "direct-tools", "direct-gateway-inside"),
@@ -142,6 +144,17 @@ def ways(mesh: Mesh, network: str, host: str, *run: str) -> dict[str, str]:
     return outcomes
 
 
+def ways_judged(mesh: Mesh) -> dict[str, str]:
+    """The outcomes of the ways from the agent's container, asked again where the gateway was too busy to judge: 503 is a
+    refusal, but not the one that is looked for.
+    """
+    for _ in range(BUSY):
+        outcomes = ways(mesh, "agents", "10.231.77.1", "exec", "--interactive", "aegis_agent_1")
+        if not any(said.startswith("answered: b'HTTP/1.1 503") for said in outcomes.values()):
+            break
+    return outcomes
+
+
 def test_on_a_usual_network_the_probes_do_reach_the_world(mesh: Mesh) -> None:
     before = len(mesh.engine.world)
     run = ("run", "--rm", "--interactive", "--user", "10003:10003", "--cap-drop", "ALL", "--entrypoint", "", IMAGE)
@@ -152,7 +165,7 @@ def test_on_a_usual_network_the_probes_do_reach_the_world(mesh: Mesh) -> None:
 
 def test_no_way_leads_around_the_gateway(mesh: Mesh) -> None:
     before = mesh.engine.world
-    outcomes = ways(mesh, "agents", "10.231.77.1", "exec", "--interactive", "aegis_agent_1")
+    outcomes = ways_judged(mesh)
     assert mesh.engine.world == before, outcomes
     unreached = {
         way: said for way, said in outcomes.items() if not re.match(r"\w+(Error|timeout|gaierror): |gaierror: ", said)
