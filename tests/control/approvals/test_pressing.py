@@ -35,6 +35,7 @@ from aegis_authz.testing.store import MemoryStore
 from tests.control.routes.test_approvals import HELD, hold
 from tests.support.local_servers import SlackServer, serving
 from tests.support.people import person
+from tests.support.slack_presses import button_value, interaction, signed_headers
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
 SIGNED_IN = "apr_00" + "2" * 32
@@ -61,29 +62,12 @@ class Desk:
 
     def payload(self, user: str, action: str, reason: str = "", digest: str = "") -> bytes:
         """What Slack sends when that user presses that button of the message it has."""
-        buttons = next(block for block in self.slack.posted[-1]["blocks"] if block["type"] == "actions")["elements"]
-        (button,) = [button for button in buttons if button["action_id"] == action]
-        value = button["value"] if not digest else f"{HELD} {digest}"
-        content = {
-            "type": "block_actions",
-            "user": {"id": user},
-            "actions": [{"type": "button", "action_id": action, "value": value}],
-            "state": {
-                "values": {"aegis_reason_block": {"aegis_reason": {"type": "plain_text_input", "value": reason}}}
-            },
-            "response_url": f"{self.url}/actions/T1/1/x",
-        }
-        return urlencode({"payload": json.dumps(content)}).encode()
+        value = f"{HELD} {digest}" if digest else button_value(self.slack.posted[-1]["blocks"], action)
+        return interaction(user, action, value, f"{self.url}/actions/T1/1/x", reason)
 
     async def press(self, client: Client, raw: bytes, secret: bytes = SECRET, ago: float = 0) -> httpx.Response:
         """Send it, signed, and wait until it was decided and answered."""
-        timestamp = str(int(time.time() - ago))
-        mac = hmac.new(secret, f"v0:{timestamp}:".encode() + raw, sha256).hexdigest()
-        headers = {
-            "content-type": "application/x-www-form-urlencoded",
-            "x-slack-request-timestamp": timestamp,
-            "x-slack-signature": f"v0={mac}",
-        }
+        headers = signed_headers(raw, secret, ago)
         before = len(self.slack.replies)
         async with client(self.plane, "") as slack:
             del slack.headers["authorization"]
