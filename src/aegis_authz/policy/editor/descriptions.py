@@ -137,7 +137,7 @@ _LIMITS: Mapping[str, str] = {
     "LimitEntry.sanitize": "What is redacted beyond a limit with on_exceed: sanitize.",
     "LimitEntry.approval": "Who approves a call beyond a limit with on_exceed: approval_needed.",
     "breaker": "When an agent is quarantined: {refusals: 5, within: 60s, quarantine: 15m}.",
-    "refusals": "So many refused calls quarantine the agent.",
+    "refusals": "So many calls that policy refuses or that are malformed quarantine the agent; limits are not counted.",
     "forbidden_domain": "So many calls to hosts that the agent may not reach quarantine it.",
     "BreakerTerms.within": "The time within which they are counted; default 60s.",
     "quarantine": "How long the agent is refused everything; default 15m.",
