@@ -91,6 +91,8 @@ from aegis_authz.wire.status_codes import STATUS_CODES
 from tests.support.hold_places import CountedPlaces
 from tests.support.session_keys import StillSessionKeys
 
+UNHURRIED = 10.0
+"""Seconds for what is done in a thread, which a busy machine may keep waiting."""
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
 AMOUNT = Parameter("amount", ParameterSource.BODY, "/amount", ParameterType.NUMBER, False, None)
 STRIPE = Tool(
@@ -182,6 +184,7 @@ class World:
     traces: list[DecisionTrace] = field(default_factory=list)
     authenticator: Authenticator = field(default_factory=lambda: Authenticator(DEFAULT, lambda: "f" * 32))
     region: str = ""
+    total: float = 0.1
     places: CountedPlaces = field(default_factory=CountedPlaces)
 
     def now(self) -> float:
@@ -276,7 +279,7 @@ class World:
             self,
             self,
             self,
-            Limits(total=0.1, pdp=0.05, environment="test", region=self.region),
+            Limits(total=self.total, pdp=0.05, environment="test", region=self.region),
             SlowLane(),
             Shares(lambda: 8),
             self.places,
@@ -550,9 +553,9 @@ async def test_an_encoded_body_is_judged_decoded_where_the_tool_takes_it_and_the
     None
 ):
     decoding = replace(SNAPSHOT, catalogue=Catalogue.of((replace(STRIPE, decode=True), GITHUB)))
-    world = World(snapshots=[decoding])
+    world = World(snapshots=[decoding], total=UNHURRIED)
     body = b'{"amount":4200}'
-    answer = await world.check(payment(gzip.compress(body), content_encoding=b"gzip"))
+    answer = await world.check(payment(gzip.compress(body), content_encoding=b"gzip"), seconds=UNHURRIED)
     assert (answer.effect, answer.upstream_headers[OBLIGATION_HEADER]) == (Effect.ALLOW, "request")
     assert answer.metadata["coding"] == "gzip"
     assert answer.metadata["body_sha256"] == hashlib.sha256(body).hexdigest()
@@ -573,8 +576,9 @@ async def test_an_encoded_body_is_judged_decoded_where_the_tool_takes_it_and_the
 async def test_an_encoded_body_that_cannot_be_judged_is_refused_and_spends_the_token(
     body: bytes, reason: Reason
 ) -> None:
-    world = World(snapshots=[replace(SNAPSHOT, catalogue=Catalogue.of((replace(STRIPE, decode=True), GITHUB)))])
-    answer = await world.check(payment(body, content_encoding=b"gzip"))
+    catalogue = Catalogue.of((replace(STRIPE, decode=True), GITHUB))
+    world = World(snapshots=[replace(SNAPSHOT, catalogue=catalogue)], total=UNHURRIED)
+    answer = await world.check(payment(body, content_encoding=b"gzip"), seconds=UNHURRIED)
     assert (answer.effect, world.records[0].reason) == (Effect.DENY, reason)
     assert len(world.settled) == 1
 

@@ -83,11 +83,12 @@ ACTS: list[Callable[[Desk], Awaitable[object]]] = [
 async def test_a_redis_that_died_or_hangs_is_told_and_never_waited_for(
     desk: Desk, real_redis: RealRedis, act: Callable[[Desk], Awaitable[object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_client, "_ANSWER_TIMEOUT", 0.05)
     await desk[1].is_whole()  # what is declared whole is the life that was asked
     real_redis.pause()
+    monkeypatch.setattr(redis_client, "_ANSWER_TIMEOUT", 0.05)
     with pytest.raises(StoreDown, match="TimeoutError"):
         await act(desk)
+    monkeypatch.setattr(redis_client, "_ANSWER_TIMEOUT", 20.0)
     real_redis.kill()
     with pytest.raises(StoreDown, match="ConnectionError"):
         await act(desk)
