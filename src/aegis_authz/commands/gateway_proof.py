@@ -47,7 +47,8 @@ async def prove_gateway(places: GatewayPlaces) -> list[Proof]:
         proxy = httpx.Proxy(places.proxy, ssl_context=trust if places.proxy.startswith("https:") else None)
     verify = True if trust is None else trust
     async with (
-        httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=_TIMEOUT) as agent,
+        # inside of a tunnel a refusal is looked for, and nothing is said that must reach the right place
+        httpx.AsyncClient(proxy=proxy, verify=False, trust_env=False, timeout=_TIMEOUT) as agent,  # noqa: S501  # as said above
         httpx.AsyncClient(verify=verify, trust_env=False, timeout=_TIMEOUT) as caller,
     ):
         steps: list[Callable[[], Awaitable[Proof]]] = [
@@ -102,8 +103,11 @@ async def _refused(client: httpx.AsyncClient, headers: dict[str, str], call: str
 
 
 async def _no_tunnel(client: httpx.AsyncClient) -> Proof:
-    """CONNECT without a credential. httpx raises what a proxy answers to it, as `401 Unauthorized`."""
-    status = STATUS_CODES[Reason.CREDENTIAL_MISSING].http
+    """CONNECT without a credential: refused itself, which httpx raises as `401 Unauthorized`, or opened by the gateway,
+    which then refuses what is inside (docs/https.md).
+    """
+    right = Reason.CREDENTIAL_MISSING
+    status = STATUS_CODES[right].http
     proof = _proof("a tunnel without a credential", "HTTPS is no way around", f"status {status}")
     started = time.perf_counter()
     try:
@@ -112,8 +116,11 @@ async def _no_tunnel(client: httpx.AsyncClient) -> Proof:
         said = str(refusal)
         return _but(replace(proof, answer=f"status {said[:3]}"), started, "" if said.startswith(f"{status} ") else said)
     except httpx.HTTPError as fault:
-        return _but(proof, started, f"the tunnel was opened, or nobody answers: {type(fault).__name__}: {fault}")
-    return _but(proof, started, f"the tunnel was opened, and answers {answer.status_code}")
+        return _but(proof, started, f"no answer: {type(fault).__name__}: {fault}")
+    reason = str(_members(answer).get("reason", ""))
+    proof = replace(proof, answer=f"status {answer.status_code}", reason=reason)
+    is_refused = (answer.headers.get("x-aegis-decision"), reason, answer.status_code) == ("deny", right.value, status)
+    return _but(proof, started, "" if is_refused else f"the tunnel was opened: {answer.text[:_EXCERPT]}")
 
 
 async def _answered(client: httpx.AsyncClient, url: str, status: int, control: str) -> Proof:
