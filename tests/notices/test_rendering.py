@@ -130,7 +130,9 @@ def test_what_only_who_is_signed_in_decides_has_a_link_in_place_of_buttons() -> 
 def test_what_is_settled_has_no_buttons_and_says_who_decided(state: ApprovalState) -> None:
     settled = replace(HELD, state=state, decided_by="ann", decided_at=1001.0)
     assert _buttons(settled) == []
-    assert f"{state.value.capitalize()} by ann." in orjson.dumps(slack.message(settled, URL)).decode()
+    used = "Approved by ann; the call has been let through."
+    words = used if state is ApprovalState.USED else f"{state.value.capitalize()} by ann."
+    assert words in orjson.dumps(slack.message(settled, URL)).decode()
 
 
 def test_the_first_of_two_approvals_is_shown_while_the_second_is_missing() -> None:

@@ -31,6 +31,8 @@ def outcome(approval: Approval) -> str:
     if approval.state is ApprovalState.PENDING:
         return ascii_line(f"Pending: {len(approval.approved_by)} of {approval.request.approvals} have approved.")
     by = f" by {approval.decided_by}" if approval.decided_by else ""
+    if approval.state is ApprovalState.USED:
+        return ascii_line(f"Approved{by}; the call has been let through.")
     return ascii_line(f"{word.capitalize()}{by}.")
 
 
