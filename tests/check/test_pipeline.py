@@ -1210,6 +1210,24 @@ async def test_room_is_given_back_by_whatever_is_not_kept_open_and_waits_for_nob
     assert at_once.places.taken == set()
 
 
+async def test_room_is_given_back_by_a_check_that_is_broken_off() -> None:
+    settles = asyncio.Event()
+
+    async def never() -> Settled:
+        settles.set()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody wakes it")
+
+    world = World(answers=[DENIED_UNATTENDED], outcome=never, total=UNHURRIED)
+    check = asyncio.create_task(world.pipeline().judged(payment(), "", time.monotonic() + UNHURRIED, None))
+    await asyncio.wait_for(settles.wait(), UNHURRIED)
+    assert len(world.places.taken) == 1
+    check.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await check
+    assert world.places.taken == set()
+
+
 async def test_nothing_else_is_kept_open() -> None:
     for world in (World(answers=[HELD]), World(), World(answers=[KEPT_OPEN], record_fault=OSError("full"))):
         world.record_fault = Refused(Reason.RECORD_FAILED) if world.record_fault else None

@@ -103,6 +103,16 @@ class Pipeline:
         """
         draft = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock)
         draft.resumes = None if resumes is None else resumes.resumption
+        hold: Hold | None = None
+        try:
+            judgement = await self._judged(request, draft, deadline)
+            hold = judgement.hold
+            return judgement
+        finally:  # also when whoever asked is gone
+            if hold is None:
+                draft.leave()
+
+    async def _judged(self, request: bytes | HttpCall, draft: Draft, deadline: Monotonic) -> Judgement:
         fulfilment = NOTHING_TO_FULFIL
         try:
             async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total * _SLACK)):
@@ -116,15 +126,9 @@ class Pipeline:
         except Exception as fault:  # noqa: BLE001  # a bug: logged whole, denied, and the caller told nothing
             _log.exception("a check failed")
             decision = denied(Reason.INTERNAL_FAULT, type(fault).__name__, draft.revision)
-        hold: Hold | None = None
-        try:
-            decision = await self.recorder.keep(decision, draft, deadline)  # 7
-            answer = respond(decision, fulfilment, draft)  # 8
-            hold = hold_of(decision, draft, answer)
-            return Judgement(answer, hold)
-        finally:
-            if hold is None:
-                draft.leave()
+        decision = await self.recorder.keep(decision, draft, deadline)  # 7
+        answer = respond(decision, fulfilment, draft)  # 8
+        return Judgement(answer, hold_of(decision, draft, answer))
 
     async def deny(self, hold: Hold, reason: Reason, deadline: Monotonic) -> Answer:
         """Deny a request that was kept open, for `reason`, on a record of its own beside that of the hold."""
