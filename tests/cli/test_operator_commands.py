@@ -489,6 +489,25 @@ def test_rollback_and_status_tell_the_same_story(mesh: Mesh, aegis: Aegis) -> No
     assert first in aegis(policy.app, "status").stdout
 
 
+def test_the_history_tells_who_published_what_and_which_is_served(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    first = mesh.releases.current()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    aegis(policy.app, "publish", "-m", "more for finance")
+    second = mesh.releases.current()
+    aegis(policy.app, "rollback", first, "-m", "too much")
+    aegis(agents.app, "revoke", "acme/emea/finance-agent")
+    lines = aegis(policy.app, "history").stdout.splitlines()
+    assert [line[:26] for line in lines if not line.startswith("    ")] == [f"* {first}", f"  {second}", f"* {first}"]
+    assert [line.strip() for line in lines if line.startswith("    ")][:2] == ["too much", "more for finance"]
+    assert "rolled_back" in lines[0] and lines[0].endswith("by bootstrap-owner")
+    shortened = aegis(policy.app, "history", "--max", "1").stdout.splitlines()
+    assert (shortened[0][:26], shortened[-1]) == (f"* {first}", "2 older ones are left out")
+    told = json.loads(aegis(policy.app, "history", "--json").stdout)
+    assert told["current"] == first
+    assert [change["kind"] for change in told["changes"]] == ["rolled_back", "published", "first"]
+
+
 def test_rollback_to_an_unknown_revision_is_refused(mesh: Mesh, aegis: Aegis) -> None:
     for name in ("0" * 24, "../x", "a?b"):
         result = aegis(policy.app, "rollback", name)

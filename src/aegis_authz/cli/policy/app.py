@@ -14,6 +14,7 @@ from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, AsJson, MeshSta
 from aegis_authz.cli.policy import diff as policy_diff
 from aegis_authz.cli.policy import explain as policy_explain
 from aegis_authz.cli.policy import fmt as policy_fmt
+from aegis_authz.cli.policy import history as policy_history
 from aegis_authz.cli.policy import init as policy_init
 from aegis_authz.cli.policy import lint as policy_lint
 from aegis_authz.cli.policy import mutate as policy_mutate
@@ -184,6 +185,7 @@ def _follow(release: ReleaseAnswer | ProposalAnswer, as_json: bool) -> None:
 
 
 app.command("diff")(policy_diff.diff)
+app.command("history")(policy_history.history)
 app.command("proposals")(policy_proposals.proposals)
 app.command("confirm")(policy_proposals.confirm)
 app.command("withdraw")(policy_proposals.withdraw)

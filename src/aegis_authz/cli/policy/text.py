@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aegis_authz.api.policies import ReleaseAnswer, RevisionsAnswer, StatusAnswer
+from aegis_authz.api.policies import ChangeEntry, ReleaseAnswer, RevisionsAnswer, StatusAnswer
 from aegis_authz.api.proposals import FilesAnswer, ProposalAnswer
 from aegis_authz.commands.publishing import Publication
 from aegis_authz.core.release import DocumentChanges
@@ -87,7 +87,31 @@ def served_tables(status: StatusAnswer, log: RevisionsAnswer) -> None:
         (_local_time(change.time), change.kind.value, change.agent or change.revision, change.by, change.message)
         for change in log.changes
     ]
-    _print_rows(console, changes, ("time", "kind", "revision or agent", "by", "message"), "no changes")
+    _print_rows(console, changes[:_LATEST], ("time", "kind", "revision or agent", "by", "message"), "no changes")
+
+
+def history_lines(log: RevisionsAnswer, most: int) -> list[str]:
+    """The latest changes of the policies, two lines each: revision, how and when, by whom; then why. `*`: served."""
+    changes = _revisions(log)
+    lines = []
+    for change in changes[:most]:
+        mark, moment = "*" if change.revision == log.current else " ", _local_time(change.time)
+        lines.append(f"{mark} {printable(change.revision)}  {change.kind.value} {moment} by {printable(change.by)}")
+        if change.message:
+            lines.append(f"    {printable(change.message)}")
+    if len(changes) > most:
+        lines.append(f"{len(changes) - most} older ones are left out")
+    return lines or ["nothing was published yet"]
+
+
+def history_json(log: RevisionsAnswer, most: int) -> str:
+    """The same as one JSON object."""
+    changes = [change.model_dump(mode="json") for change in _revisions(log)[:most]]
+    return json.dumps({"current": log.current, "changes": changes}, indent=2)
+
+
+def _revisions(log: RevisionsAnswer) -> list[ChangeEntry]:
+    return [change for change in log.changes if not change.agent]
 
 
 def _print_rows(console: Console, rows: Sequence[Sequence[str]], columns: Sequence[str], otherwise: str) -> None:
@@ -95,7 +119,7 @@ def _print_rows(console: Console, rows: Sequence[Sequence[str]], columns: Sequen
         console.print(Text(otherwise))
         return
     table = Table(*columns)
-    for row in rows[:_LATEST]:
+    for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)
 
