@@ -284,7 +284,7 @@ def query(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find decisions and approvals by an index, which is brought up to date first: over gigabytes, in a moment.
+    """Find decisions and approvals by an index, which is brought up to date first.
 
     Reads without verifying; `aegis audit verify` does that. The index can be deleted at any time.
 

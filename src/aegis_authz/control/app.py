@@ -293,7 +293,8 @@ async def _on_domain_fault(request: Request, fault: Exception) -> Response:
 def _problem_of(request: Request, fault: Exception) -> HttpProblem:
     match fault:
         case PolicyErrors():
-            detail = f"{len(fault.problems)} problems; what was served before stays"
+            count = len(fault.problems)
+            detail = f"{count} problem{'s' if count != 1 else ''}; what was served before stays"
             return HttpProblem(422, detail, problems=fault.problems)
         case NotTried():
             return HttpProblem(fault.status, str(fault), retry_after=fault.retry_after)
