@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -23,19 +25,33 @@ def receiver() -> SpanReceiver:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def mesh(tmp_path_factory: pytest.TempPathFactory, receiver: SpanReceiver) -> AsyncIterator[DemoMesh]:
+async def shared_mesh(tmp_path_factory: pytest.TempPathFactory, receiver: SpanReceiver) -> AsyncIterator[DemoMesh]:
     options = ("--workload", "acme/emea/finance-agent")
     async with traced_mesh(tmp_path_factory.mktemp("e2e"), example_documents(), receiver, options) as running:
         yield running
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def mesh(shared_mesh: DemoMesh) -> DemoMesh:
+    """The mesh, in which nothing waits for a person: an agent may hold no more than twenty calls open."""
+    control = json.loads((shared_mesh.state / "mesh.json").read_text("utf-8"))["control"]
+    token = (shared_mesh.state / "keys" / "admin.token").read_text("ascii").strip()
+    owner = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=control, headers=owner, trust_env=False, timeout=30) as client:
+        while waiting := (await client.get("/v1/approvals?state=pending&limit=200")).json()["approvals"]:
+            for approval in waiting:
+                answer = await client.post(f"/v1/approvals/{approval['id']}/cancel", json={"note": "left by a test"})
+                assert answer.status_code in (200, 409), answer.text  # it may have ended meanwhile
+    return shared_mesh
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def agent(mesh: DemoMesh) -> AsyncIterator[Agent]:
-    caller = agent_of(mesh)
+async def agent(shared_mesh: DemoMesh) -> AsyncIterator[Agent]:
+    caller = agent_of(shared_mesh)
     yield caller
     await caller.close()
 
 
 @pytest.fixture(scope="session")
-def state(mesh: DemoMesh) -> Path:
-    return mesh.state
+def state(shared_mesh: DemoMesh) -> Path:
+    return shared_mesh.state

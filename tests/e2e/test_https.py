@@ -21,7 +21,7 @@ PAY = "https://api.stripe.example/v1/payments"
 PATIENCE = 30.0
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def client(mesh: DemoMesh) -> AsyncIterator[httpx.AsyncClient]:
     """A client that knows the mesh's proxy and trusts the mesh's authority."""
     trusting = ssl.create_default_context(cafile=str(mesh.state / "ca" / "trusted.pem"))

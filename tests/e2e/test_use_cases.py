@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh
@@ -24,12 +25,19 @@ BY_THE_CLOCK = "(off-hours.yml)"
 """The rule that fires on an approval at night or at the weekend, whenever the tests run."""
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def whole_mesh(mesh: DemoMesh) -> DemoMesh:
+    """The mesh, whose limits hold: other tests take its Redis away, and until a reset they are lost."""
+    await mesh.aegis("limits", "reset", "--dir", str(mesh.state), "--note", "nothing here was paid")
+    return mesh
+
+
 @pytest.mark.parametrize("name", USE_CASES)
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_use_case_ends_in_its_evidence_and_prints_what_its_page_shows(
-    name: str, mesh: DemoMesh, agent: Agent, receiver: SpanReceiver
+    name: str, whole_mesh: DemoMesh, agent: Agent, receiver: SpanReceiver
 ) -> None:
-    outcome = await play(USE_CASES[name], mesh, agent, receiver)
+    outcome = await play(USE_CASES[name], whole_mesh, agent, receiver)
     assert outcome.gaps() == []
     assert json.loads(report_json(outcome))["ok"] is True
     lines = [line for line in report_lines(outcome) if not line.endswith(BY_THE_CLOCK)]

@@ -36,6 +36,7 @@ _DOCUMENTS = Path(__file__).parent / "documents"
 """What is about public APIs as their own clients call them; kept out of the examples, which are about no real host."""
 _SUPPLIERS = (("stripe-payments", "supplier-payments"), ("api.stripe.example", "suppliers.example"))
 _PATIENCE, _PAUSE = 30.0, 0.1
+_PUBLISH_SECONDS = "30"
 """Seconds in which a call that is asked for is listed, and between two looks."""
 _HOST = re.compile(r"^host: .*$", re.MULTILINE)
 
@@ -97,7 +98,9 @@ class DemoMesh:
 
     async def publish(self) -> str:
         """`aegis policy publish`; returns the new revision."""
-        answer = json.loads(await self.aegis("policy", "publish", "--dir", str(self.state), "--json"))
+        answer = json.loads(
+            await self.aegis("policy", "publish", "--dir", str(self.state), "--wait", _PUBLISH_SECONDS, "--json")
+        )
         return str(answer["revision"])
 
     async def approve(self, approval_id: str) -> str:

@@ -46,7 +46,7 @@ class NotFirst:
 async def plane(new_plane: Callable[..., ControlServices]) -> ControlServices:
     store = MemoryStore(SystemClock(), 60, for_tests=True)
     services = new_plane(limits=LimitStores(store, store, NotFirst(), store))
-    await services.publisher.publish(Sources(POLICIES, {"bank.yaml": TOOL}), "ann", "")
+    await services.publisher.publish(Sources(POLICIES, {"bank.yaml": TOOL}), {}, "ann", "")
     return services
 
 
