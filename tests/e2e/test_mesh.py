@@ -82,16 +82,16 @@ async def test_an_invalid_policy_is_refused_by_file_and_line_and_the_old_one_sta
 
 async def test_a_new_tool_is_reached_after_publishing_without_a_restart(mesh: DemoMesh, agent: Agent) -> None:
     stripe = (mesh.catalogue / "stripe-payments.yaml").read_text("utf-8")
-    added = stripe.replace("stripe-payments", "bank-payments").replace("api.stripe.example", "api.bank.example")
-    (mesh.catalogue / "bank-payments.yaml").write_text(added, "utf-8")
+    added = stripe.replace("stripe-payments", "credit-payments").replace("api.stripe.example", "api.credit.example")
+    (mesh.catalogue / "credit-payments.yaml").write_text(added, "utf-8")
     policy = mesh.policies / "finance-agent.yaml"
     policy.write_text(
         policy.read_text("utf-8").replace(
-            "allowed_tools:\n", "allowed_tools:\n  - name: bank-payments\n    actions: [create_payment]\n", 1
+            "allowed_tools:\n", "allowed_tools:\n  - name: credit-payments\n    actions: [create_payment]\n", 1
         ),
         "utf-8",
     )
-    url = "http://api.bank.example/v1/payments"
+    url = "http://api.credit.example/v1/payments"
     before = await agent.call("finance-agent", "POST", url, {"amount": 1})
     await mesh.publish()
     deadline = time.monotonic() + 10
