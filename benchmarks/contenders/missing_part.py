@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config.authz import AuthzSettings
@@ -17,35 +16,12 @@ from aegis_authz.config.authz import AuthzSettings
 PARTS = ("record", "span", "metrics", "settle", "memory")
 
 
-class _NoRecords:
-    """Stands for the record log and keeps nothing."""
-
-    trouble = ""
-
-    def __init__(self, *arguments: Any) -> None:
-        pass
-
-    async def start(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-    async def append(self, record: Any) -> None:
-        pass
+async def _keep_nothing(*_: object) -> None:
+    """Stands for the record of a decision."""
 
 
-class _NoMetrics:
-    """Stands for the metrics and counts nothing."""
-
-    def __init__(self, *arguments: Any) -> None:
-        pass
-
-    def count(self, record: Any) -> None:
-        pass
-
-    def write(self) -> None:
-        pass
+def _count_nothing(*_: object) -> None:
+    """Stands for what metrics make of a decision."""
 
 
 def leave_out(part: str) -> None:
@@ -58,8 +34,8 @@ def leave_out(part: str) -> None:
         return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0), None)
 
     places: dict[str, tuple[object, str, object]] = {
-        "record": (worker, "FileRecordLog", _NoRecords),
-        "metrics": (worker, "DecisionMetrics", _NoMetrics),
+        "record": (vars(worker)["FileRecordLog"], "append", _keep_nothing),
+        "metrics": (vars(worker)["DecisionMetrics"], "count", _count_nothing),
         "settle": (vars(worker)["RedisStore"], "settle", settle),
         "memory": (vars(worker)["Answers"], "find", lambda answers, question: None),
     }
