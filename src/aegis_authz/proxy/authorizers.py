@@ -17,21 +17,16 @@ from envoy_data_plane.envoy.config.core.v3 import (
     GrpcServiceEnvoyGrpc,
     HealthCheck,
     HealthCheckGrpcHealthCheck,
-    Http2ProtocolOptions,
     RetryPolicy,
     RetryPolicyRetryHostPredicate,
 )
 from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import PreviousHostsPredicate
-from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
-    HttpProtocolOptions,
-    HttpProtocolOptionsExplicitHttpConfig,
-)
 from envoy_data_plane.envoy.type.v3 import Percent
 
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.address import TcpAddress, UnixAddress, read_address
 from aegis_authz.core.units import Seconds
-from aegis_authz.proxy.clusters import HTTP_OPTIONS, is_ip, members, roomy
+from aegis_authz.proxy.clusters import http2_alone, is_ip, members, roomy
 from aegis_authz.proxy.typed import address_of, milliseconds, packed
 from aegis_authz.wire.envoy.ext_authz import SERVICE
 
@@ -54,9 +49,6 @@ def authorizers(settings: ProxySettings) -> Cluster:
     has_names = any(isinstance(place, TcpAddress) and not is_ip(place.host) for place in places)
     if not places or (has_names and any(isinstance(place, UnixAddress) for place in places)):
         raise ValueError("authz needs addresses, and host names cannot stand beside unix sockets")
-    options = HttpProtocolOptions(
-        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
-    )
     return Cluster(
         name=AUTHORIZERS,
         type=ClusterDiscoveryType.STRICT_DNS if has_names else ClusterDiscoveryType.STATIC,
@@ -72,7 +64,7 @@ def authorizers(settings: ProxySettings) -> Cluster:
         health_checks=[_health_check()],
         outlier_detection=_outliers(),
         circuit_breakers=roomy(),
-        typed_extension_protocol_options={HTTP_OPTIONS: packed(options)},
+        typed_extension_protocol_options=http2_alone(),
     )
 
 

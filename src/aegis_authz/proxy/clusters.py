@@ -44,15 +44,18 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptionsExplicitHttpConfig,
 )
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
+from envoy_data_plane.google.protobuf import Any as PackedMessage
 
 from aegis_authz.config.proxy import ProxySettings, ToolConnection
+from aegis_authz.core.address import TcpAddress, UnixAddress
 from aegis_authz.core.catalogue import Catalogue, Tool
 from aegis_authz.proxy.tool_addresses import address_filter
-from aegis_authz.proxy.typed import packed
+from aegis_authz.proxy.typed import address_of, packed
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _MOST_AT_ONCE = 10_000
 _CONNECT_TIMEOUT = timedelta(seconds=5)
+_SERVER_CONNECT_TIMEOUT = timedelta(seconds=1)
 
 
 def clusters(settings: ProxySettings, catalogue: Catalogue) -> list[Cluster]:
@@ -123,6 +126,25 @@ def _address_filters(tool: Tool) -> list[HttpFilter]:
     return [address_filter(is_own_place=bool(tool.upstream))]
 
 
+def http2_alone() -> dict[str, PackedMessage]:
+    """The extension options of a cluster whose servers speak HTTP/2 and nothing else."""
+    explicit = HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+    return {HTTP_OPTIONS: packed(HttpProtocolOptions(explicit_http_config=explicit))}
+
+
+def server_cluster(name: str, place: TcpAddress | UnixAddress) -> Cluster:
+    """The cluster of one server that no call of an agent waits for: Envoy starts without it as well."""
+    has_name = isinstance(place, TcpAddress) and not is_ip(place.host)
+    return Cluster(
+        name=name,
+        type=ClusterDiscoveryType.STRICT_DNS if has_name else ClusterDiscoveryType.STATIC,
+        wait_for_warm_on_init=False if has_name else None,
+        connect_timeout=_SERVER_CONNECT_TIMEOUT,
+        load_assignment=members(name, [address_of(place)]),
+        circuit_breakers=roomy(),
+    )
+
+
 def _protocol(is_http2: bool, filters: list[HttpFilter]) -> HttpProtocolOptions:
     if not is_http2:
         # HTTP/1.1 upstream: no request trailers, which nobody judged, can pass
@@ -153,13 +175,13 @@ def _tls(host: str, connection: ToolConnection, is_http2: bool, ca_file: Path) -
         common_tls_context=CommonTlsContext(
             alpn_protocols=["h2" if is_http2 else "http/1.1"],
             tls_certificates=own,
-            validation_context=certificate_of(name, connection.ca or ca_file),
+            validation_context=validation_of(name, connection.ca or ca_file),
         ),
     )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))
 
 
-def certificate_of(name: str, authorities: Path) -> CertificateValidationContext:
+def validation_of(name: str, authorities: Path) -> CertificateValidationContext:
     """What a server must show: a certificate of these authorities that has this name, or this address."""
     san = SubjectAltNameMatcherSanType.IP_ADDRESS if is_ip(name) else SubjectAltNameMatcherSanType.DNS
     return CertificateValidationContext(

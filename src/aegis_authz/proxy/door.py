@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterDiscoveryType
+from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.core.v3 import DataSource, HeaderValueOption, TransportSocket
 from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
@@ -37,13 +37,12 @@ from aegis_authz.config.proxy import DoorSettings, ProxySettings
 from aegis_authz.config.values import DOOR
 from aegis_authz.core.address import TcpAddress, UnixAddress, read_address
 from aegis_authz.proxy.access_log import access_log
-from aegis_authz.proxy.clusters import certificate_of, is_ip, members, roomy
+from aegis_authz.proxy.clusters import is_ip, server_cluster, validation_of
 from aegis_authz.proxy.connection import connection_manager
-from aegis_authz.proxy.typed import address_of, overwritten, packed
+from aegis_authz.proxy.typed import overwritten, packed
 
 _CONTROL = "aegis_control"
 _ANSWER_TIMEOUT = timedelta(seconds=10)
-_CONNECT_TIMEOUT = timedelta(seconds=1)
 _EXACT = (
     ("POST", "/v1/token"),
     ("POST", "/v1/enroll"),
@@ -68,17 +67,10 @@ def door_manager(settings: ProxySettings) -> HttpConnectionManager:
 def control_cluster(door: DoorSettings) -> Cluster:
     """Where the control plane is. Raises ValueError for an address that is none."""
     place = read_address(door.control)
-    has_name = isinstance(place, TcpAddress) and not is_ip(place.host)
-    return Cluster(
-        name=_CONTROL,
-        type=ClusterDiscoveryType.STRICT_DNS if has_name else ClusterDiscoveryType.STATIC,
-        # a control plane that is away must not hold up the calls of agents
-        wait_for_warm_on_init=False if has_name else None,
-        connect_timeout=_CONNECT_TIMEOUT,
-        load_assignment=members(_CONTROL, [address_of(place)]),
-        circuit_breakers=roomy(),
-        transport_socket=None if door.authorities is None else _tls(place, door.authorities),
-    )
+    cluster = server_cluster(_CONTROL, place)
+    if door.authorities is not None:
+        cluster.transport_socket = _tls(place, door.authorities)
+    return cluster
 
 
 def _tls(place: TcpAddress | UnixAddress, authorities: Path) -> TransportSocket:
@@ -90,7 +82,7 @@ def _tls(place: TcpAddress | UnixAddress, authorities: Path) -> TransportSocket:
         common_tls_context=CommonTlsContext(
             tls_params=TlsParameters(tls_minimum_protocol_version=version, tls_maximum_protocol_version=version),
             alpn_protocols=["http/1.1"],
-            validation_context=certificate_of(host, authorities),
+            validation_context=validation_of(host, authorities),
         ),
     )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=packed(context))

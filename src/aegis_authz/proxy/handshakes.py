@@ -16,7 +16,6 @@ from envoy_data_plane.envoy.config.core.v3 import (
     GrpcService,
     GrpcServiceEnvoyGrpc,
     HeaderValue,
-    Http2ProtocolOptions,
     TransportSocket,
 )
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.cert_mappers.sni.v3 import Sni
@@ -30,15 +29,11 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     TlsParameters,
     TlsParametersTlsProtocol,
 )
-from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
-    HttpProtocolOptions,
-    HttpProtocolOptionsExplicitHttpConfig,
-)
 
 from aegis_authz.config.proxy import InterceptionSettings
 from aegis_authz.core.address import read_address
 from aegis_authz.intercept.subscriptions import NAMES_METADATA, NamesOf
-from aegis_authz.proxy.clusters import HTTP_OPTIONS, members, roomy
+from aegis_authz.proxy.clusters import http2_alone, members, roomy
 from aegis_authz.proxy.typed import address_of, extension, packed
 
 CERTIFICATES = "aegis_certificates"
@@ -52,16 +47,13 @@ _NO_NAME = "-"  # no host's: a client that names none is refused
 
 def certificates_cluster(interception: InterceptionSettings) -> Cluster:
     """Where certificates come from. Raises ValueError for an address that is none."""
-    options = HttpProtocolOptions(
-        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
-    )
     return Cluster(
         name=CERTIFICATES,
         type=ClusterDiscoveryType.STATIC,
         connect_timeout=_CONNECT_TIMEOUT,
         load_assignment=members(CERTIFICATES, [address_of(read_address(interception.certificates))]),
         circuit_breakers=roomy(),  # each certificate is a stream of its own
-        typed_extension_protocol_options={HTTP_OPTIONS: packed(options)},
+        typed_extension_protocol_options=http2_alone(),
     )
 
 
