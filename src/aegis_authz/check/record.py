@@ -24,7 +24,7 @@ from aegis_authz.core.units import Monotonic
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
 from aegis_authz.redact.sanitizer import redacted_text
 from aegis_authz.wire.http.call import HttpCall
-from aegis_authz.wire.mcp.session import SESSION_HEADER
+from aegis_authz.wire.mcp.session import SESSION_HEADER, session_digest
 
 _log = logging.getLogger(__name__)
 _COUNT_SECONDS = 1.0
@@ -157,9 +157,8 @@ def _identity(identity: Identity | None, is_whole: bool) -> Identity | None:
 
 
 def _session(http: HttpCall) -> str:
-    # never the id itself: who reads records must not be able to go on with a session
     ids = http.headers.get(SESSION_HEADER, ())
-    return hashlib.sha256(ids[0].encode()).hexdigest() if ids else ""
+    return session_digest(ids[0]) if ids else ""
 
 
 def _whole_path(path: str) -> WholePath:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.identity.session import session_owner, unwrapped_id
 from aegis_authz.ports.data_plane import SessionKeys
 from aegis_authz.wire.http.call import HttpCall
-from aegis_authz.wire.mcp.session import OWNER_METADATA, SESSION_HEADER
+from aegis_authz.wire.mcp.session import OWNER_METADATA, SESSION_HEADER, session_digest
 
 _MCP = (CallKind.MCP_TOOL, CallKind.MCP_SESSION)
 
@@ -34,8 +33,8 @@ class Session:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the id that the agent shows, in hex; "" where it shows none, or another begins."""
-        return hashlib.sha256(self.agent_id.encode()).hexdigest() if self.agent_id and not self.opens else ""
+        """What it is known by; "" where the agent shows no id, or another session begins."""
+        return session_digest(self.agent_id) if self.agent_id and not self.opens else ""
 
     @property
     def upstream_headers(self) -> Mapping[str, str]:

@@ -132,8 +132,8 @@ class Holds:
     def _is_crowded(self, agent: Scope) -> bool:
         bounds, holders = self._bounds, self._of_holders
         of_tenant, of_agent = holders[Domain.of(agent)], holders[agent]
-        taken = len(self._waits) + len(self._places)
-        return taken >= bounds.total or of_tenant >= bounds.of_tenant or of_agent >= bounds.of_agent
+        count = len(self._waits) + len(self._places)
+        return count >= bounds.total or of_tenant >= bounds.of_tenant or of_agent >= bounds.of_agent
 
     async def _end(self, hold: Hold, longest: Seconds, gone: asyncio.Event) -> HoldEnd:
         word: asyncio.Future[HoldEnd] = asyncio.get_running_loop().create_future()
