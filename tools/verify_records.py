@@ -353,7 +353,9 @@ class Verifier:
 
 
 def read_anchors(path: Path, places: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The anchors in a file, of these places or of all, and what is wrong with the file."""
+    """The anchors in a file, of these places or of all, and what is wrong with the file. Raises ValueError where there
+    are none, which would prove whatever is there.
+    """
     anchors: list[dict[str, Any]] = []
     faults: list[str] = []
     count, previous = 0, "0" * 64
@@ -368,6 +370,10 @@ def read_anchors(path: Path, places: list[str]) -> tuple[list[dict[str, Any]], l
             faults.append(f"{path.name} line {number} does not continue the one before it")
         count, previous = anchor["number"], anchor["hash"]
         anchors.append(anchor)
+    if not count:
+        raise ValueError(f"{path} holds no anchor")
+    if strange := sorted(set(places) - {anchor["place"] for anchor in anchors}):
+        raise ValueError(f"{path} holds no anchor of {', '.join(strange)}")
     return [anchor for anchor in anchors if not places or anchor["place"] in places], faults
 
 
@@ -378,7 +384,7 @@ def is_whole_anchor(anchor: dict[str, Any]) -> bool:
         type(anchor[name]) is not int for name in numbers
     ):
         return False
-    if type(anchor["at"]) not in (int, float):
+    if type(anchor["at"]) not in (int, float) or not 0 <= anchor["at"] < 253_402_300_800:  # the year 10000
         return False
     names = ("place", "writer", "first", "size", "note")
     content = ["aegis-anchor-v1", anchor["number"], anchor["previous"], float(anchor["at"])]
@@ -448,7 +454,10 @@ def load_keys(path: Path) -> list[bytes]:
     if text.lstrip().startswith("{"):
         content = json.loads(text)
         jwks = content.get("keys", [content])
-        return [base64.urlsafe_b64decode(jwk["x"] + "==") for jwk in jwks if jwk.get("crv") == "Ed25519"]
+        keys = [base64.urlsafe_b64decode(jwk["x"] + "==") for jwk in jwks if jwk.get("crv") == "Ed25519"]
+        if not keys:
+            raise ValueError(f"{path} holds no public Ed25519 key")
+        return keys
     der = base64.b64decode("".join(line for line in text.splitlines() if not line.startswith("-----")))
     if not der.startswith(SPKI) or len(der) != len(SPKI) + 32:
         raise ValueError(f"{path} is no public Ed25519 key")
@@ -465,6 +474,8 @@ def main(words: Iterable[str] | None = None) -> int:
     parser.add_argument("--expect", type=Path, help="checkpoints kept elsewhere")
     parser.add_argument("--pure", action="store_true", help="use the Ed25519 of this file")
     options = parser.parse_args(None if words is None else list(words))
+    if options.place and options.anchors is None:
+        parser.error("--place narrows --anchors, which are not there")
     try:
         verifier = Verifier(load_keys(options.key), pure_verify if options.pure else _library_verify())
         anchors, faults = ([], []) if options.anchors is None else read_anchors(options.anchors, options.place)

@@ -80,6 +80,32 @@ def test_the_copy_of_a_mesh_is_asked_without_being_named(state: Path) -> None:
     assert run("audit", "verify", "--dir", state).exit_code == 1
 
 
+def test_what_holds_no_anchor_proves_no_log(state: Path) -> None:
+    nothing = state / "nothing.jsonl"
+    nothing.write_bytes(b"")
+    assert run("audit", "verify", "--dir", state).exit_code == 0
+    for words, why in (
+        (("--anchors", nothing), "holds no anchor"),
+        (("--anchors", state / "nowhere.jsonl"), "nowhere.jsonl"),
+        (("--place", "gw-0"), "no anchors.jsonl is beside"),
+    ):
+        result = run("audit", "verify", "--dir", state, *words)
+        assert (result.exit_code, why in result.stderr) == (2, True)
+    kept = state / "kept.jsonl"
+    assert run("control", "anchors", "--dir", state, "--out", kept).exit_code == 0
+    assert run("audit", "verify", "--dir", state, "--anchors", kept, "--place", "gw-0").exit_code == 0
+    strange = run("audit", "verify", "--dir", state, "--anchors", kept, "--place", "gw-0", "--place", "gw-O")
+    assert (strange.exit_code, "holds no anchor of gw-O" in strange.stderr) == (2, True)
+
+
+def test_a_copy_of_anchors_that_cannot_be_reached_or_is_empty_is_not_gone_without(state: Path) -> None:
+    (state / "anchors.jsonl").symlink_to(state / "another-disk" / "anchors.jsonl")
+    assert run("audit", "verify", "--dir", state).exit_code == 2
+    (state / "anchors.jsonl").unlink()
+    (state / "anchors.jsonl").write_bytes(b"")
+    assert run("audit", "verify", "--dir", state).exit_code == 2
+
+
 def test_a_control_plane_that_never_started_has_no_anchors(state: Path) -> None:
     (state / "control" / "control.db").unlink()
     result = run("control", "anchors", "--dir", state)

@@ -84,6 +84,12 @@ def test_an_anchor_that_is_cut_off_is_none() -> None:
         read_anchor(LINES[0][:-1])
 
 
+@pytest.mark.parametrize("at", [-1.0, 253_402_300_800.0, 1e300])
+def test_an_anchor_of_no_moment_is_none(at: float) -> None:
+    line = encode_anchor(Anchor.after(0, FIRST_PREVIOUS, Epoch(at), head(1)))
+    assert prove([line]).faults == ("line 1 is no anchor: at is no moment",)
+
+
 def foreign_head() -> Head:
     public = STRANGER.public_key().public_bytes_raw()
     signed = sign_checkpoint(Checkpoint("authz-0", 3, bytes(32)), STRANGER, public)

@@ -365,6 +365,13 @@ def test_the_file_alone_verifies_a_folder_without_any_package(case: Case) -> Non
     damaged = _run(case.records, "--key", key, "--anchors", case.anchors)
     assert damaged.returncode == 1
     assert "authz-1: DAMAGED" in damaged.stdout
+    case.anchors.with_name("none.jsonl").write_bytes(b"")
+    for words in (
+        ("--anchors", case.anchors.with_name("none.jsonl")),
+        ("--anchors", case.anchors, "--place", "gw-nowhere"),
+        ("--place", "gw-0"),
+    ):
+        assert _run(case.records, "--key", key, *words).returncode == 2
     nothing = _run(case.place / "nowhere", "--key", key)
     assert nothing.returncode == 2
     assert "nowhere" in nothing.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from itertools import islice
@@ -20,7 +21,7 @@ from aegis_authz.adapters.records.files import (
 from aegis_authz.adapters.records.following import LogFollower
 from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, RecordIndex
 from aegis_authz.adapters.records.keys import RecordKeyError, load_public_keys
-from aegis_authz.commands.faults import Rejected, unable_on
+from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.evidence import query
 from aegis_authz.evidence.anchors import NO_ANCHORS
@@ -46,18 +47,21 @@ def verify_records(
     """Prove every log of a folder, against checkpoints kept in the file `expect`, and against the `anchors` of these
     places (of all where none is named); without a file of those against DIR/anchors.jsonl where there is one.
 
-    Raises Unable.
+    Raises Unable, also where anchors are asked for of which there are none.
     """
     keys = record_keys(key, state or folder)
     expected = load_expected(expect, keys) if expect is not None else []
     file = anchors if anchors is not None else _anchors_beside(state or folder)
-    proven = NO_ANCHORS if file is None else load_anchors(file, keys).at(places)
+    if file is None and places:
+        raise Unable(f"no file of anchors is named, and no {ANCHORS} is beside {folder}")
+    proven = NO_ANCHORS if file is None else load_anchors(file, keys, places)
     return verify_folder(folder, keys, expected, proven)
 
 
 def _anchors_beside(folder: Path) -> Path | None:
     places = (folder, *folder.absolute().parents[:2])
-    return next((path for place in places if (path := place / ANCHORS).is_file()), None)
+    # a link to a disk that is not there now is no reason to go without
+    return next((path for place in places if os.path.lexists(path := place / ANCHORS)), None)
 
 
 @unable_on(*_FAULTS)

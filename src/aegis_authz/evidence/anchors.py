@@ -20,6 +20,8 @@ from aegis_authz.encoding.strict_json import parse_object
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, SignedByAnother, read_checkpoint
 from aegis_authz.evidence.verify import LogLine, Seal
 
+_END_OF_TIME = 253_402_300_800.0
+"""Seconds: the year 10000, which no date can be written of."""
 _MEMBERS = {"number", "at", "place", "writer", "first", "size", "note", "previous", "hash"}
 
 
@@ -50,6 +52,11 @@ class ProvenAnchors:
     seals: tuple[AnchoredSeal, ...]
     faults: tuple[str, ...]
     foreign: tuple[tuple[str, str], ...]
+
+    @property
+    def places(self) -> frozenset[str]:
+        """Where the writers run that something is anchored of."""
+        return frozenset({anchored.place for anchored in self.seals} | {place for place, _ in self.foreign})
 
     def of(self, writer: str) -> ProvenAnchors:
         """The same of one writer's logs alone."""
@@ -108,6 +115,8 @@ def _anchor(content: Mapping[str, Json]) -> Anchor:
         text(content["note"], "note"),
     )
     at = Epoch(number(content["at"], "at"))
+    if not 0 <= at < _END_OF_TIME:
+        raise ValueError("at is no moment")
     previous, own = text(content["previous"], "previous"), text(content["hash"], "hash")
     return Anchor(integer(content["number"], "number"), at, head, previous, own)
 

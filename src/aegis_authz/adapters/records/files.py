@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +30,7 @@ class NoRecords(Exception):
 
 
 class ExpectationInvalid(Exception):
-    """A file of checkpoints kept elsewhere cannot be used; the message says why."""
+    """A file of checkpoints or anchors kept elsewhere cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,20 @@ def load_expected(path: Path, keys: Sequence[bytes]) -> list[Checkpoint]:
         raise ExpectationInvalid(f"{path}: {fault}") from fault
 
 
-def load_anchors(path: Path, keys: Sequence[bytes]) -> ProvenAnchors:
-    """What a file of anchors proves under the raw public `keys`. Raises OSError."""
+def load_anchors(path: Path, keys: Sequence[bytes], places: Collection[str] = ()) -> ProvenAnchors:
+    """What a file of anchors proves under the raw public `keys`, of writers at these places, or of all.
+
+    A file without an anchor, or without any of a place that is asked for, would prove whatever is there: neither is
+    taken. Raises ExpectationInvalid, OSError.
+    """
     with path.open("rb") as file:
-        return prove_anchors((LogLine(path.name, number, raw) for number, raw in enumerate(file, start=1)), keys)
+        lines = (LogLine(path.name, number, raw) for number, raw in enumerate(file, start=1))
+        anchors = prove_anchors(lines, keys)
+    if anchors == NO_ANCHORS:
+        raise ExpectationInvalid(f"{path} holds no anchor")
+    if strange := sorted(set(places) - anchors.places):
+        raise ExpectationInvalid(f"{path} holds no anchor of {', '.join(strange)}")
+    return anchors.at(places)
 
 
 def verify_folder(
