@@ -23,17 +23,18 @@ def catalogue(server: ToolServer) -> Catalogue:
     return Catalogue.of((tool("pay", "pay.example", f"http://127.0.0.1:{server.port}"),))
 
 
+@pytest.mark.parametrize("flag", ["01", "00"], ids=["sampled", "not sampled"])
 async def test_a_decision_is_the_child_of_envoys_span_which_goes_on_from_the_callers(
-    envoys: Starter, authorizer: Authorizer, server: ToolServer
+    envoys: Starter, authorizer: Authorizer, server: ToolServer, flag: str
 ) -> None:
     with grpc_collector() as (receiver, url):
         async with envoys.running(
-            "traced", catalogue(server), authorizer.place, collector=url.removeprefix("http://")
+            f"traced-{flag}", catalogue(server), authorizer.place, collector=url.removeprefix("http://")
         ) as proxy:
             answer = await proxy.post(
                 "http://pay.example/v1/people/078-05-1120?ssn=078-05-1120",
                 b"{}",
-                f"traceparent: 00-{TRACE}-{CALLER}-01",
+                f"traceparent: 00-{TRACE}-{CALLER}-{flag}",
             )
             [parent] = authorizer.traceparents
 
@@ -43,7 +44,7 @@ async def test_a_decision_is_the_child_of_envoys_span_which_goes_on_from_the_cal
             await until(request_span)
     assert answer.status == 200
     spans = {exported.span_id.hex(): exported for exported in receiver.spans}
-    assert parent.split("-")[1] == TRACE
+    assert (parent.split("-")[1], parent.split("-")[3]) == (TRACE, "01"), "no caller chooses that nothing is traced"
     assert parent.split("-")[2] in spans, "the span that the authorizer goes on from is one of Envoy's"
     assert {exported.trace_id.hex() for exported in spans.values()} == {TRACE}
     assert not [exported for exported in spans.values() if b"078-05-1120" in exported.SerializeToString()]
