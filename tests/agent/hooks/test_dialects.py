@@ -29,6 +29,8 @@ def test_a_question_of_each_client_names_the_tool_and_its_arguments() -> None:
         {"tool_input": [1]},
         {"tool_input": "ls"},
         {"cwd": 1},
+        {"cwd": "/a" * 2049},
+        {"cwd": "/a\0"},
     ],
 )
 def test_what_is_no_question_about_a_call_is_a_fault(change: dict[str, object]) -> None:
@@ -65,6 +67,7 @@ def test_whatever_comes_is_a_question_or_a_fault(body: bytes) -> None:
 )
 def test_a_tool_of_an_mcp_server_says_so(name: str, server: str, is_of_it: bool) -> None:
     assert ToolUse(name, {}, "").is_of_server(server) is is_of_it
+    assert ToolUse(name, {}, "").is_of_mcp is (name != "Bash")
 
 
 def test_an_allow_leaves_the_client_its_own_questions_and_is_never_silence_for_cursor() -> None:

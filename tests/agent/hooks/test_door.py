@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from aegis_authz.agent.hooks.dialects import Dialect, ToolUse
 from aegis_authz.agent.hooks.door import GovernedServers, HookDoor
 from aegis_authz.agent.hooks.judging import HookJudge, HookTarget
 from aegis_authz.agent.serving import Listening, serving
@@ -83,6 +86,35 @@ async def test_of_cursor_every_server_must_be_led_through_the_mesh(door: Listeni
 async def test_settings_that_cannot_be_read_govern_nothing(door: Listening, tmp_path: Path) -> None:
     (tmp_path / ".claude.json").write_text('{"mcpServers": ')
     assert denied((await ask(door, "claude-code", "mcp__memory__read"))[1])
+
+
+async def test_a_pipe_in_place_of_settings_is_not_waited_for(door: Listening, tmp_path: Path) -> None:
+    (tmp_path / ".claude.json").write_text(json.dumps({"mcpServers": {"memory": LED}}))
+    os.mkfifo(tmp_path / ".mcp.json")
+    async with asyncio.timeout(30):
+        assert denied((await ask(door, "claude-code", "mcp__memory__read", str(tmp_path)))[1])
+
+
+class SlowSettings(GovernedServers):
+    """Has read the settings of `slow` once those of `quick` are read."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), {}, ())
+        self._quick = threading.Event()
+
+    def judges(self, dialect: Dialect, use: ToolUse) -> bool:
+        if use.name == "mcp__slow__read":
+            return self._quick.wait(30)
+        self._quick.set()
+        return True
+
+
+async def test_settings_that_take_long_to_read_hold_up_nobody_else() -> None:
+    async with small_mesh() as mesh, calling(mesh, new_key()) as caller:
+        judge = HookJudge(caller, HookTarget("http://127.0.0.1:1", str(AGENT), "coder", 0))
+        async with serving(HookDoor(judge, SlowSettings(), os.getuid()), "127.0.0.1:0") as door:
+            answers = await asyncio.gather(*(ask(door, "codex", f"mcp__{name}__read") for name in ("slow", "quick")))
+    assert answers == [(200, {}), (200, {})]
 
 
 @pytest.mark.parametrize(

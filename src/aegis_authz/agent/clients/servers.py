@@ -56,6 +56,8 @@ class Server:
 def read_servers(file: Path, kind: ClientKind) -> list[Server]:
     """The servers of a settings file, in order; none where there is no file. Raises SettingsFault."""
     try:
+        if file.exists() and not file.is_file():  # of a pipe or a device the end never comes
+            raise SettingsFault(f"{file}: not a file")
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         return []

@@ -17,6 +17,8 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
 
 _EVENTS = ("PreToolUse", "preToolUse")
+_LONGEST_FOLDER = 4096
+"""Characters of a path that Linux takes (limits.h, PATH_MAX); settings are looked for in each folder of it."""
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -40,6 +42,11 @@ class ToolUse:
     arguments: Mapping[str, Json]
     folder: str
 
+    @property
+    def is_of_mcp(self) -> bool:
+        """Whether it may be a tool of any MCP server."""
+        return self.name.startswith(("MCP:", "mcp__"))
+
     def is_of_server(self, server: str) -> bool:
         """Whether it may be a tool of an MCP server with this name.
 
@@ -59,6 +66,8 @@ def tool_use(body: bytes) -> ToolUse:
     name, arguments, folder = document.get("tool_name"), document.get("tool_input"), document.get("cwd", "")
     if not isinstance(name, str) or not name or not isinstance(arguments, dict) or not isinstance(folder, str):
         raise HookFault("the question does not say which tool is called with what")
+    if len(folder) > _LONGEST_FOLDER or "\0" in folder:
+        raise HookFault("the question comes from what is no folder")
     return ToolUse(name, arguments, folder)
 
 

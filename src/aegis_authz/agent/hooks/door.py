@@ -6,6 +6,7 @@ one call is one decision and one approval.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -68,7 +69,8 @@ class HookDoor:
             return _fault(fault.cause.status, str(fault))
         except HookFault as fault:
             return _fault(400, str(fault))
-        if self._servers.judges(dialect, use):
+        # beside the event loop: settings may be long, or on a slow disk, and others ask meanwhile
+        if use.is_of_mcp and await asyncio.to_thread(self._servers.judges, dialect, use):
             return web.Response(body=allowed(dialect), content_type=_JSON)
         sentence = await self._judge.refusal(use)
         answer = allowed(dialect) if sentence is None else refused(dialect, sentence)
