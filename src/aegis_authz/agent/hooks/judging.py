@@ -80,7 +80,7 @@ def _refusal(name: str, status: int, answer: Json) -> str | None:
     context = answer.get("context") if isinstance(answer, dict) else None
     if isinstance(answer, dict) and isinstance(context, dict):
         # an obligation would be for us to meet, and no hook can have a result redacted
-        if status == 200 and answer.get("decision") is True and not context.get("obligations"):
+        if status == 200 and answer.get("decision") is True and context.get("obligations", []) == []:
             return None
         detail = context.get("detail")
         if answer.get("decision") is False and isinstance(detail, str):
