@@ -13,7 +13,8 @@ from aegis_authz.agent.clients.backups import BackupFault, backup_path
 from aegis_authz.agent.clients.connecting import MeshServer, Plan, carry_out, connection, disconnection
 from aegis_authz.agent.clients.kinds import CONNECTABLE, KINDS, ClientKind
 from aegis_authz.agent.clients.rewriting import Route
-from aegis_authz.agent.clients.servers import SettingsFault, read_servers
+from aegis_authz.agent.clients.servers import SettingsFault, read_servers, server_of
+from aegis_authz.core.json_value import Json
 
 COMMAND = Route("", "/bin/aegis", ("mcp", "proxy", "github/mcp"))
 SIGNER = Route("http://127.0.0.1:7070/github/mcp", "/bin/aegis", ("mcp", "proxy", "github/mcp"))
@@ -152,6 +153,22 @@ def test_a_client_that_speaks_http_is_led_to_a_signer(client: str, entry: dict[s
     (server,) = read_servers(file, kind)
     assert server.is_governed(["http://127.0.0.1:7070"])
     assert server.is_governed(["http://127.0.0.1:707"]) is (client == "claude-desktop")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"command": "npx", "args": ["files"], "url": SIGNER.url},
+        {"command": "aegis", "args": ["mcp", "proxy"], "url": "https://elsewhere.example/mcp"},
+        {"command": "./aegis", "args": ["mcp", "proxy"]},
+        {"command": "bin/aegis", "args": ["mcp", "proxy"]},
+        {"command": "${CLAUDE_PROJECT_DIR}/aegis", "args": ["mcp", "proxy"]},
+        {"command": "aegis", "args": ["mcp", "serve"]},
+        {},
+    ],
+)
+def test_a_server_that_may_be_reached_past_the_mesh_is_not_governed(entry: dict[str, Json]) -> None:
+    assert not server_of(("mcpServers", "files"), entry).is_governed(["http://127.0.0.1:7070"])
 
 
 def test_servers_of_projects_in_the_users_file_are_led_too(tmp_path: Path) -> None:

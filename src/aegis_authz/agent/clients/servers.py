@@ -47,9 +47,15 @@ class Server:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     def is_governed(self, signers: Sequence[str]) -> bool:
-        """Whether each call passes the mesh: by our own command, or by the base URL of a signer."""
-        if not self.url:
-            return PurePath(self.command).name == "aegis" and list(self.arguments[:2]) == _OURS
+        """Whether each call passes the mesh: by our own command, or by the base URL of a signer.
+
+        Not one that names both ways, of which the client takes either, nor a command at a place of its own in a
+        project, which is the project's.
+        """
+        if self.command:
+            path = PurePath(self.command)
+            is_ours = path.name == "aegis" and (path.is_absolute() or self.command == "aegis")
+            return is_ours and list(self.arguments[:2]) == _OURS and not self.url
         return any(self.url.startswith(f"{signer.rstrip('/')}/") for signer in signers if signer)
 
 
