@@ -112,7 +112,12 @@ async def test_more_calls_than_one_publication_may_make_are_not_begun(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policy_trials, "MAX_CALLS", 2)
-    for text, line in ((cases(*[(n, "allow") for n in (1, 2, 3)]), 10), (SEQUENCE, 5)):
+    strangers = "identities:\n" + "".join(
+        f'  - {{name: {n}, spiffe: "spiffe://acme.example/x", expect: {{refused: unregistered}}}}\n' for n in "abc"
+    )
+    payments = cases(*[(n, "allow") for n in (1, 2, 3)])
+    mixed = f"{cases((1, 'allow'))}---\n{strangers}"
+    for text, line in ((payments, 10), (SEQUENCE, 5), (strangers, 4), (mixed, 9)):
         with pytest.raises(
             PolicyErrors, match=rf"a_test\.yaml:{line}:1: from here on the tests make more than 2 calls"
         ):

@@ -10,7 +10,7 @@ from aegis_authz.control.policies.trials import TrialServerMissing, TrialsFault
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Seconds
 from aegis_authz.lab.cases import Case, cases_of
-from aegis_authz.lab.identity_cases import identity_cases_of
+from aegis_authz.lab.identity_cases import IdentityCase, identity_cases_of
 from aegis_authz.lab.identity_trial import identities_tried
 from aegis_authz.lab.opa import LabError
 from aegis_authz.lab.trial import tried
@@ -20,7 +20,7 @@ from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors, Problem
 
 MAX_CALLS = 20_000
-"""How many calls the tests of a publication may make, the repetitions of sequences included."""
+"""How many calls the tests of a publication may make; repetitions of sequences, and tests of identity, are one each."""
 _PATIENCE = Seconds(60.0)
 
 
@@ -39,7 +39,7 @@ class LabTrials:
         cases, identity_cases = cases_of(tests, loaded), identity_cases_of(tests, loaded.identities)
         if not cases and not identity_cases:
             raise PolicyErrors([Problem(min(tests), 1, 1, "", "holds no test")])
-        _require_few(cases)
+        _require_few([*cases, *identity_cases])
         problems = trial_problems(identities_tried(loaded.identities, identity_cases))
         if not cases:
             return problems
@@ -53,10 +53,10 @@ class LabTrials:
             raise TrialsFault(str(fault)) from None
 
 
-def _require_few(cases: Sequence[Case]) -> None:
+def _require_few(cases: Sequence[Case | IdentityCase]) -> None:
     calls = 0
     for case in cases:
-        calls += 1 if case.play is None else case.play.times
+        calls += case.play.times if isinstance(case, Case) and case.play is not None else 1
         if calls > MAX_CALLS:
             message = f"from here on the tests make more than {MAX_CALLS} calls, which is the most of one publication"
             raise PolicyErrors([Problem(case.path, case.line, 1, "", message)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.core.identity import Way
@@ -36,12 +36,14 @@ class IdentityResult:
 
 def identities_tried(identities: Identities, cases: Sequence[IdentityCase]) -> list[IdentityResult]:
     """Try all tests, in order."""
-    registry = Registry.of(identities.registrations())
-    return [_tried(case, identities, registry) for case in cases]
+    registry, owners = Registry.of(identities.registrations()), key_owners(identities)
+    return [_tried(case, identities, registry, owners) for case in cases]
 
 
-def _tried(case: IdentityCase, identities: Identities, registry: Registry) -> IdentityResult:
-    answer = _answer(case, identities, registry)
+def _tried(
+    case: IdentityCase, identities: Identities, registry: Registry, owners: Mapping[str, Scope]
+) -> IdentityResult:
+    answer = _answer(case, identities, registry, owners)
     expected = {name: value for name, value in _expected(case).items() if value is not None}
     # a refusal where an agent was expected differs in one member, and the other way round
     compared = {"agent": None, "refused": None, **expected}
@@ -53,10 +55,12 @@ def _tried(case: IdentityCase, identities: Identities, registry: Registry) -> Id
     return IdentityResult(case, answer, differences)
 
 
-def _answer(case: IdentityCase, identities: Identities, registry: Registry) -> dict[str, Json]:
+def _answer(
+    case: IdentityCase, identities: Identities, registry: Registry, owners: Mapping[str, Scope]
+) -> dict[str, Json]:
     written = case.written
     if written.trust is None:
-        by_name = registry.by_spiffe_id if written.spiffe else key_owners(identities)
+        by_name = registry.by_spiffe_id if written.spiffe else owners
         owner = by_name.get(written.spiffe or written.key or "")
         return _nobody(UNREGISTERED, "") if owner is None else _agent(owner, "", registry)
     try:
