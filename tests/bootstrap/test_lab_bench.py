@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,17 @@ LOOK = TriedCall.model_validate({"agent": "acme/emea/bot", "tool": "bank", "acti
 @pytest.fixture(scope="module")
 def loaded() -> Loaded:
     return load({"p.yaml": POLICY}, {"t.yaml": TOOL})
+
+
+class Later:
+    """A clock, so many seconds on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def monotonic(self) -> float:
+        """The time of then."""
+        return time.monotonic() + self._seconds
 
 
 @pytest.fixture
@@ -50,5 +62,14 @@ def test_an_opa_that_takes_longer_than_it_may_is_ended(loaded: Loaded, opa_binar
 
 @pytest.mark.usefixtures("no_end")
 def test_sequences_that_take_longer_than_they_may_are_broken_off(tmp_path: Path, loaded: Loaded) -> None:
-    with pytest.raises(LabError, match=r"not played within 0\.01 seconds"):
-        module._settled(tmp_path / "r.sock", Seconds(0.01), [], [], None)  # type: ignore[arg-type]  # nobody reads it
+    with pytest.raises(LabError, match="not played to their end in time"):
+        module._settled(tmp_path / "r.sock", time.monotonic() + 0.01, [], [], None)  # type: ignore[arg-type]  # unread
+
+
+@pytest.mark.usefixtures("no_end", "redis_binary")
+def test_sequences_have_what_the_time_of_all_tests_has_left(
+    loaded: Loaded, opa_binary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LabError, match="in time"), lab_bench(loaded, True, Seconds(3600.0)) as bench:
+        monkeypatch.setattr(module, "time", Later(3600.0))
+        bench.play([])
