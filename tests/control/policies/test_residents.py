@@ -62,6 +62,16 @@ def test_tests_about_nobody_are_at_home_everywhere() -> None:
     assert home_tests(sources(), tests, "eu") == tests
 
 
+@pytest.mark.parametrize("agent", ["bot", "", "acme/emea", "acme/amer/bot/more"])
+def test_what_is_the_name_of_no_agent_is_left_to_whoever_reads_the_tests(agent: str) -> None:
+    call = f"{{agent: {agent!r}, tool: t, action: a}}"
+    tests = {
+        "a_test.yaml": f"tests: [{{name: a, call: {call}, expect: {{effect: deny}}}}]\n",
+        "b_test.yaml": CASE.format(tenant="emea").replace("action: a", f"action: a, parameters: {{agent: {agent!r}}}"),
+    }
+    assert home_tests(sources(), tests, "eu") == tests
+
+
 def test_a_document_of_agents_of_two_regions_is_refused() -> None:
     with pytest.raises(PolicyErrors) as fault:
         home_sources(sources(agents="agents: {acme/emea/bot: {}, acme/amer/bot: {}}\n"), "eu")

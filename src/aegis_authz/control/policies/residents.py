@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.release import Sources
 from aegis_authz.core.residency import Residency
+from aegis_authz.core.scope import Scope
 from aegis_authz.policy.compile.residency import MEMBER, LoadedResidency, is_home_document, read_residency
 from aegis_authz.policy.source.problems import PolicyErrors, Problem
 from aegis_authz.policy.source.reader import SourceDocument, read_source
@@ -94,7 +96,7 @@ def _home(sources: Sources, region: str) -> Residency | None:
 
 
 def _agents(documents: Sequence[SourceDocument]) -> set[str]:
-    """Every agent that tests name, `org/tenant/agent`, wherever in them."""
+    """Every agent that tests name, `org/tenant/agent`, wherever in them; what is no such name, their reader refuses."""
     agents: set[str] = set()
     rest: list[Json] = [document.value for document in documents]
     while rest:
@@ -102,7 +104,8 @@ def _agents(documents: Sequence[SourceDocument]) -> set[str]:
         if isinstance(value, Mapping):
             agent = value.get("agent")
             if isinstance(agent, str):
-                agents.add(agent)
+                with suppress(ValueError):
+                    agents.add(str(Scope.parse(agent)))
             rest += value.values()
         elif isinstance(value, list):
             rest += value
