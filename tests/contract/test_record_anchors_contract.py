@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,37 @@ async def test_what_no_writer_reported_hides_nothing_of_the_others(redis_url: st
     await reports.report(replace(HEAD, place=place))
     assert replace(HEAD, place=place) in await reports.heads()
     await servers.ask(key, lambda redis: redis.hdel(key, f"{place}/x"))
+    await servers.aclose()
+    await reports.close()
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"place": "gw\x000"},
+        {"place": "g" * 257},
+        {"writer": ""},
+        {"writer": "w" * 65},
+        {"first": "ab" * 33},
+        {"size": 0},
+        {"size": 2**63},
+        {"note": "n" * 5000},
+    ],
+    ids=lambda member: "-".join(member),
+)
+async def test_a_head_that_no_database_holds_keeps_no_others_from_it(
+    real_redis: RealRedis, member: dict[str, object]
+) -> None:
+    reports, servers = RedisRecordHeads(real_redis.url), open_servers(real_redis.url, 1)
+    key, field = redis_keys.RECORD_HEADS, secrets.token_hex(8)
+    head = Head(field, "authz-0", "ab" * 32, 7, "a note")
+    content = asdict(head)
+    await servers.ask(key, lambda redis: redis.hset(key, field, json.dumps(content)))
+    assert head in await reports.heads()
+    before = len(await reports.heads())
+    await servers.ask(key, lambda redis: redis.hset(key, field, json.dumps({**content, **member})))
+    assert len(await reports.heads()) == before - 1
+    await servers.ask(key, lambda redis: redis.hdel(key, field))
     await servers.aclose()
     await reports.close()
 

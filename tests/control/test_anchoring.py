@@ -132,6 +132,19 @@ async def test_a_line_that_a_crash_cut_off_is_written_again(database: Database, 
     assert file.read_bytes() == whole
 
 
+async def test_a_copy_that_ends_in_what_is_no_line_is_left_as_it_is(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    heads, file = ScriptedHeads(), tmp_path / "anchors.jsonl"
+    await heads.report(HEAD)
+    await anchorer(database, heads, file).look()
+    damaged = file.read_bytes() + bytes(20_000)  # as a disk may leave a file behind that was growing
+    file.write_bytes(damaged)
+    await anchorer(database, heads, file).look()
+    assert "its end is no line" in caplog.text
+    assert file.read_bytes() == damaged
+
+
 async def test_a_writer_reports_again_once_the_store_is_back_and_warns_once(caplog: pytest.LogCaptureFixture) -> None:
     heads = ScriptedHeads()
     heads.is_down = True

@@ -36,6 +36,8 @@ class AnchorFile:
                 file.seek(start)
                 lines = file.read().splitlines(keepends=True)
             if lines and not lines[-1].endswith(b"\n"):  # its writer died as it wrote that
+                if start and len(lines) == 1:
+                    raise AnchorCopyFault(f"{self._path}: its end is no line, and longer than any")
                 os.truncate(self._path, self._path.stat().st_size - len(lines.pop()))
             if not lines:
                 return 0, FIRST_PREVIOUS

@@ -11,12 +11,15 @@ from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import answering
 from aegis_authz.adapters.redis.servers import open_servers
 from aegis_authz.core.anchor import Head
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.narrowing import integer, members, text
 from aegis_authz.encoding.strict_json import parse_object
 
 _log = logging.getLogger(__name__)
-_MEMBERS = {"place", "writer", "first", "size", "note"}
+_LONGEST = {"place": 256, "writer": 64, "first": 64, "note": 512}
+"""Characters: what a database holds of an anchor. Who reaches Redis can report, and all are anchored together."""
+_SIZES = range(1, 10**18)  # as a checkpoint may say it
 
 
 class RedisRecordHeads:
@@ -53,10 +56,19 @@ class RedisRecordHeads:
 
 def _head(value: bytes) -> Head | None:
     try:
-        content = members(parse_object(value), _MEMBERS, "a head")
+        content = members(parse_object(value), {*_LONGEST, "size"}, "a head")
         size = integer(content["size"], "size")
-        place, writer, first, note = (text(content[name], name) for name in ("place", "writer", "first", "note"))
+        place, writer, first, note = (_text(content[name], name) for name in ("place", "writer", "first", "note"))
+        if size not in _SIZES:
+            raise ValueError("size is that of no log")
     except (ValueError, Refused) as fault:
         _log.warning("what Redis holds as the head of a log is none: %s", fault)
         return None
     return Head(place, writer, first, size, note)
+
+
+def _text(value: Json, name: str) -> str:
+    words = text(value, name)
+    if not 0 < len(words) <= _LONGEST[name] or "\0" in words:
+        raise ValueError(f"{name} is empty, longer than {_LONGEST[name]} characters, or has a zero in it")
+    return words
