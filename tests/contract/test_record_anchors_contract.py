@@ -91,6 +91,18 @@ async def test_a_log_is_reported_in_place_of_what_was_reported_of_it_before(redi
     await reports.close()
 
 
+async def test_what_is_forgotten_is_what_was_read_and_nothing_newer(redis_url: str) -> None:
+    place = secrets.token_hex(8)
+    reports = RedisRecordHeads(redis_url)
+    early, gone = replace(HEAD, place=place), replace(SIBLING, place=place)
+    late = replace(early, size=early.size + 1)
+    for head in (early, gone, late):
+        await reports.report(head)
+    await reports.forget([early, gone])
+    assert [head for head in await reports.heads() if head.place == place] == [late]
+    await reports.close()
+
+
 async def test_what_no_writer_reported_hides_nothing_of_the_others(redis_url: str) -> None:
     place = secrets.token_hex(8)
     reports, servers = RedisRecordHeads(redis_url), open_servers(redis_url, 1)

@@ -45,6 +45,11 @@ class ScriptedHeads:
             raise StoreDown("away")
         return list(self.by_writer.values())
 
+    async def forget(self, heads: Sequence[Head]) -> None:
+        if self.is_down:
+            raise StoreDown("away")
+        self.by_writer = {writer: head for writer, head in self.by_writer.items() if head not in heads}
+
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
@@ -57,6 +62,14 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 def anchorer(database: Database, heads: ScriptedHeads, file: Path | None = None, own: Head | None = None) -> Anchorer:
     copy = None if file is None else AnchorFile(file)
     return Anchorer(SqlRecordAnchors(database), heads, lambda: own, copy, SystemClock())
+
+
+async def test_what_is_anchored_of_writers_that_are_gone_piles_up_nowhere(database: Database) -> None:
+    heads = ScriptedHeads()
+    await heads.report(HEAD)
+    await anchorer(database, heads).look()
+    assert heads.by_writer == {}
+    assert [anchor.head for anchor in await SqlRecordAnchors(database).anchors(0, 10)] == [HEAD]
 
 
 async def test_a_log_is_anchored_as_its_writer_reports_it_and_proven_by_the_copy(
@@ -77,7 +90,7 @@ async def test_a_log_is_anchored_as_its_writer_reports_it_and_proven_by_the_copy
     assert all(report.is_intact for report in verify_folder(folder, [PUBLIC], anchors=proven))
     async with FileRecordLog(folder / "authz-0", "authz-0", KEY, SystemClock()) as again:
         head = again.head("gw-0")
-        assert head == heads.by_writer["authz-0"]
+        assert [head] == await SqlRecordAnchors(database).newest()
 
 
 async def test_the_control_planes_own_log_is_anchored_while_no_writer_can_be_asked(database: Database) -> None:

@@ -51,6 +51,7 @@ class Anchorer:
         try:
             own, reported = self._own(), await self._heads()
             await self._keep([*([] if own is None else [own]), *reported])
+            await self._forget(reported)
             if self._copy is not None:
                 await self._bring_up_to_date(self._copy)
         except (DatabaseFault, AnchorCopyFault) as fault:
@@ -62,6 +63,13 @@ class Anchorer:
         except StoreDown as fault:
             _log.warning("where the authorizers' logs stand cannot be asked: %s", fault)
             return []
+
+    async def _forget(self, heads: list[Head]) -> None:
+        # a writer that is gone says no more where its log stands, and where replicas come and go there are ever more
+        try:
+            await self._reports.forget(heads)
+        except StoreDown as fault:
+            _log.warning("what is anchored of the authorizers' logs cannot be forgotten: %s", fault)
 
     async def _keep(self, heads: list[Head]) -> None:
         before = {head.log: head for head in await self._anchors.newest()}

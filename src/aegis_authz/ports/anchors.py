@@ -20,6 +20,10 @@ class RecordHeads(Protocol):
         """What was said last of each log. Nothing of it is verified."""
         ...
 
+    async def forget(self, heads: Sequence[Head]) -> None:
+        """Forget these, which are anchored; of a log that was reported anew meanwhile, that stays."""
+        ...
+
 
 class RecordAnchors(Protocol):
     """Heads in the order they were kept, which nobody can change or take back. May raise DatabaseFault."""
