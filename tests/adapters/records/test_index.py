@@ -130,9 +130,38 @@ async def test_a_log_that_was_exchanged_is_indexed_from_its_beginning(records: P
     assert found(records) == ["d-1", "d-2", "d-3", *(f"d-{number}" for number in range(60, 90)), "held"]
 
 
-async def test_an_index_of_other_records_is_noticed(records: Path) -> None:
-    assert found(records)
+async def test_a_log_that_was_exchanged_for_a_shorter_one_is_indexed_from_its_beginning(records: Path) -> None:
+    assert found(records, replace(EVERYTHING, agent="hr-agent")) == []
     shutil.rmtree(records / "authz-1")
+    for roster in records.glob("roster-*"):
+        roster.unlink()
+    await grow(records / "authz-1", [decision(60, identity=named("hr-agent"))])
+    assert found(records, replace(EVERYTHING, agent="hr-agent")) == ["d-60"]
+    assert found(records) == ["d-1", "d-2", "d-3", "d-60", "held"]
+
+
+async def test_a_log_that_is_gone_is_in_the_index_no_more(records: Path) -> None:
+    assert "d-12" in found(records)
+    shutil.rmtree(records / "authz-1")
+    assert found(records) == ["d-1", "d-2", "d-3", "held"]
+
+
+async def test_a_file_of_lines_that_was_emptied_is_indexed_again(records: Path) -> None:
+    assert "d-29" in found(records)
+    *_, last = sorted((records / "authz-1").glob("*.jsonl"))
+    last.write_bytes(b"")
+    assert "d-29" not in found(records)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"tool":"ehr"', b'"tool":"ehs"'), (b"1003.0", b"1004.0"), (b'"deny"', b'"nope"')]
+)
+async def test_a_line_that_is_another_than_was_indexed_is_noticed(records: Path, old: bytes, new: bytes) -> None:
+    assert found(records)
+    path = records / "authz-0" / "00000001.jsonl"
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
     with opened(records) as index, pytest.raises(IndexStale, match=r"records\.index is an index of other records"):
         index.update()
         index.records(EVERYTHING, 1000)

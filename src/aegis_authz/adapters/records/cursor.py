@@ -57,6 +57,15 @@ def lines_behind(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLi
                 yield from _read(path, log.folder, start)
 
 
+def is_there(folder: Path, place: Place) -> bool:
+    """Whether the log in `folder` still has, before a place, the bytes that are remembered of it. Raises OSError."""
+    try:
+        with (folder / place.file).open("rb") as file:
+            return _is_there(file.fileno(), place)
+    except FileNotFoundError:
+        return False
+
+
 def ends(folder: Path) -> dict[str, Place]:
     """Where the logs in `folder` end now, by writer. Raises NoRecords, OSError."""
     return {placed.writer: placed.place for placed in lines_behind(folder, {})}

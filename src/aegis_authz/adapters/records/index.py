@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from aegis_authz.adapters.records.cursor import Place, PlacedLine, lines_behind
-from aegis_authz.adapters.records.files import label
+from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_behind
+from aegis_authz.adapters.records.files import label, log_files
 from aegis_authz.core.record import ApprovalRecord, DecisionRecord, Record
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
@@ -32,6 +32,7 @@ CREATE INDEX by_tool ON records (tool, time);
 CREATE INDEX by_effect ON records (effect, time);
 CREATE INDEX by_approval ON records (approval_id, time);
 """
+_ROW = "writer, file, line, offset, length, time, approval_id, scope, agent, tool, effect"
 _SOUGHT = (b'"kind":"decision"', b'"kind":"approval"')
 
 
@@ -72,12 +73,13 @@ class RecordIndex:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                places = self._places()
-                for writer in self._add(lines_behind(self._folder, places), places):
-                    self._connection.execute("DELETE FROM records WHERE writer = ?", (writer,))
-                    others = self._places()
-                    others.pop(writer, None)
-                    self._add((each for each in lines_behind(self._folder, others) if each.writer == writer), {})
+                places, folders = self._places(), self._folders()
+                for writer, place in list(places.items()):
+                    if writer not in folders or not is_there(folders[writer], place):
+                        self._connection.execute("DELETE FROM records WHERE writer = ?", (writer,))
+                        self._connection.execute("DELETE FROM places WHERE writer = ?", (writer,))
+                        del places[writer]
+                self._add(lines_behind(self._folder, places))
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
@@ -86,38 +88,39 @@ class RecordIndex:
             raise IndexUnusable(f"{self._path} cannot be written ({fault}): --rebuild makes it anew") from None
 
     def records(self, query: IndexQuery, count: int) -> list[StoredRecord]:
-        """The last `count` records that are sought, oldest first. Raises IndexStale, OSError."""
+        """The last `count` records that are sought, oldest first. Raises as `update` does, and IndexStale."""
         wanted: list[tuple[str, str | float]] = [("time >= ?", query.since), ("time < ?", query.until)]
         wanted += [("scope = ?" if "/" in query.agent else "agent = ?", query.agent)] if query.agent else []
         columns = {"tool = ?": query.tool, "effect = ?": query.effect, "approval_id = ?": query.approval_id}
         wanted += [(clause, value) for clause, value in columns.items() if value]
         clauses = " AND ".join(clause for clause, _ in wanted)
-        rows = self._connection.execute(
-            # the clauses are those above, and every value is a parameter
-            f"SELECT writer, file, line, offset, length, time FROM records WHERE {clauses} "  # noqa: S608  # as above
-            "ORDER BY time DESC, writer DESC, file DESC, line DESC LIMIT ?",
-            (*(value for _, value in wanted), count),
-        ).fetchall()
-        return [self._read(*row) for row in reversed(rows)]
+        try:
+            rows = self._connection.execute(
+                # the clauses are those above, and every value is a parameter
+                f"SELECT {_ROW} FROM records WHERE {clauses} "  # noqa: S608  # as above
+                "ORDER BY time DESC, writer DESC, file DESC, line DESC LIMIT ?",
+                (*(value for _, value in wanted), count),
+            ).fetchall()
+        except sqlite3.DatabaseError as fault:
+            raise IndexUnusable(f"{self._path} cannot be read ({fault}): --rebuild makes it anew") from None
+        folders = self._folders()
+        return [self._read(folders, *row) for row in reversed(rows)]
+
+    def _folders(self) -> dict[str, Path]:
+        return {log.folder.name: log.folder for log in log_files(self._folder)}
 
     def _places(self) -> dict[str, Place]:
         rows = self._connection.execute("SELECT writer, file, offset, lines, tail FROM places")
         return {writer: Place(file, offset, lines, tail) for writer, file, offset, lines, tail in rows}
 
-    def _add(self, placed: Iterable[PlacedLine], before: Mapping[str, Place]) -> set[str]:
-        """Add lines that stand behind the places of `before`; returns the writers whose lines do not."""
+    def _add(self, placed: Iterable[PlacedLine]) -> None:
         last: dict[str, Place] = {}
-        exchanged: set[str] = set()
         for each in placed:
             writer, place, raw = each.writer, each.place, each.line.raw
             offset = place.offset - len(raw)
-            known = before.get(writer)
-            if known is not None and (place.file, offset) < (known.file, known.offset):
-                exchanged.add(writer)
-            if writer in exchanged:
-                continue
             last[writer] = place
-            columns = _columns(raw) if any(mark in raw for mark in _SOUGHT) else None
+            record = _record(raw) if any(mark in raw for mark in _SOUGHT) else None
+            columns = None if record is None else _columns(record)
             if columns is not None:
                 row = (writer, place.file, place.lines, offset, len(raw), *columns)
                 self._connection.execute("INSERT OR REPLACE INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
@@ -126,27 +129,31 @@ class RecordIndex:
                 "INSERT OR REPLACE INTO places VALUES (?,?,?,?,?)",
                 (writer, place.file, place.offset, place.lines, place.tail),
             )
-        return exchanged
 
-    def _read(self, writer: str, file: str, line: int, offset: int, length: int, time: float) -> StoredRecord:
-        folder = self._folder if self._folder.name == writer else self._folder / writer
+    def _read(
+        self, folders: Mapping[str, Path], writer: str, file: str, line: int, offset: int, length: int, *columns: object
+    ) -> StoredRecord:
         try:
+            folder = folders[writer]
             with (folder / file).open("rb") as opened:
                 opened.seek(offset)
                 record = read_record(opened.read(length))
-        except (FileNotFoundError, NotARecord, RecordInvalid):
+        except (KeyError, FileNotFoundError, NotARecord, RecordInvalid):
             raise IndexStale(f"{self._path} is an index of other records") from None
-        if record.time != time:
+        if _columns(record) != columns:
             raise IndexStale(f"{self._path} is an index of other records")
         return StoredRecord(f"{label(folder)}{file}", line, record, "")
 
 
-def _columns(raw: bytes) -> tuple[float, str, str, str, str, str] | None:
-    """Time, approval, scope, agent, tool and effect of a record that is indexed; None for any other line."""
+def _record(raw: bytes) -> Record | None:
     try:
-        record: Record = read_record(raw)
+        return read_record(raw)
     except (NotARecord, RecordInvalid):
         return None  # `aegis audit verify` says so
+
+
+def _columns(record: Record) -> tuple[float, str, str, str, str, str] | None:
+    """Time, approval, scope, agent, tool and effect of a record that is indexed; None for any other."""
     match record:
         case DecisionRecord():
             scope = None if record.identity is None else record.identity.scope
