@@ -72,7 +72,13 @@ async def test_where_nobody_listens_each_call_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "places", [GatewayPlaces("gateway:10000", "", None), GatewayPlaces("https://g", "", Path("/nowhere/ca.pem"))]
+    "places",
+    [
+        GatewayPlaces("gateway:10000", "", None),
+        GatewayPlaces("https://g", "", Path("/nowhere/ca.pem")),
+        GatewayPlaces("http://127.0.0.1:1", "http://[::1", None),
+        GatewayPlaces("http://127.0.0.1:1", "http://127.0.0.1:port", None),
+    ],
 )
 async def test_places_that_cannot_be_asked_are_named(places: GatewayPlaces) -> None:
     with pytest.raises(Unable):

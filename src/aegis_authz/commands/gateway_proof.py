@@ -45,6 +45,7 @@ async def prove_gateway(places: GatewayPlaces) -> list[Proof]:
     with unable_on(OSError, ValueError, httpx.InvalidURL):
         trust = None if places.authorities is None else ssl.create_default_context(cafile=str(places.authorities))
         proxy = httpx.Proxy(places.proxy, ssl_context=trust if places.proxy.startswith("https:") else None)
+        door = str(httpx.URL(places.door)).rstrip("/")
     verify = True if trust is None else trust
     async with (
         # inside of a tunnel a refusal is looked for, and nothing is said that must reach the right place
@@ -58,8 +59,7 @@ async def prove_gateway(places: GatewayPlaces) -> list[Proof]:
             ),
             lambda: _no_tunnel(agent),
         ]
-        if places.door:
-            door = places.door.rstrip("/")
+        if door:
             steps += [
                 lambda: _answered(caller, door + _KEYS, 200, "the door has the keys of tokens"),
                 lambda: _answered(caller, door + _ADMINISTRATION, 404, "the door is not for administrators"),
