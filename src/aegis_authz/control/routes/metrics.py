@@ -36,34 +36,34 @@ def metrics_routes(
     """`/metrics`; it names people, so it is for those who may read all approvals."""
     people = people_router(authentication)
 
-    async def oversight() -> OversightMetrics:
+    async def figures() -> OversightMetrics:
         metrics = OversightMetrics()
         try:
             tables = await overseer.figures(_GROUPINGS, _DAY, lambda _: True)
             stamps = await overseer.stamps(lambda _: True)
         except TooManyEvents as fault:
             raise HttpProblem(400, str(fault)) from None
-        for by, rows in tables.items():
-            metrics.show(by.value, rows)
+        for grouping, rows in tables.items():
+            metrics.show(grouping.value, rows)
         for stamp in stamps:
             metrics.show_stamp(stamp.person, stamp.hasty / stamp.approvals)
         return metrics
 
     async def gauges() -> ControlGauges:
-        gauges = ControlGauges()
+        moment = ControlGauges()
         try:
-            waiting = await backlog(approver)
-            gauges.show_open(waiting.count, waiting.oldest)
+            calls = await backlog(approver)
+            moment.show_open(calls.count, calls.oldest)
         except StoreDown as fault:
             _log.warning("held calls cannot be counted: %s", fault)
         for name, rotation in rotator.rotations.items():
-            gauges.show_key(name, rotation.ring.since)
-        return gauges
+            moment.show_key(name, rotation.ring.since)
+        return moment
 
     @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
     async def get_metrics() -> Response:
         """Held calls of the last day and those that wait, keys, and what became of notices, as Prometheus reads it."""
-        registries = ((await oversight()).registry, (await gauges()).registry, registry)
+        registries = ((await figures()).registry, (await gauges()).registry, registry)
         body = b"".join(map(generate_latest, registries))
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
 
