@@ -106,6 +106,12 @@ def revisions_between(state: Path, before: str, after: str) -> tuple[Sources, So
     return former, own
 
 
+def change_log(state: Path) -> RevisionsAnswer:
+    """The changes of what is served, newest first. Raises Unable, Rejected."""
+    with control_plane(state) as control:
+        return control.revisions()
+
+
 def served(state: Path) -> tuple[StatusAnswer, RevisionsAnswer]:
     """What is served and what each OPA runs; and the change log. Raises Unable, Rejected."""
     with control_plane(state) as control:

@@ -22,8 +22,8 @@ def history(
     Example: aegis policy history --dir DIR --max 10
     """
     from aegis_authz.cli.policy.text import history_json, history_lines
-    from aegis_authz.commands.publishing import served
+    from aegis_authz.commands.publishing import change_log
 
     with exits_on_faults("policy history"):
-        _, log = served(state)
+        log = change_log(state)
     typer.echo(history_json(log, most) if as_json else "\n".join(history_lines(log, most)))
