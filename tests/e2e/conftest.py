@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 import pytest_asyncio
 
@@ -34,10 +32,7 @@ async def shared_mesh(tmp_path_factory: pytest.TempPathFactory, receiver: SpanRe
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(shared_mesh: DemoMesh) -> DemoMesh:
     """The mesh, in which nothing waits for a person: an agent may hold no more than twenty calls open."""
-    control = json.loads((shared_mesh.state / "mesh.json").read_text("utf-8"))["control"]
-    token = (shared_mesh.state / "keys" / "admin.token").read_text("ascii").strip()
-    owner = {"authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=control, headers=owner, trust_env=False, timeout=30) as client:
+    async with shared_mesh.owner() as client:
         while waiting := (await client.get("/v1/approvals?state=pending&limit=200")).json()["approvals"]:
             for approval in waiting:
                 answer = await client.post(f"/v1/approvals/{approval['id']}/cancel", json={"note": "left by a test"})

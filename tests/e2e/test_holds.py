@@ -44,26 +44,13 @@ async def holding(mesh: DemoMesh) -> AsyncIterator[DemoMesh]:
         yield mesh
 
 
-@asynccontextmanager
-async def approver(mesh: DemoMesh) -> AsyncIterator[httpx.AsyncClient]:
-    """Whoever has the admin token, at the API: a command takes too long on a busy machine."""
-    control = json.loads((mesh.state / "mesh.json").read_text("utf-8"))["control"]
-    bearer = {"authorization": f"Bearer {(mesh.state / 'keys' / 'admin.token').read_text('ascii').strip()}"}
-    async with httpx.AsyncClient(base_url=control, headers=bearer, trust_env=False, timeout=PATIENCE) as client:
-        yield client
-
-
 async def waiting(mesh: DemoMesh, amount: float) -> str:
     """The id of the approval of a payment of that amount, once it is asked for."""
-    async with asyncio.timeout(PATIENCE), approver(mesh) as client:
-        while True:
-            for entry in (await client.get("/v1/approvals?state=pending&limit=200")).json()["approvals"]:
-                if entry["parameters"].get("amount") == amount:
-                    return str(entry["id"])
+    return await mesh.waiting("finance-agent", "amount", amount)
 
 
 async def decide(mesh: DemoMesh, name: str, verb: str = "approve") -> None:
-    async with approver(mesh) as client:
+    async with mesh.owner() as client:
         (await client.post(f"/v1/approvals/{name}/{verb}", json={"note": "as was said"})).raise_for_status()
 
 

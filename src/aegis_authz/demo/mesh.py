@@ -36,8 +36,8 @@ _DOCUMENTS = Path(__file__).parent / "documents"
 """What is about public APIs as their own clients call them; kept out of the examples, which are about no real host."""
 _SUPPLIERS = (("stripe-payments", "supplier-payments"), ("api.stripe.example", "suppliers.example"))
 _PATIENCE, _PAUSE = 30.0, 0.1
-_PUBLISH_SECONDS = "30"
 """Seconds in which a call that is asked for is listed, and between two looks."""
+_PUBLISH_SECONDS = "30"
 _HOST = re.compile(r"^host: .*$", re.MULTILINE)
 
 
@@ -120,7 +120,7 @@ class DemoMesh:
 
         Raises httpx.HTTPError.
         """
-        async with self._owner() as owner:
+        async with self.owner() as owner:
             (await owner.post(f"/v1/approvals/{approval_id}/deny", json={"note": note})).raise_for_status()
 
     async def waiting(self, agent: str, parameter: str, value: object) -> str:
@@ -128,7 +128,7 @@ class DemoMesh:
 
         Raises TimeoutError, httpx.HTTPError.
         """
-        async with asyncio.timeout(_PATIENCE), self._owner() as owner:
+        async with asyncio.timeout(_PATIENCE), self.owner() as owner:
             while True:
                 page = (await owner.get("/v1/approvals?state=pending&limit=200")).raise_for_status().json()
                 for entry in page["approvals"]:
@@ -136,7 +136,7 @@ class DemoMesh:
                         return str(entry["id"])
                 await asyncio.sleep(_PAUSE)
 
-    def _owner(self) -> httpx.AsyncClient:
+    def owner(self) -> httpx.AsyncClient:
         """Whoever has the admin token, at the API."""
         bearer = {"authorization": f"Bearer {self.admin_token}"}
         return httpx.AsyncClient(base_url=self.control, headers=bearer, timeout=_PATIENCE, trust_env=False)
