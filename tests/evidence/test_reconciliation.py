@@ -96,6 +96,13 @@ def test_a_decision_lets_one_call_through_and_no_other() -> None:
     assert gap.reason.endswith("its decision let another call through (access.log line 1)")
 
 
+def test_a_request_that_reached_nothing_hides_no_call_of_the_same_decision() -> None:
+    nothing = entry("a", upstream=None)
+    assert kinds(joined([entry("a"), nothing, LAST], [decision("a")])) == [(GapKind.CALL_WITHOUT_OUTCOME, "a")]
+    (gap,) = joined([entry("a"), nothing, entry("a"), LAST], [decision("a"), outcome("a")]).gaps
+    assert (gap.kind, gap.line) == (GapKind.CALL_WITHOUT_ALLOW, 3)
+
+
 def test_a_refused_request_that_reached_nothing_is_no_gap_even_without_a_decision() -> None:
     assert joined([entry(None, upstream=None), entry("b", upstream=None), LAST], []).gaps == ()
 
@@ -107,6 +114,13 @@ def test_an_allow_that_no_access_log_holds_is_a_gap_once_it_is_due() -> None:
 
 def test_an_allow_from_before_the_access_log_begins_is_none() -> None:
     assert joined([entry("x", at=300.0, upstream=None), LAST], [decision("a", at=10.0)]).gaps == ()
+
+
+def test_an_access_log_without_a_request_holds_no_call_that_was_let_through() -> None:
+    records: list[Record] = [decision("a", at=10.0), decision("b", Effect.DENY), outcome("a")]
+    assert kinds(joined([], records)) == [(GapKind.ALLOW_WITHOUT_CALL, "a")]
+    assert kinds(joined([entry("a", at=5.0)], records, since=START + 8.0)) == [(GapKind.ALLOW_WITHOUT_CALL, "a")]
+    assert joined([], records, since=START + 11.0).gaps == ()
 
 
 def test_what_was_asked_at_the_evaluation_endpoint_needs_no_call() -> None:

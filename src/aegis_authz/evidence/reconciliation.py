@@ -143,7 +143,8 @@ def reconcile(
 
     An allow or an outcome may be missing for `patience` seconds before the end of the access log: a call is in it once
     it is over, and what became of it is told after that. A call that reached a tool has no such time, for its decision
-    is on the disk before it is let through. What is older than `since` (epoch seconds) is passed over.
+    is on the disk before it is let through. What is older than `since` (epoch seconds) is passed over. An access log
+    without a request since then lacks every allow since then.
     """
     gaps: list[Gap] = []
     requests: dict[str, ProxyEntry] = {}
@@ -157,14 +158,16 @@ def reconcile(
             if entry.upstream:
                 calls += 1
                 gaps.extend(_unallowed(entry, recorded, requests.get(entry.decision_id)))
-            requests[entry.decision_id] = entry
-    until = last - patience
-    within = [each for each in recorded.decisions.values() if max(first, since) <= each.time <= until]
+            if entry.upstream or entry.decision_id not in requests:
+                requests[entry.decision_id] = entry
+    # without a request no time of its own bounds the access log, which then lacks every allow
+    begin, until = (first, last - patience) if requests else (since, float("inf"))
+    within = [each for each in recorded.decisions.values() if begin <= each.time <= until]
     gaps.extend(recorded.unreadable)
     gaps.extend(_uncalled(within, requests))
     gaps.extend(_without_outcome(requests.values(), recorded, until))
     counts = len(recorded.decisions), len(recorded.outcomes)
-    return Reconciliation(tuple(gaps), calls, *counts, *((first, until) if calls or requests else (0.0, 0.0)))
+    return Reconciliation(tuple(gaps), calls, *counts, *((first, until) if requests else (0.0, 0.0)))
 
 
 def _unallowed(entry: ProxyEntry, recorded: RecordedCalls, before: ProxyEntry | None) -> Iterator[Gap]:
