@@ -51,6 +51,16 @@ def test_a_client_is_connected_and_taken_back(home: Path) -> None:
     assert (again.exit_code, "taken back already" in again.stderr) == (1, True)
 
 
+def test_a_file_that_the_user_names_comes_back_in_its_own_format(home: Path) -> None:
+    settings = home / "mine.toml"
+    settings.write_text('model = "o9"\n')
+    assert aegis("codex", "--file", str(settings), *SERVER).exit_code == 0
+    settings.write_text(settings.read_text().replace("o9", "o10"))
+    done = aegis("codex", "--file", str(settings), "--undo")
+    assert done.exit_code == 0, done.output
+    assert settings.read_text().strip() == 'model = "o10"'
+
+
 def test_a_dry_run_shows_the_change_and_makes_none(home: Path) -> None:
     settings = home / ".gemini" / "settings.json"
     settings.parent.mkdir()

@@ -99,6 +99,14 @@ def test_hooks_of_others_stay_and_all_comes_back_as_it_was(home: Path) -> None:
     assert aegis("claude-code", "--undo").exit_code == 1
 
 
+def test_hooks_in_a_file_that_the_user_names_come_back(home: Path) -> None:
+    settings = home / "mine.json"
+    assert aegis("codex", "--file", str(settings), "--hooks", URL).exit_code == 0
+    settings.write_text(settings.read_text().replace("{", '{"own": 1,', 1))
+    assert aegis("codex", "--file", str(settings), "--undo").exit_code == 0
+    assert "PreToolUse" not in settings.read_text()
+
+
 def test_what_somebody_added_since_survives_the_undoing(home: Path) -> None:
     assert aegis("cursor", "--hooks", URL).exit_code == 0
     settings = home / ".cursor" / "hooks.json"

@@ -82,11 +82,8 @@ def plan_connection(
 @unable_on(*_FAULTS)
 def plan_disconnection(choice: ClientChoice) -> list[Plan]:
     """What takes the client's connection, and its hooks, back. Raises Unable, and Rejected where there is neither."""
-    changed = [(choice.settings, choice.kind)]
-    hooks = hook_settings(choice.client)
-    if hooks is not None:
-        changed.append((choice.file_of(hooks), hooks))
-    plans = [disconnection(file, kind, backups_folder()) for file, kind in dict(changed).items()]
+    kinds = [kind for kind in (choice.kind, hook_settings(choice.client)) if kind is not None]
+    plans = [disconnection(choice.file_of(kind), kind, backups_folder()) for kind in kinds]
     present = [plan for plan in plans if plan is not None]
     if not present:
         raise Rejected(f"{choice.settings} was not changed by aegis connect, or was taken back already")

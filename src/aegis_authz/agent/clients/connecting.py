@@ -98,9 +98,12 @@ def addition(file: Path, kind: ClientKind, entries: Mapping[tuple[str, ...], Jso
 
 
 def disconnection(file: Path, kind: ClientKind, backups: Path) -> Plan | None:
-    """The plan that takes a connection back, None where there is none. Raises SettingsFault, BackupFault."""
+    """The plan that takes back what was written in the section of this kind, None where nothing was.
+
+    Raises SettingsFault, BackupFault.
+    """
     backup = read_backup(backups, file)
-    if backup is None:
+    if backup is None or all(change.path[-2:-1] != kind.section[-1:] for change in backup.changes):
         return None
     current = _read(file)
     return Plan(file, current, _undone(current, backup, kind, file), (), (), (), None)
