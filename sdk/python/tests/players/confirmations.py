@@ -18,8 +18,8 @@ from google.genai.types import Content, FunctionCall, Part
 
 from aegis_agent import Aegis
 from aegis_agent.google_adk import AegisPlugin, resume
-from aegis_agent.httpx2 import AsyncClient
-from sdk.python.tests.players.script import Case, run
+from sdk.python.tests.players.script import CANCELLED, Case, run, unless_cancelled
+from sdk.python.tests.players.tool import sender
 
 
 class Script(BaseLlm):
@@ -43,18 +43,7 @@ def model(case: Case) -> Script:
 
 def runner(aegis: Aegis, stack: AsyncExitStack, case: Case) -> Runner:
     """A runner of an agent with the one tool, which calls through the mesh."""
-    client = AsyncClient(aegis, follow_redirects=True)
-    stack.push_async_callback(client.aclose)
-
-    async def send(path: str, json: dict[str, Any]) -> dict[str, Any]:
-        """Sends something."""
-        request = client.build_request("POST", case.base + path, json=json)
-        for _ in range(case.tries):
-            if (response := await client.send(request)).status_code != 503:
-                break
-        return dict(response.json())
-
-    agent = LlmAgent(name="player", model=model(case), tools=[send])
+    agent = LlmAgent(name="player", model=model(case), tools=[sender(aegis, stack, case)])
     return Runner(
         app_name="player", agent=agent, session_service=InMemorySessionService(), plugins=[AegisPlugin(aegis)]
     )
@@ -71,13 +60,10 @@ async def play(case: Case) -> Any:
             events = running.run_async(user_id="1", session_id=session.id, new_message=message)
             return [event async for event in events]
 
-        task = asyncio.ensure_future(turn(Content(role="user", parts=[Part(text="go")])))
-        cancelling = asyncio.ensure_future(_cancel(case, task))
         try:
-            events = last = await task
+            events = last = await unless_cancelled(case, turn(Content(role="user", parts=[Part(text="go")])))
         except asyncio.CancelledError:
-            return [{"error": "cancelled"}], [""]
-        cancelling.cancel()
+            return CANCELLED
         while (message := resume(last)) is not None:
             case.tell_held(message.parts[0].function_response.response["payload"]["aegis_approval"])
             await case.decision.wait()
@@ -86,11 +72,6 @@ async def play(case: Case) -> Any:
     responses = {answer.id: answer for event in events for answer in event.get_function_responses()}
     answers = [dict(responses[f"call_{n}"].response) for n in range(len(case.calls))]
     return [answer if "error" in answer else {"result": answer} for answer in answers], [json.dumps(a) for a in answers]
-
-
-async def _cancel(case: Case, task: asyncio.Future[Any]) -> None:
-    await case.cancellation.wait()
-    task.cancel()
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCall
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
 from aegis_agent import Aegis
-from aegis_agent.httpx2 import AsyncClient
 from aegis_agent.pydantic_ai import AegisToolset, decisions
-from sdk.python.tests.players.script import Case, run
+from sdk.python.tests.players.script import CANCELLED, Case, run, unless_cancelled
+from sdk.python.tests.players.tool import sender
 
 
 def model(case: Case) -> FunctionModel:
@@ -30,18 +30,7 @@ def model(case: Case) -> FunctionModel:
 
 def agent(aegis: Aegis, stack: AsyncExitStack, case: Case) -> Agent[None, Any]:
     """An agent with the one tool, which calls through the mesh."""
-    client = AsyncClient(aegis, follow_redirects=True)
-    stack.push_async_callback(client.aclose)
-
-    async def send(path: str, json: dict[str, Any]) -> dict[str, Any]:
-        """Sends something."""
-        request = client.build_request("POST", case.base + path, json=json)
-        for _ in range(case.tries):
-            if (response := await client.send(request)).status_code != 503:
-                break
-        return dict(response.json())
-
-    toolset = AegisToolset(FunctionToolset([send]))
+    toolset = AegisToolset(FunctionToolset([sender(aegis, stack, case)]))
     return Agent(model(case), toolsets=[toolset], output_type=[str, DeferredToolRequests])
 
 
@@ -50,13 +39,10 @@ async def play(case: Case) -> Any:
     async with AsyncExitStack() as stack:
         aegis = await stack.enter_async_context(Aegis.from_env(case.environment))
         playing = agent(aegis, stack, case)
-        task = asyncio.ensure_future(playing.run("go"))
-        cancelling = asyncio.ensure_future(_cancel(case, task))
         try:
-            result = await task
+            result = await unless_cancelled(case, playing.run("go"))
         except asyncio.CancelledError:
-            return [{"error": "cancelled"}], [""]
-        cancelling.cancel()
+            return CANCELLED
         while isinstance(result.output, DeferredToolRequests):
             case.tell_held(next(iter(result.output.metadata.values()))["approval_id"])
             await case.decision.wait()
@@ -72,11 +58,6 @@ def _got(part: ToolReturnPart) -> dict[str, Any]:
     if isinstance(part.content, dict):
         return {"result": part.content}
     return dict(part.metadata or {})  # of what a person denied there is the text alone
-
-
-async def _cancel(case: Case, task: asyncio.Future[Any]) -> None:
-    await case.cancellation.wait()
-    task.cancel()
 
 
 if __name__ == "__main__":

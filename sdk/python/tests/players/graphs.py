@@ -20,10 +20,10 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Send
 
 from aegis_agent import Aegis
-from aegis_agent.httpx2 import AsyncClient
 from aegis_agent.langchain import AegisMiddleware, resume
 from aegis_agent.langgraph import awrap_tool_call
-from sdk.python.tests.players.script import Case, run
+from sdk.python.tests.players.script import CANCELLED, Case, run, unless_cancelled
+from sdk.python.tests.players.tool import sender
 
 CONFIG: Any = {"configurable": {"thread_id": "1"}}
 
@@ -44,19 +44,7 @@ def turns(case: Case) -> Iterator[AIMessage]:
 
 def tools(aegis: Aegis, stack: AsyncExitStack, case: Case) -> list[Any]:
     """The one tool, which calls through the mesh."""
-    client = AsyncClient(aegis, follow_redirects=True)
-    stack.push_async_callback(client.aclose)
-
-    @tool
-    async def send(path: str, json: dict[str, Any]) -> dict[str, Any]:
-        """Sends something."""
-        request = client.build_request("POST", case.base + path, json=json)
-        for _ in range(case.tries):
-            if (response := await client.send(request)).status_code != 503:
-                break
-        return dict(response.json())
-
-    return [send]
+    return [tool(sender(aegis, stack, case))]
 
 
 def agent(aegis: Aegis, stack: AsyncExitStack, case: Case) -> Any:
@@ -91,13 +79,10 @@ async def play(make: Any, case: Case) -> Any:
     async with AsyncExitStack() as stack:
         aegis = await stack.enter_async_context(Aegis.from_env(case.environment))
         running = make(aegis, stack, case)
-        task = asyncio.ensure_future(running.ainvoke({"messages": [HumanMessage("go")]}, CONFIG))
-        cancelling = asyncio.ensure_future(_cancel(case, task))
         try:
-            result = await task
+            result = await unless_cancelled(case, running.ainvoke({"messages": [HumanMessage("go")]}, CONFIG))
         except asyncio.CancelledError:
-            return [{"error": "cancelled"}], [""]
-        cancelling.cancel()
+            return CANCELLED
         while interrupts := result.get("__interrupt__"):
             case.tell_held(interrupts[0].value["aegis_approval"])
             await case.decision.wait()
@@ -106,11 +91,6 @@ async def play(make: Any, case: Case) -> Any:
     messages = [answers[f"call_{n}"] for n in range(len(case.calls))]
     got = [each.artifact if each.status == "error" else {"result": json.loads(each.content)} for each in messages]
     return got, [each.content for each in messages]
-
-
-async def _cancel(case: Case, task: asyncio.Future[Any]) -> None:
-    await case.cancellation.wait()
-    task.cancel()
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from agents.items import ToolCallOutputItem
 from agents.testing import ScriptedModel, assistant_message, function_call
 
 from aegis_agent import Aegis
-from aegis_agent.httpx2 import AsyncClient
 from aegis_agent.openai_agents import AegisTools
-from sdk.python.tests.players.script import Case, run
+from sdk.python.tests.players.script import CANCELLED, Case, run, unless_cancelled
+from sdk.python.tests.players.tool import sender
 
 set_tracing_disabled(True)
 
@@ -27,18 +27,7 @@ def model(case: Case) -> ScriptedModel:
 
 def agent(aegis: Aegis, stack: AsyncExitStack, case: Case) -> Agent[None]:
     """An agent with the one tool, which calls through the mesh."""
-    client = AsyncClient(aegis, follow_redirects=True)
-    stack.push_async_callback(client.aclose)
-
-    async def send(path: str, json: dict[str, Any]) -> dict[str, Any]:
-        """Sends something."""
-        request = client.build_request("POST", case.base + path, json=json)
-        for _ in range(case.tries):
-            if (response := await client.send(request)).status_code != 503:
-                break
-        return dict(response.json())
-
-    tool = AegisTools(aegis).tool(send, strict_mode=False)
+    tool = AegisTools(aegis).tool(sender(aegis, stack, case), strict_mode=False)
     return Agent(name="player", model=model(case), tools=[tool])
 
 
@@ -46,13 +35,10 @@ async def play(case: Case) -> Any:
     """One case: a held call waits in place, for the framework asks for approvals before a tool is called."""
     async with AsyncExitStack() as stack:
         aegis = await stack.enter_async_context(Aegis.from_env(case.environment, on_pending=case.tell_held))
-        task = asyncio.ensure_future(Runner.run(agent(aegis, stack, case), "go"))
-        cancelling = asyncio.ensure_future(_cancel(case, task))
         try:
-            result = await task
+            result = await unless_cancelled(case, Runner.run(agent(aegis, stack, case), "go"))
         except asyncio.CancelledError:
-            return [{"error": "cancelled"}], [""]
-        cancelling.cancel()
+            return CANCELLED
     items = {item.call_id: item for item in result.new_items if isinstance(item, ToolCallOutputItem)}
     ordered = [items[f"call_{n}"] for n in range(len(case.calls))]
     return [_got(item) for item in ordered], [str(item.raw_item["output"]) for item in ordered]
@@ -61,11 +47,6 @@ async def play(case: Case) -> Any:
 def _got(item: ToolCallOutputItem) -> dict[str, Any]:
     refusal = (item.custom_data or {}).get("aegis")
     return {"result": item.output} if refusal is None else dict(refusal)
-
-
-async def _cancel(case: Case, task: asyncio.Future[Any]) -> None:
-    await case.cancellation.wait()
-    task.cancel()
 
 
 if __name__ == "__main__":

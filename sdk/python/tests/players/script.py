@@ -35,6 +35,9 @@ class Case:
         say({"id": self.id, "held": held if isinstance(held, str) else held.approval_id})
 
 
+CANCELLED = [{"error": "cancelled"}], [""]
+"""What a run that was given up gives."""
+
 Play = Callable[[Case], Awaitable[tuple[list[dict[str, Any]], list[str]]]]
 """Gives what the program got and what the model was shown, one of each a call."""
 
@@ -72,13 +75,18 @@ async def outcomes(case: Case, call: Callable[[dict[str, Any]], Awaitable[Any]])
     if case.is_together:
         pairs = await asyncio.gather(*(begin() for begin in work))
     else:
-        pairs = []
-        for begin in work:
-            task = asyncio.ensure_future(begin())
-            cancelling = asyncio.ensure_future(_cancel(case, task))
-            pairs.append(await task)
-            cancelling.cancel()
+        pairs = [await unless_cancelled(case, begin()) for begin in work]
     return [got for got, _ in pairs], [shown for _, shown in pairs]
+
+
+async def unless_cancelled(case: Case, work: Awaitable[Any]) -> Any:
+    """What comes of this work. Raises CancelledError when the runner has it given up."""
+    task = asyncio.ensure_future(work)
+    cancelling = asyncio.ensure_future(_cancel(case, task))
+    try:
+        return await task
+    finally:
+        cancelling.cancel()
 
 
 async def _cancel(case: Case, task: asyncio.Future[Any]) -> None:
