@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,29 @@ async def test_a_machine_without_opa_says_how_to_get_it(
 ) -> None:
     monkeypatch.setenv("AEGIS_OPA_BIN", str(tmp_path / "nothing"))
     with pytest.raises(TrialServerMissing, match=r"opa: .*AEGIS_OPA_BIN"):
+        await LabTrials().failures(loaded, {"a_test.yaml": cases((1, "allow"))})
+
+
+async def test_an_opa_that_is_there_and_does_not_run_is_not_taken_for_none(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "opa"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, value in (("AEGIS_OPA_BIN", str(broken)), ("PATH", str(tmp_path))):
+        monkeypatch.delenv("AEGIS_OPA_BIN", raising=False)
+        monkeypatch.setenv(name, value)
+        with pytest.raises(TrialsFault, match=r"opa: .*does not tell its version"):
+            await LabTrials().failures(loaded, {"a_test.yaml": cases((1, "allow"))})
+
+
+@pytest.mark.usefixtures("opa_binary")
+async def test_a_machine_without_room_for_files_has_run_no_test(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nothing"))
+    with pytest.raises(TrialsFault, match="nothing"):
         await LabTrials().failures(loaded, {"a_test.yaml": cases((1, "allow"))})
 
 

@@ -15,7 +15,7 @@ from aegis_authz.lab.identity_trial import identities_tried
 from aegis_authz.lab.opa import LabError
 from aegis_authz.lab.trial import tried
 from aegis_authz.lab.trial_problems import trial_problems
-from aegis_authz.local.servers import ServerMissing
+from aegis_authz.local.servers import ServerFault, ServerMissing
 from aegis_authz.policy.load import Loaded
 from aegis_authz.policy.source.problems import PolicyErrors, Problem
 
@@ -47,10 +47,10 @@ class LabTrials:
         try:
             with lab_bench(loaded, plays_sequences, self._patience) as bench:
                 return [*trial_problems(tried(bench, cases)), *problems]
+        except (LabError, Refused, ServerFault, OSError) as fault:
+            raise TrialsFault(str(fault)) from None
         except ServerMissing as missing:
             raise TrialServerMissing(str(missing)) from None
-        except (LabError, Refused) as fault:
-            raise TrialsFault(str(fault)) from None
 
 
 def _require_few(cases: Sequence[Case | IdentityCase]) -> None:

