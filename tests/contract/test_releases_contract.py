@@ -14,7 +14,15 @@ from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.proposals import SqlProposals
 from aegis_authz.adapters.sql.releases import SqlReleases
 from aegis_authz.core.proposal import Proposal, ProposalConflict, ProposalState
-from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.core.release import (
+    MAX_FILES,
+    Change,
+    ChangeKind,
+    ReleaseConflict,
+    ReleasesFault,
+    RevisionUnknown,
+    Sources,
+)
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.control_plane import Releases
 from aegis_authz.ports.proposals import Proposals
@@ -82,6 +90,21 @@ def test_the_tests_of_a_revision_are_those_that_were_kept_last(releases: Release
         releases.keep("r1", b"second", SOURCES)
         assert releases.tests("r1") == tests
     assert releases.sources("r1") == SOURCES
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"A.yaml": "1", "a.yaml": "2", "__proto__": "3"},
+        {f"{number}.yaml": "" for number in range(MAX_FILES)},
+    ],
+    ids=["names alike", "as many as there may be"],
+)
+def test_whatever_was_published_is_read_again(releases: Releases, texts: dict[str, str]) -> None:
+    releases.keep("r1", b"1", Sources(texts, texts))
+    releases.keep_tests("r1", texts)
+    assert releases.sources("r1") == Sources(texts, texts)
+    assert releases.tests("r1") == texts
 
 
 def test_the_change_log_tells_every_change_newest_first(releases: Releases) -> None:

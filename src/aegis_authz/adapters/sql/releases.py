@@ -15,7 +15,6 @@ from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.tables import POLICY_CHANGES, POLICY_RELEASES, PROPOSALS
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.proposal import ProposalConflict, ProposalState
-from aegis_authz.core.refused import Refused
 from aegis_authz.core.release import (
     REVISION,
     Change,
@@ -27,7 +26,6 @@ from aegis_authz.core.release import (
 )
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Epoch, Revision
-from aegis_authz.encoding import strict_json
 from aegis_authz.encoding.narrowing import mapping, text
 from aegis_authz.ports.database import DatabaseFault
 
@@ -53,16 +51,16 @@ class SqlReleases:
 
     def sources(self, revision: Revision) -> Sources:
         try:
-            stored = strict_json.parse_object(str(self._read(POLICY_RELEASES.c.documents, revision)).encode("utf-8"))
+            stored = mapping(json.loads(self._read(POLICY_RELEASES.c.documents, revision)), "documents")
             return Sources(_texts(stored["policies"], "policies"), _texts(stored["tools"], "tools"))
-        except (Refused, KeyError, ValueError) as fault:
+        except (KeyError, ValueError) as fault:
             raise ReleasesFault(f"the documents of {revision}: {fault}") from None
 
     def tests(self, revision: Revision) -> Mapping[str, str]:
         stored = self._read(POLICY_RELEASES.c.tests, revision)
         try:
-            return {} if stored is None else _texts(strict_json.parse_object(str(stored).encode("utf-8")), "tests")
-        except (Refused, ValueError) as fault:
+            return {} if stored is None else _texts(json.loads(stored), "tests")
+        except ValueError as fault:
             raise ReleasesFault(f"the tests of {revision}: {fault}") from None
 
     def keep_tests(self, revision: Revision, tests: Mapping[str, str]) -> None:
