@@ -29,9 +29,8 @@ from aegis_authz.evidence.checkpoint import CheckpointInvalid
 from aegis_authz.evidence.query import IndexQuery, RecordFilter, StoredRecord
 from aegis_authz.evidence.timeline import Step, calls_of, timeline
 from aegis_authz.evidence.verify import LogReport
+from aegis_authz.local.layout import ANCHORS_FILE
 
-ANCHORS = "anchors.jsonl"
-"""The file of anchors in the state folder of a mesh."""
 _FAULTS = (ExpectationInvalid, KeyFolderError, NoRecords, RecordKeyError, OSError)
 
 
@@ -53,7 +52,7 @@ def verify_records(
     expected = load_expected(expect, keys) if expect is not None else []
     file = anchors if anchors is not None else _anchors_beside(state or folder)
     if file is None and places:
-        raise Unable(f"no file of anchors is named, and no {ANCHORS} is beside {folder}")
+        raise Unable(f"no file of anchors is named, and no {ANCHORS_FILE} is beside {folder}")
     proven = NO_ANCHORS if file is None else load_anchors(file, keys, places)
     return verify_folder(folder, keys, expected, proven)
 
@@ -61,7 +60,7 @@ def verify_records(
 def _anchors_beside(folder: Path) -> Path | None:
     places = (folder, *folder.absolute().parents[:2])
     # a link to a disk that is not there now is no reason to go without
-    return next((path for place in places if os.path.lexists(path := place / ANCHORS)), None)
+    return next((path for place in places if os.path.lexists(path := place / ANCHORS_FILE)), None)
 
 
 @unable_on(*_FAULTS)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from aegis_authz.local.mesh_facts import FACTS_FILE
 
+ANCHORS_FILE = "anchors.jsonl"
+"""The copy of all anchors in a state folder."""
 _LONGEST_SOCKET = 100  # sun_path holds 108 bytes
 _LONGEST_NAME = len("/authz-63.sock")
 _PREFIX = "aegis-"
@@ -64,6 +66,11 @@ class Layout:
     def records(self) -> Path:
         """Decision records, a folder for each writer."""
         return self.state / "records"
+
+    @property
+    def anchors(self) -> Path:
+        """Where the control plane copies its anchors to."""
+        return self.state / ANCHORS_FILE
 
     @property
     def xds(self) -> Path:

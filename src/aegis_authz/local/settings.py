@@ -127,7 +127,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         public_url=f"http://{address}",
         state=layout.folder("control"),
         records=layout.records,
-        anchors=layout.state / "anchors.jsonl",
+        anchors=layout.anchors,
         keys=layout.keys,
         region=options.region,
         policies=options.policies,
