@@ -15,18 +15,17 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.anchor import FIRST_PREVIOUS, Anchor, Head
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import ApprovalRecord, ApprovalStep, OutcomeRecord, Record
+from aegis_authz.core.record import ApprovalStep, OutcomeRecord, Record
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.evidence.anchors import encode_anchor
-from tests.support.made_records import AGENT, DENIED
+from tests.support.made_records import APPROVAL, DENIED, approval_step
 from tests.support.page_steps import problems, steps, terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "evidence.md").read_text("utf-8")
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 NOON = 1_796_040_000.0  # 2026-11-30T12:00:00Z
-APPROVAL = "apr_0a0123456789abcdef0123456789abcdef"
 
 HELD = replace(
     DENIED,
@@ -40,23 +39,7 @@ USED = replace(
     HELD, decision_id="0190-used", time=NOON + 60, effect=Effect.ALLOW, reason=Reason.ALLOWED, approved_by="ann"
 )
 ALLOWED = replace(USED, decision_id="0190-small", time=NOON + 1, approval_id="", approved_by="")
-APPROVED = ApprovalRecord(
-    decision_id=HELD.decision_id,
-    time=NOON + 42.5,
-    approval_id=APPROVAL,
-    step=ApprovalStep.APPROVED,
-    by="ann",
-    note="invoice 4711",
-    scope=AGENT.scope,
-    tool=HELD.tool,
-    action=HELD.action,
-    digest=HELD.digest,
-    basis="b",
-    revision="r1",
-    policies=HELD.policies,
-    requested_at=NOON,
-    expires_at=NOON + 900,
-)
+APPROVED = approval_step(HELD, ApprovalStep.APPROVED, 42.5, "ann", "invoice 4711")
 
 
 def outcome(of: str, at: float) -> OutcomeRecord:

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import ApprovalRecord, ApprovalStep, DecisionRecord, OutcomeRecord, Record, RedactionRecord
+from aegis_authz.core.record import ApprovalStep, DecisionRecord, OutcomeRecord, Record, RedactionRecord
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.timeline import calls_of, timeline
-from tests.support.made_records import AGENT, DENIED
+from tests.support.made_records import APPROVAL, DENIED, approval_step
 
-APPROVAL = "apr_0a0123456789abcdef0123456789abcdef"
 HELD = replace(
     DENIED,
     decision_id="held",
@@ -19,23 +18,7 @@ HELD = replace(
     reason=Reason.APPROVAL_NEEDED,
     approval_id=APPROVAL,
 )
-APPROVED = ApprovalRecord(
-    decision_id="held",
-    time=1042.5,
-    approval_id=APPROVAL,
-    step=ApprovalStep.APPROVED,
-    by="ann",
-    note="invoice 4711",
-    scope=AGENT.scope,
-    tool=HELD.tool,
-    action=HELD.action,
-    digest=HELD.digest,
-    basis="b",
-    revision="r1",
-    policies=HELD.policies,
-    requested_at=1000.0,
-    expires_at=1900.0,
-)
+APPROVED = approval_step(HELD, ApprovalStep.APPROVED, 42.5, "ann", "invoice 4711")
 USED = replace(
     HELD, decision_id="used", time=1060.0, effect=Effect.SANITIZE, reason=Reason.SANITIZED, approved_by="ann"
 )

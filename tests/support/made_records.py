@@ -8,7 +8,7 @@ from aegis_authz.core.call import CallKind
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DECISION_VERSION, DecisionRecord, FindingName
+from aegis_authz.core.record import DECISION_VERSION, ApprovalRecord, ApprovalStep, DecisionRecord, FindingName
 from aegis_authz.core.scope import Scope
 
 AGENT = Identity(
@@ -71,3 +71,31 @@ DENIED = DecisionRecord(
 def named(agent: str) -> Identity:
     """The same as another agent of the tenant."""
     return replace(AGENT, scope=replace(AGENT.scope, agent=agent))
+
+
+APPROVAL = "apr_0a0123456789abcdef0123456789abcdef"
+"""The id of an approval."""
+
+
+def approval_step(
+    held: DecisionRecord, step: ApprovalStep, after: float, by: str = "", note: str = ""
+) -> ApprovalRecord:
+    """The record of a step of the approval that a held call asks for, `after` so many seconds."""
+    assert held.identity is not None
+    return ApprovalRecord(
+        decision_id=held.decision_id,
+        time=held.time + after,
+        approval_id=held.approval_id,
+        step=step,
+        by=by,
+        note=note,
+        scope=held.identity.scope,
+        tool=held.tool,
+        action=held.action,
+        digest=held.digest,
+        basis="b",
+        revision=held.revision,
+        policies=held.policies,
+        requested_at=held.time,
+        expires_at=held.time + 900,
+    )

@@ -16,30 +16,14 @@ from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import ApprovalRecord, ApprovalStep, DecisionRecord, Record, RedactionRecord
+from aegis_authz.core.record import ApprovalStep, DecisionRecord, Record, RedactionRecord
 from aegis_authz.evidence.query import IndexQuery
-from tests.support.made_records import AGENT, DENIED, named
+from tests.support.made_records import APPROVAL, DENIED, approval_step, named
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 EVERYTHING = IndexQuery("", "", "", "", 0.0, float("inf"))
-APPROVAL = "apr_0a0123456789abcdef0123456789abcdef"
-EXPIRED = ApprovalRecord(
-    decision_id="held",
-    time=1500.0,
-    approval_id=APPROVAL,
-    step=ApprovalStep.EXPIRED,
-    by="",
-    note="",
-    scope=AGENT.scope,
-    tool="stripe-payments",
-    action="create_payment",
-    digest="d",
-    basis="b",
-    revision="r1",
-    policies=(),
-    requested_at=1000.0,
-    expires_at=1500.0,
-)
+HELD = replace(DENIED, decision_id="held", time=1000.0, approval_id=APPROVAL)
+EXPIRED = approval_step(HELD, ApprovalStep.EXPIRED, 500.0)
 
 
 def decision(number: int, **members: object) -> DecisionRecord:
