@@ -15,10 +15,10 @@ from aegis_authz.adapters.sql.anchors import SqlRecordAnchors
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.app import app
-from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import okp_jwk
+from tests.support.control_settings import control_settings
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 
@@ -26,16 +26,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 @pytest.fixture
 async def state(tmp_path: Path) -> Path:
     """The state folder of a mesh with a log that is anchored in its database."""
-    settings = ControlSettings(
-        listen="127.0.0.1:7400",
-        public_url="http://127.0.0.1:7400",
-        state=tmp_path / "control",
-        records=tmp_path / "records",
-        keys=tmp_path / "keys",
-        policies=tmp_path / "policies",
-        tools=tmp_path / "tools",
-        redis="unix:///nowhere",
-    )
+    settings = control_settings(tmp_path)
     settings.state.mkdir()
     settings.keys.mkdir()
     public = KEY.public_key().public_bytes_raw()

@@ -34,7 +34,6 @@ from aegis_authz.cli.approvals_text import waiting_line
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.approvals import watch_approvals
 from aegis_authz.commands.proof import live_channels, static_keys
-from aegis_authz.config.control import ControlSettings
 from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
@@ -59,6 +58,7 @@ from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.control.conftest import NoClusters
+from tests.support.control_settings import control_settings
 from tests.support.mesh_facts import made_facts
 from tests.support.people import memory_people
 
@@ -150,15 +150,12 @@ def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mesh]:
     listening = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     edited = tmp_path / "edited"
-    settings = ControlSettings(
+    settings = control_settings(
+        tmp_path,
         listen=url.removeprefix("http://"),
         public_url=url,
-        state=tmp_path / "control",
-        records=tmp_path / "records",
-        keys=tmp_path / "keys",
         policies=edited / "policies",
         tools=edited / "tools",
-        redis="unix:///nowhere",
         max_token_life=120,
         bootstrap_owner_decides=True,
         publish=getattr(request, "param", PublishSettings()),

@@ -28,11 +28,11 @@ from aegis_authz.adapters.sql.change_log import SqlChangeLog
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.cli.app import app
 from aegis_authz.commands.browser_login import browser_login
-from aegis_authz.config.control import ControlSettings
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.units import Epoch
 from aegis_authz.local.mesh_facts import write_facts
 from tests.support.authority import Authority
+from tests.support.control_settings import control_settings
 from tests.support.mesh_facts import made_facts
 
 PASSWORD = "correct horse battery"
@@ -53,16 +53,7 @@ class Plane:
 def _started(folder: Path) -> Iterator[Plane]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = ControlSettings(
-        listen=f"127.0.0.1:{port}",
-        public_url=url,
-        state=folder / "control",
-        records=folder / "records",
-        keys=folder / "keys",
-        policies=folder / "policies",
-        tools=folder / "tools",
-        redis="unix:///nowhere",
-    )
+    settings = control_settings(folder, listen=f"127.0.0.1:{port}", public_url=url)
     open_keys(settings.keys)
     for place in (settings.policies, settings.tools):
         place.mkdir()

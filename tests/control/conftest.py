@@ -49,6 +49,7 @@ from aegis_authz.testing.proposals import MemoryProposals
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryStore
+from tests.support.control_settings import control_settings
 from tests.support.people import OWNERS, memory_people, with_people
 from tests.support.real_postgres import postgres
 from tests.support.real_redis import real_redis
@@ -170,16 +171,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ControlSettings:
-    return ControlSettings(
-        listen="127.0.0.1:0",
-        public_url="http://127.0.0.1:7000",
-        state=tmp_path / "control",
-        records=tmp_path / "records",
-        keys=tmp_path / "keys",
-        policies=tmp_path / "policies",
-        tools=tmp_path / "tools",
-        redis="unix:///nowhere",
-    )
+    return control_settings(tmp_path)
 
 
 @pytest.fixture
