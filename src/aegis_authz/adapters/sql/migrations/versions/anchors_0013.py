@@ -10,6 +10,7 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
+# as 0001 has them for the change log, and not imported: what a migration made once, it makes for ever
 _SQLITE_TRIGGER = """\
 CREATE TRIGGER record_anchors_no_{verb} BEFORE {verb} ON record_anchors
 BEGIN SELECT RAISE(ABORT, 'an anchor stays as it was written'); END"""
