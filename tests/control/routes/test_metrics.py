@@ -9,7 +9,7 @@ import pytest
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.app import ControlServices
-from aegis_authz.control.approvals import backlog
+from aegis_authz.control.approvals import backlog, overseeing
 from aegis_authz.testing.store import MemoryStore
 from tests.control.routes.test_approvals import hold
 from tests.support.people import person, with_people
@@ -53,6 +53,17 @@ async def test_a_store_that_is_away_is_not_shown_as_one_without_calls(new_plane:
     seen = await figures(new_plane(), client)
     assert seen["aegis_control_store_up"] == 0
     assert not any(series.startswith("aegis_approvals_open") for series in seen)
+
+
+async def test_more_verdicts_than_can_be_added_up_hide_no_call_that_waits(
+    new_plane: NewPlane, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overseeing, "_MOST_PAGES", 0)
+    store = MemoryStore(SystemClock(), 60, for_tests=True)
+    await hold(store)
+    seen = await figures(new_plane(approvals=store), client)
+    assert seen['aegis_approvals_open{state="pending"}'] == 1
+    assert not any(series.startswith("aegis_oversight") for series in seen)
 
 
 async def test_each_signing_key_says_when_it_was_made(new_plane: NewPlane, client: Client) -> None:
