@@ -18,7 +18,7 @@ from sdk.python.tests.frameworks import ENVIRONMENT, interpreter
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
-PROGRAM = Path(__file__).parent / "programs" / "runs.py"
+PROGRAMS = Path(__file__).parent / "programs"
 AMOUNTS = count(7500)
 """Of calls that are held: an approval is for one."""
 
@@ -50,7 +50,7 @@ class Run:
 async def running(environment: dict[str, str], *calls: Sequence[Any]) -> AsyncIterator[Run]:
     """A run whose model makes these calls in one turn."""
     pipe = asyncio.subprocess.PIPE
-    command = [interpreter(), str(PROGRAM), json.dumps(calls)]
+    command = [interpreter(), str(PROGRAMS / "runs.py"), json.dumps(calls)]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=pipe, stdout=pipe, env={**os.environ, **environment, **ENVIRONMENT}
     )
@@ -135,3 +135,17 @@ async def test_without_a_mesh_nothing_is_called(environment: dict[str, str]) -> 
         line = await run.line()
     assert line["shown"]["call_0"].startswith("the mesh does not answer at http://127.0.0.1:1")
     assert line["called"] == []
+
+
+async def test_of_equal_calls_at_the_same_time_each_permit_that_nobody_uses_is_reported(
+    environment: dict[str, str],
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        interpreter(),
+        str(PROGRAMS / "equal_calls.py"),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment, **ENVIRONMENT},
+    )
+    async with asyncio.timeout(120):
+        printed, _ = await process.communicate()
+    assert json.loads(printed) == {"answers": ["allow", "allow"], "reports": 2, "faults": []}

@@ -157,6 +157,7 @@ class AegisTools:
             permit = await self._judge(call)
         except AegisError as refusal:
             return refusal
+        self._drop(call)  # that of an equal call which was judged at the same time
         timer = asyncio.get_running_loop().call_later(PERMIT_SECONDS, self._drop, call)
         self._permits[call] = permit, timer
         return None
@@ -199,7 +200,11 @@ class AegisTools:
         return await asyncio.to_thread(permit.done, result)
 
     def _drop(self, call: _Call) -> None:
-        permit, _ = self._permits.pop(call)
+        """Give back the permit of a call that was not made, where there is one."""
+        if (waiting := self._permits.pop(call, None)) is None:
+            return
+        permit, timer = waiting
+        timer.cancel()
         task = asyncio.get_running_loop().create_task(asyncio.to_thread(permit.not_called))
         self._reporting.add(task)
         task.add_done_callback(self._reporting.discard)
