@@ -11,6 +11,7 @@ from aegis_authz.demo.scenario import Chapter, Row
 from aegis_authz.demo.use_cases.metrics import Movement, Panel
 from aegis_authz.demo.use_cases.sigma import Alert
 from aegis_authz.demo.use_cases.span_receiver import SpanView
+from aegis_authz.telemetry import conventions
 
 CALLS = "aegis_calls_total"
 
@@ -85,7 +86,7 @@ class Outcome:
                 yield f"{row.call}: no record"
 
     def _spans(self) -> Iterator[str]:
-        reasons = {span.decision_id: span.attributes.get("aegis.reason") for span in self.evidence.spans}
+        reasons = {span.decision_id: span.attributes.get(conventions.REASON) for span in self.evidence.spans}
         for row in self.rows:
             if row.decision_id and reasons.get(row.decision_id) != row.reason:
                 yield f"{row.call}: no span that says {row.reason}"
