@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from aegis_authz.adapters.files.keys import RECORDS, RECORDS_PUBLIC, KeyFolderError
+from aegis_authz.adapters.records.cursor import lines_behind
 from aegis_authz.adapters.records.files import (
     ExpectationInvalid,
     NoRecords,
@@ -28,10 +29,16 @@ from aegis_authz.evidence.anchors import NO_ANCHORS
 from aegis_authz.evidence.checkpoint import CheckpointInvalid
 from aegis_authz.evidence.query import IndexQuery, RecordFilter, StoredRecord
 from aegis_authz.evidence.timeline import Step, calls_of, timeline
-from aegis_authz.evidence.verify import LogReport
+from aegis_authz.evidence.verify import LogLine, LogReport
 from aegis_authz.local.layout import ANCHORS_FILE
 
 _FAULTS = (ExpectationInvalid, KeyFolderError, NoRecords, RecordKeyError, OSError)
+
+
+@unable_on(*_FAULTS)
+def whole_lines(folder: Path) -> list[LogLine]:
+    """The lines of every log of a folder, but one that is being written at this moment. Raises Unable."""
+    return [placed.line for placed in lines_behind(folder, {})]
 
 
 @unable_on(*_FAULTS)

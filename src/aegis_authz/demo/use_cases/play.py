@@ -10,7 +10,7 @@ from datetime import UTC
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from aegis_authz.commands.records import verify_records
+from aegis_authz.commands.records import verify_records, whole_lines
 from aegis_authz.core.json_value import Json
 from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh
@@ -18,7 +18,6 @@ from aegis_authz.demo.use_cases.metrics import movements, panels, read_series, s
 from aegis_authz.demo.use_cases.sigma import alerts, sigma_rules
 from aegis_authz.demo.use_cases.span_receiver import SpanReceiver
 from aegis_authz.demo.use_cases.use_case import Evidence, Outcome, UseCase
-from aegis_authz.evidence.verify import LogLine
 from aegis_authz.local.documents import dashboard_folder, sigma_folder
 from aegis_authz.siem.entry import read_entry
 from aegis_authz.siem.event import Parameters
@@ -54,14 +53,12 @@ async def play(use_case: UseCase, mesh: DemoMesh, agent: Agent, receiver: SpanRe
 
 
 def _events(records: Path, since: float) -> Sequence[Mapping[str, Json]]:
-    """The records from then on, as `aegis export --format json --parameters clear` writes them. Raises EntryInvalid."""
+    """The records from then on, as `aegis export --format json --parameters clear` writes them.
+
+    Raises EntryInvalid, Unable.
+    """
     shape, uses = Shape(Format.JSON, Parameters.CLEAR, UTC, installed_version("aegis-authz")), Uses()
-    entries = [
-        read_entry(LogLine(log.name, number, raw))
-        for log in sorted(records.glob("*/*.jsonl"))
-        for number, raw in enumerate(log.read_bytes().splitlines(keepends=True), start=1)
-        if raw.endswith(b"\n")  # the last may be half written, and is of a later record than any that is waited for
-    ]
+    entries = [read_entry(line) for line in whole_lines(records)]
     recent = sorted((entry for entry in entries if entry.record.time >= since), key=lambda entry: entry.record.time)
     return [json.loads(shape.event(entry, uses).text) for entry in recent if entry.kind in _EVENT_KINDS]
 
