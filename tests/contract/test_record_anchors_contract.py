@@ -28,11 +28,16 @@ SIBLING = replace(HEAD, writer="authz-1")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def anchors(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SqlRecordAnchors]:
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     database = Database(await database_url(request, tmp_path))
     await database.migrate()
-    yield SqlRecordAnchors(database)
+    yield database
     await database.close()
+
+
+@pytest.fixture
+def anchors(database: Database) -> SqlRecordAnchors:
+    return SqlRecordAnchors(database)
 
 
 @pytest.fixture(params=["real_redis", "shared_cluster"])
@@ -63,6 +68,18 @@ async def test_a_head_that_is_the_newest_of_its_log_is_not_kept_again(anchors: S
     grown = replace(HEAD, size=9)
     assert [anchor.head for anchor in await anchors.append(Epoch(1001.0), [grown, SIBLING])] == [grown]
     assert await anchors.newest() == [SIBLING, grown]
+
+
+async def test_control_planes_of_one_database_know_each_others_anchors(
+    anchors: SqlRecordAnchors, database: Database
+) -> None:
+    sibling = SqlRecordAnchors(database)
+    grown = replace(HEAD, size=9)
+    assert len(await anchors.append(Epoch(1000.0), [HEAD, SIBLING])) == 2
+    assert await sibling.append(Epoch(1001.0), [SIBLING, HEAD]) == []
+    assert [anchor.number for anchor in await sibling.append(Epoch(1002.0), [grown])] == [3]
+    assert await anchors.append(Epoch(1003.0), [grown]) == []
+    assert await anchors.newest() == await sibling.newest() == [SIBLING, grown]
 
 
 async def test_a_head_that_went_back_is_kept_like_every_other(anchors: SqlRecordAnchors) -> None:

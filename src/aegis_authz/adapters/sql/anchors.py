@@ -18,22 +18,24 @@ _COLUMNS = RECORD_ANCHORS.c
 
 
 class SqlRecordAnchors:
-    """The table record_anchors."""
+    """The table record_anchors, of which the newest row of each log is remembered: rows are only ever added."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._newest: dict[tuple[str, str, str], Head] = {}
+        self._number = 0
 
     async def append(self, at: Epoch, heads: Sequence[Head]) -> list[Anchor]:
         """Keep those that are not the newest of their log already. Raises DatabaseFault."""
         async with self._database.transaction() as connection:
             if self._database.dialect == "postgresql":  # SQLite has one writer by itself
                 await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_APPEND_LOCK})")
-            newest = {head.log: head for head in await _newest(connection)}
+            await self._catch_up(connection)
             last = (await connection.execute(select(RECORD_ANCHORS).order_by(_COLUMNS.number.desc()).limit(1))).first()
             number, previous = (0, FIRST_PREVIOUS) if last is None else (last.number, last.hash)
             written: list[Anchor] = []
             for head in heads:
-                if newest.get(head.log) != head:
+                if self._newest.get(head.log) != head:
                     anchor = Anchor.after(number, previous, at, head)
                     await connection.execute(insert(RECORD_ANCHORS).values(**_values(anchor)))
                     number, previous = anchor.number, anchor.hash
@@ -49,13 +51,20 @@ class SqlRecordAnchors:
     async def newest(self) -> list[Head]:
         """The head that was kept last of each log. Raises DatabaseFault."""
         async with self._database.reading() as connection:
-            return await _newest(connection)
+            await self._catch_up(connection)
+        return list(self._newest.values())
 
-
-async def _newest(connection: AsyncConnection) -> list[Head]:
-    last = select(func.max(_COLUMNS.number)).group_by(_COLUMNS.place, _COLUMNS.writer, _COLUMNS.first)
-    rows = select(RECORD_ANCHORS).where(_COLUMNS.number.in_(last)).order_by(_COLUMNS.number)
-    return [_anchor(row).head for row in await connection.execute(rows)]
+    async def _catch_up(self, connection: AsyncConnection) -> None:
+        """Remember what was added since the last time."""
+        rows = select(RECORD_ANCHORS).where(_COLUMNS.number > self._number).order_by(_COLUMNS.number)
+        if not self._number:  # all rows: seconds, once there are millions, which nobody should wait for every minute
+            last = select(func.max(_COLUMNS.number)).group_by(_COLUMNS.place, _COLUMNS.writer, _COLUMNS.first)
+            rows = rows.where(_COLUMNS.number.in_(last))
+        for row in await connection.execute(rows):
+            if row.number > self._number:  # else one who read at the same time has remembered more
+                head = _anchor(row).head
+                self._newest.pop(head.log, None)
+                self._newest[head.log], self._number = head, row.number
 
 
 def _values(anchor: Anchor) -> dict[str, object]:
