@@ -279,6 +279,7 @@ def test_records_are_found_by_an_index_that_is_made_anew_where_it_is_of_others(s
         == []
     )
     assert run("query", "--dir", state, "--effect", "nope").exit_code == 2
+    assert json.loads(run("query", "--dir", state, "--until", "1970-01-01T00:00Z", "--json").stdout) == []
     (state / "records.index").write_bytes(b"no database" * 200)
     assert run(*words).exit_code == 2
     assert run(*words, "--rebuild").exit_code == 0

@@ -295,7 +295,7 @@ def query(
     from aegis_authz.evidence.query import IndexQuery
 
     records = records_folder(folder, state)
-    ends_at = since_option(until, "--until") or float("inf")
+    ends_at = since_option(until, "--until") if until else float("inf")
     _effect(effect)  # which refuses a word that is none
     sought = IndexQuery(agent, tool, effect, approval, since_option(since), ends_at)
     with exits_on_faults("audit"):

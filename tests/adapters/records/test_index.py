@@ -159,6 +159,11 @@ def test_a_file_that_is_no_index_is_left_as_it_is(records: Path) -> None:
     assert path.read_bytes() == b"no database" * 200
 
 
+def test_a_folder_is_no_index(records: Path) -> None:
+    with pytest.raises(IndexUnusable, match="cannot be opened"):
+        RecordIndex(records, records)
+
+
 def test_an_index_of_another_version_is_refused(records: Path) -> None:
     path = records.parent / "records.index"
     with closing(sqlite3.connect(path)) as raw:

@@ -52,7 +52,10 @@ class RecordIndex:
         self._folder = folder
         self._path = path
         path.touch(mode=0o600)  # it tells who called what
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None)
+        except sqlite3.DatabaseError as fault:
+            raise IndexUnusable(f"{path} cannot be opened: {fault}") from None
         try:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
