@@ -81,6 +81,7 @@ class MeshCaller:
             raise Unforwarded(Cause.TOKEN_UNAVAILABLE, f"Not sent: {fault}. It may be repeated later.") from None
         try:
             url = URL(call.url, encoded=True)  # what was signed is what is sent, letter by letter
+            where = self.mesh.proxy if call.is_forward else str(url.origin())
             headers["x-aegis-proof"] = self._key.proof(call.method, call.url, token, call.body)
         except ValueError:
             raise Unforwarded(Cause.NOT_A_CALL, "The URL is none that the mesh could judge.") from None
@@ -96,7 +97,6 @@ class MeshCaller:
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
             )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
-            where = self.mesh.proxy if call.is_forward else self.mesh.reverse
             why = str(fault) or type(fault).__name__
             raise Unforwarded(Cause.MESH_UNREACHABLE, f"The mesh at {where} does not answer: {why}.") from None
         async with response:

@@ -100,3 +100,14 @@ async def test_without_a_mesh_or_a_token_nothing_is_called() -> None:
         refusal = await HookJudge(caller, target).refusal(USE)
     assert refusal is not None
     assert refusal.startswith("Bash was not called: Not sent: ")
+
+
+async def test_an_endpoint_that_does_not_answer_is_named() -> None:
+    async with small_mesh() as mesh:
+        key = new_key()
+        mesh.enrol(key)
+        async with calling(mesh, key) as caller:
+            target = HookTarget("http://127.0.0.1:1", str(AGENT), "claude-code", 0)
+            refusal = await HookJudge(caller, target).refusal(USE)
+    assert refusal is not None
+    assert refusal.startswith("Bash was not called: The mesh at http://127.0.0.1:1 does not answer: ")
