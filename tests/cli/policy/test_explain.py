@@ -15,11 +15,11 @@ from aegis_authz.adapters.files.keys import open_keys
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.cli.policy import app as policy
-from aegis_authz.cli.policy.explain_text import _manner
 from aegis_authz.commands.recorded_calls import revision_here
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import ChargeRecord
+from aegis_authz.lab.explanation_outline import _manner
 from aegis_authz.local.mesh_facts import write_facts
 from tests.support.made_records import DENIED, named
 from tests.support.mesh_facts import made_facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.text import Text
@@ -13,28 +13,25 @@ from rich.tree import Tree
 from aegis_authz.api.limits import LimitAnswer
 from aegis_authz.cli.consoles import table_console
 from aegis_authz.cli.limits_text import limit_sentence
-from aegis_authz.cli.policy.grant_text import narrowing_data, narrowing_lines
+from aegis_authz.cli.policy.grant_text import narrowing_data
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import DecisionRecord
-from aegis_authz.lab.explanation import ConditionState, Explanation, LookedAtCondition, LookedAtDocument, LookedAtRule
+from aegis_authz.lab.explanation import ConditionState, Explanation, LookedAtCondition, LookedAtDocument
+from aegis_authz.lab.explanation_outline import Branch, Span, Tone, decision_lines, outline
 from aegis_authz.lab.met_limits import MetLimit
 from aegis_authz.lab.trial import decided_data
-from aegis_authz.policy.compile.conditions import path_of
-from aegis_authz.policy.language.mcp_methods import is_method
-from aegis_authz.policy.source.places import inside
 from aegis_authz.policy.source.problems import printable
 
 EFFECT_STYLES = {"allow": "green", "sanitize": "cyan", "approval_needed": "yellow", "deny": "red"}
 """The colours of effects."""
 
 _WIDE = 1000
-_LONGEST = 100
 _MARKS: Mapping[ConditionState, tuple[str, str, str]] = {
     "held": ("\N{CHECK MARK}", "+", "green"),
     "failed": ("\N{BALLOT X}", "x", "red"),
     "not reached": ("\N{MIDDLE DOT}", "-", "dim"),
 }
-_FAILING = {"deny": "deny", "approval_needed": "approval_needed", "excuses": "the rule does not apply"}
+_STYLES: Mapping[Tone, str] = {"plain": "", "strong": "bold", "faint": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,8 @@ def show_explanation(report: ExplanationReport) -> None:
     console = table_console(_WIDE)
     for line in (*_header(report.explanation), *_record_lines(report.record)):
         console.print(line, soft_wrap=True)
-    console.print(_tree(report.explanation, report.accounts, "utf" in (console.encoding or "")))
+    standings = {limit: limit_sentence(account) for limit, account in report.accounts.items()}
+    console.print(_tree(outline(report.explanation, standings), "utf" in (console.encoding or "")))
     for sentence in report.sentences:
         console.print(Text(printable(sentence)), soft_wrap=True)
 
@@ -103,45 +101,22 @@ def effect_text(effect: str) -> Text:
     return Text(effect, style=EFFECT_STYLES.get(effect, ""))
 
 
-def value_text(value: Json) -> str:
-    """A value as JSON, cut to what a line can hold."""
-    text = printable(json.dumps(value, ensure_ascii=False))
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
 def _header(explanation: Explanation) -> Iterator[Text]:
     data = decided_data(explanation.decision)
     effect = str(data["effect"])
+    detail = printable(f": {data['detail']}") if data["detail"] else ""
     yield Text.assemble(
-        (effect.upper(), f"bold {EFFECT_STYLES.get(effect, '')}"), " ", (str(data["reason"]), "bold"), _detail(data)
+        (effect.upper(), f"bold {EFFECT_STYLES.get(effect, '')}"), " ", (str(data["reason"]), "bold"), detail
     )
-    if data["policies"]:
-        yield Text(printable(f"decided by: {_listed(data['policies'])}"))
-    for obligation in _objects(data["obligations"]):
-        members = (f"{name} {_listed(value)}" for name, value in obligation.items() if name != "kind" and value != [])
-        yield Text(printable(f"obligation: {obligation['kind']}: {', '.join(members)}"))
-    approval = data["approval"]
-    if isinstance(approval, Mapping):
-        groups, approvals = approval["groups"], approval["approvals"]
-        how_many = "one" if approvals == 1 else str(approvals)
-        approvers = f"{how_many} of {_listed(groups)}" if groups else f"{how_many} of all approvers"
-        more = "".join(_manner(approval))
-        yield Text(printable(f"approval: by {approvers}, within {approval['expires_in']} seconds{more}"))
-    if data["would"] is not None:
-        yield Text.assemble("shadow documents would have decided: ", effect_text(str(data["would"])))
+    yield from map(_line, decision_lines(explanation))
 
 
-def _manner(approval: Mapping[str, Json]) -> Iterator[str]:
-    """How the request waits and who may say so, where that is not as it mostly is."""
-    if approval.get("proof") == "signed_in":
-        yield ", signed in"
-    if "hold" in approval:
-        yield f"; the request is kept open {approval['hold']} seconds"
-        yield ", then denied" if approval.get("unattended") == "deny" else ""
+def _line(spans: Sequence[Span]) -> Text:
+    return Text.assemble(*((span.text, _style(span)) for span in spans))
 
 
-def _detail(data: Mapping[str, Json]) -> str:
-    return printable(f": {data['detail']}") if data["detail"] else ""
+def _style(span: Span) -> str:
+    return EFFECT_STYLES.get(span.text, "") if span.tone == "effect" else _STYLES[span.tone]
 
 
 def _record_lines(against: AgainstRecord | None) -> Iterator[Text]:
@@ -168,112 +143,18 @@ def _revision_sentence(against: AgainstRecord) -> Iterator[str]:
         yield f"recorded under revision {recorded}; these documents make revision {against.revision_here}"
 
 
-def _tree(explanation: Explanation, accounts: Mapping[str, LimitAnswer], utf: bool) -> Tree:
-    call = explanation.call
-    target = f"{call.method} {call.host}" if call.host else f"{call.tool} {call.action}"
-    tree = Tree(Text(printable(f"{call.agent}: {target}"), style="bold"))
-    for number, narrowing in enumerate(explanation.grant, start=1):
-        heading = f"grant {number} of {len(explanation.grant)}" if len(explanation.grant) > 1 else "grant"
-        branch = tree.add(Text(heading, style="bold"))
-        for holds, line in narrowing_lines(narrowing):
-            branch.add(Text.assemble(_mark("held" if holds else "failed", utf), f" {printable(line)}"))
-    for document in explanation.documents:
-        title = Text.assemble(
-            (printable(document.name), "bold"),
-            f" {document.mode}",
-            (f"  {_place(document.path, document.line)}", "dim"),
-        )
-        branch = tree.add(title)
-        if document.outside:
-            branch.add(_outside(document, utf))
-        for rule in document.rules:
-            _add_rule(branch, rule, explanation, utf)
-        if not document.rules and not call.host and not is_method(call.action):
-            branch.add(Text("no rule lists the action", style="dim"))
-        for limit in explanation.limits:
-            if limit.policy == document.name and document.mode == "enforce":
-                branch.add(_limit(limit, accounts.get(limit.id)))
+def _tree(branch: Branch, utf: bool) -> Tree:
+    tree = Tree(_marked(branch, utf))
+    for below in branch.branches:
+        tree.children.append(_tree(below, utf))
     return tree
 
 
-def _limit(limit: MetLimit, account: LimitAnswer | None) -> Text:
-    """A limit that the call meets, and how it stands where a mesh told."""
-    per = "each agent by itself" if limit.per == "agent" else "all agents of the tenant together"
-    terms = Text.assemble("limit: ", (printable(limit.name), "bold"), f", {per}, else ", effect_text(limit.on_exceed))
-    if account is not None:
-        terms.append(f": {limit_sentence(account)}")
-    return terms.append(f"  {_place(limit.path, limit.line)}", style="dim")
-
-
-def _outside(document: LookedAtDocument, utf: bool) -> Text:
-    regions = ", ".join(document.regions or ())
-    return Text.assemble(
-        _mark("failed", utf), printable(f" the tool is in none of the regions {regions}"), " -> ", effect_text("deny")
-    )
-
-
-def _add_rule(branch: Tree, rule: LookedAtRule, explanation: Explanation, utf: bool) -> None:
-    outcome = Text("does not apply", style="dim") if rule.outcome == "excused" else effect_text(rule.outcome)
-    title = Text.assemble(printable(rule.id), ": ", outcome, (f"  {_place(rule.path, rule.line)}", "dim"))
-    listed = branch.add(title)
-    for condition in rule.conditions:
-        if (condition.parameter, condition.condition) != ("context.time", "type"):  # every call has a time
-            listed.add(_condition(condition, rule, explanation, utf))
-    if not rule.conditions:
-        listed.add(Text("no conditions", style="dim"))
-
-
-def _condition(condition: LookedAtCondition, rule: LookedAtRule, explanation: Explanation, utf: bool) -> Text:
-    line = Text.assemble(_mark(condition.state, utf), " ", (printable(condition.parameter), "bold"), " ")
-    line.append(printable(condition.condition) + _reference(condition, explanation))
-    if condition.condition == "present":
-        line.append(": it is not there")
-    elif condition.there:
-        line.append(f": seen {value_text(condition.value)}")
-    if condition.state == "failed":
-        line.append_text(Text.assemble(" -> ", _meaning(condition)))
-        if rule.denies and condition.failing == "deny" and condition.condition not in ("present", "type"):
-            line.append(" (it could not be read, which excuses nothing)")
-    elif condition.state == "not reached":
-        line.append(" (not reached)", style="dim")
-    elif condition.condition == "present":
-        line.append(", as it may be", style="dim")
-    else:
-        line.append_text(Text.assemble((" (else ", "dim"), _meaning(condition), (")", "dim")))
-    if condition.line is not None:
-        line.append(f"  line {condition.line}", style="dim")
-    elif condition.condition not in ("present", "type"):
-        line.append("  implied by the upper bound", style="dim")
-    return line
-
-
-def _reference(condition: LookedAtCondition, explanation: Explanation) -> str:
-    """What the value is compared with; of another parameter, its value, too."""
-    if condition.limit is None:
-        return ""
-    if (
-        isinstance(condition.limit, Mapping)
-        and condition.limit.keys() == {"parameter"}
-        and condition.condition != "schema"
-    ):
-        name = str(condition.limit["parameter"])
-        value = inside(explanation.call.parameters, path_of(name))  # type: ignore[arg-type]  # it was read as Json
-        text = "nothing" if value is None else value_text(value)
-        return printable(f" the parameter {name}, {text}")
-    return f" {value_text(condition.limit)}"
-
-
-def _meaning(condition: LookedAtCondition) -> Text:
-    return Text(_FAILING[condition.failing], style=EFFECT_STYLES.get(condition.failing, ""))
-
-
-def _mark(state: ConditionState, utf: bool) -> tuple[str, str]:
-    sign, plain, style = _MARKS[state]
-    return (sign if utf else plain, style)
-
-
-def _place(path: str, line: int) -> str:
-    return printable(f"{path}:{line}")
+def _marked(branch: Branch, utf: bool) -> Text:
+    if branch.state is None:
+        return _line(branch.spans)
+    sign, plain, style = _MARKS[branch.state]
+    return Text.assemble((sign if utf else plain, style), " ", _line(branch.spans))
 
 
 def _document_data(document: LookedAtDocument) -> Mapping[str, Json]:
@@ -326,13 +207,3 @@ def _record_data(against: AgainstRecord) -> Mapping[str, Json]:
         "same_answer": None if against.difference is None else against.difference == "",
         "difference": against.difference,
     }
-
-
-def _objects(value: Json) -> list[Mapping[str, Json]]:
-    return [element for element in value if isinstance(element, Mapping)] if isinstance(value, list) else []
-
-
-def _listed(value: Json) -> str:
-    if isinstance(value, list):
-        return ", ".join(_listed(element) for element in value)
-    return value if isinstance(value, str) else json.dumps(value)

@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from aegis_authz.cli.consoles import table_console
-from aegis_authz.cli.policy.explain_text import effect_text, value_text
+from aegis_authz.cli.policy.explain_text import effect_text
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.calls import TriedCall
+from aegis_authz.lab.explanation_outline import value_text
 from aegis_authz.lab.simulation import Direction, Flip, Simulated, Summary, summary_of
 from aegis_authz.lab.trial import decided_data
 from aegis_authz.policy.source.problems import printable
