@@ -15,9 +15,12 @@ from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, Record
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.person import WHOLE_MESH, Domain
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import ApprovalStep, DecisionRecord, Record, RedactionRecord
+from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.query import IndexQuery
+from aegis_authz.evidence.search import EVERY_RECORD, RecordPlace, RecordSearch, SearchTooLong
 from tests.support.made_records import APPROVAL, DENIED, approval_step, named
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
@@ -172,6 +175,14 @@ def test_an_index_of_another_version_is_refused(records: Path) -> None:
         RecordIndex(records, path)
 
 
+def test_an_index_as_they_were_before_is_stale(records: Path) -> None:
+    path = records.parent / "records.index"
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("PRAGMA user_version=1")
+    with pytest.raises(IndexStale, match="as they were before"):
+        RecordIndex(records, path)
+
+
 def test_an_index_is_for_its_user_alone_to_read(records: Path) -> None:
     found(records)
     assert stat.S_IMODE((records.parent / "records.index").stat().st_mode) == 0o600
@@ -181,3 +192,107 @@ def test_a_line_that_cannot_be_read_is_in_no_index(records: Path) -> None:
     path = records / "authz-0" / "00000001.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"deny"', b'"nope"', 1))
     assert "d-1" not in found(records)
+
+
+ALL = (WHOLE_MESH,)
+
+
+def seen(
+    records: Path,
+    search: RecordSearch = EVERY_RECORD,
+    domains: tuple[Domain, ...] = ALL,
+    before: RecordPlace | None = None,
+    count: int = 1000,
+) -> list[str]:
+    """The ids of a page, newest first."""
+    with opened(records) as index:
+        index.update()
+        page = index.page(search, domains, before, count, patience=30.0)
+        return [each.stored.record.decision_id for each in page.records if each.stored.record is not None]  # type: ignore[union-attr]  # decisions and approvals
+
+
+def test_pages_hold_every_decision_and_approval_newest_first_and_none_twice(records: Path) -> None:
+    whole = seen(records)
+    assert whole == [*reversed(found(records))]
+    with opened(records) as index:
+        names: list[str] = []
+        before = None
+        while True:
+            page = index.page(EVERY_RECORD, ALL, before, 7, patience=30.0)
+            names += [each.stored.record.decision_id for each in page.records]  # type: ignore[union-attr]  # as above
+            if page.older is None:
+                break
+            before = RecordPlace.parse(str(page.older))
+    assert names == whole
+
+
+@pytest.mark.parametrize(
+    ("search", "names"),
+    [
+        (replace(EVERY_RECORD, tenant="acme/emea", until=1004.0), ["d-2", "d-1"]),
+        (replace(EVERY_RECORD, tenant="acme/apac"), []),
+        (replace(EVERY_RECORD, agent="clinic-agent"), ["d-2"]),
+        (replace(EVERY_RECORD, agent="acme/emea/clinic-agent"), ["d-2"]),
+        (replace(EVERY_RECORD, tool="ehr"), ["d-3"]),
+        (replace(EVERY_RECORD, effect="allow"), ["d-2"]),
+        (replace(EVERY_RECORD, reason="ALLOWED"), ["d-2"]),
+        (replace(EVERY_RECORD, kind="approval"), ["held"]),
+        (replace(EVERY_RECORD, approval_id=APPROVAL), ["held"]),
+        (replace(EVERY_RECORD, since=1002.0, until=1003.0), ["d-2"]),
+        (replace(EVERY_RECORD, tool="x' OR 1=1 --"), []),
+    ],
+)
+def test_a_search_finds_what_it_is_of(records: Path, search: RecordSearch, names: list[str]) -> None:
+    assert seen(records, search) == names
+
+
+async def test_a_reader_finds_nothing_of_other_tenants_and_nothing_that_belongs_to_none(records: Path) -> None:
+    globex = replace(named("clinic-agent"), scope=Scope("globex", "emea", "clinic-agent"))
+    apac = replace(named("clinic-agent"), scope=Scope("acme", "apac", "clinic-agent"))
+    await grow(records / "authz-2", [decision(90, identity=globex), decision(91, identity=apac)])
+    assert {"d-3", "d-90", "d-91"} <= {*seen(records)}
+    assert seen(records, domains=(Domain("globex", "emea"),)) == ["d-90"]
+    assert seen(records, domains=(Domain("globex", "emea"), Domain("acme", "apac"))) == ["d-91", "d-90"]
+    assert not {"d-3", "d-90"} & {*seen(records, domains=(Domain.parse("acme"),))}
+    assert "d-91" in seen(records, domains=(Domain.parse("acme"),))
+    assert seen(records, domains=()) == []
+    assert seen(records, replace(EVERY_RECORD, tenant="globex/emea"), (Domain.parse("acme"),)) == []
+
+
+def test_all_of_a_decision_is_found_by_its_id(records: Path) -> None:
+    with opened(records) as index:
+        index.update()
+        kinds = [type(each.stored.record).__name__ for each in index.of_decision("d-2", 100)]
+        assert kinds == ["DecisionRecord", "RedactionRecord"]
+        assert len(index.of_decision("d-2", 1)) == 1
+        assert [each.place.time for each in index.of_approval(APPROVAL, 100)] == [1500.0]
+
+
+def test_the_bytes_of_a_line_come_with_its_record(records: Path) -> None:
+    with opened(records) as index:
+        index.update()
+        (first, *_) = index.of_decision("d-1", 1)
+    lines = (records / "authz-0" / "00000001.jsonl").read_bytes().splitlines(keepends=True)
+    assert (first.raw, first.offset, first.place.line) == (lines[0], 0, 1)
+
+
+def test_a_search_that_takes_too_long_is_given_up(records: Path) -> None:
+    with opened(records) as index:
+        index.update()
+        raw = sqlite3.connect(records.parent / "records.index")
+        with closing(raw), raw:
+            raw.execute(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+                "INSERT INTO records SELECT writer, file, 1000 + i, offset, length, time, kind, decision_id, approval_id, "
+                "org, tenant, scope, agent, tool, effect, reason FROM records, n WHERE decision_id = 'd-1'"
+            )
+        with pytest.raises(SearchTooLong, match="say more"):
+            index.page(replace(EVERY_RECORD, kind="approval"), ALL, None, 10, patience=1e-6)
+
+
+def test_an_index_is_brought_up_to_date_in_parts(records: Path) -> None:
+    with opened(records) as index:
+        parts = [len(index.update(6)) for _ in range(5)]
+        assert sum(parts) == 25
+        assert max(parts) == 6
+        assert index.update(6) == []

@@ -1,4 +1,4 @@
-"""An index of decisions and approvals by agent, tool, effect, time and approval: a file of SQLite.
+"""An index of records by what they are of, by decision, approval and time: a file of SQLite.
 
 It can be deleted at any time. It holds where each line stands and what it is sought by; what is found is read from the
 line and compared. A log whose indexed end is another now, cut off or exchanged, is indexed again from its beginning: by
@@ -8,32 +8,65 @@ the chain of hashes, the same end is the same log.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_behind
 from aegis_authz.adapters.records.files import label, log_files
-from aegis_authz.core.record import ApprovalRecord, DecisionRecord, Record
+from aegis_authz.core.person import Domain
+from aegis_authz.core.record import (
+    ApprovalRecord,
+    DecisionRecord,
+    OutcomeRecord,
+    Record,
+    RedactionRecord,
+    UsageRecord,
+)
+from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.query import IndexQuery, StoredRecord
+from aegis_authz.evidence.search import (
+    IndexedRecord,
+    RecordPage,
+    RecordPlace,
+    RecordSearch,
+    SearchTooLong,
+    sees_all,
+)
 
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
 CREATE TABLE places (writer TEXT PRIMARY KEY, file TEXT, offset INTEGER, lines INTEGER, tail TEXT);
 CREATE TABLE records (
-  writer TEXT, file TEXT, line INTEGER, offset INTEGER, length INTEGER, time REAL, approval_id TEXT,
-  scope TEXT, agent TEXT, tool TEXT, effect TEXT, PRIMARY KEY (writer, file, line)
+  writer TEXT, file TEXT, line INTEGER, offset INTEGER, length INTEGER, time REAL, kind TEXT, decision_id TEXT,
+  approval_id TEXT, org TEXT, tenant TEXT, scope TEXT, agent TEXT, tool TEXT, effect TEXT, reason TEXT,
+  PRIMARY KEY (writer, file, line)
 ) WITHOUT ROWID;
 CREATE INDEX by_time ON records (time);
+CREATE INDEX by_tenant ON records (org, tenant, time);
 CREATE INDEX by_scope ON records (scope, time);
 CREATE INDEX by_agent ON records (agent, time);
 CREATE INDEX by_tool ON records (tool, time);
 CREATE INDEX by_effect ON records (effect, time);
+CREATE INDEX by_reason ON records (reason, time);
+CREATE INDEX by_decision ON records (decision_id, time);
 CREATE INDEX by_approval ON records (approval_id, time);
 """
-_ROW = "writer, file, line, offset, length, time, approval_id, scope, agent, tool, effect"
-_SOUGHT = (b'"kind":"decision"', b'"kind":"approval"')
+_ROW = (
+    "writer, file, line, offset, length, time, "
+    "kind, decision_id, approval_id, org, tenant, scope, agent, tool, effect, reason"
+)
+_INSERT = f"INSERT OR REPLACE INTO records VALUES ({','.join('?' for _ in _ROW.split(','))})"  # noqa: S608  # marks alone
+_NEWEST_FIRST = "ORDER BY time DESC, writer DESC, file DESC, line DESC LIMIT ?"
+_LISTED = "kind IN ('decision', 'approval')"
+"""What lists are of; the rest is sought by its decision alone."""
+_INDEXED = tuple(b'"kind":"%b"' % kind for kind in (b"decision", b"approval", b"outcome", b"usage", b"redaction"))
+_STEPS = 2_000
+"""Instructions of SQLite between two looks at the clock: some 20 microseconds."""
 
 
 class IndexUnusable(Exception):
@@ -44,11 +77,27 @@ class IndexStale(Exception):
     """A line is not where the index says, or another: the index is of other logs."""
 
 
+class _Columns(NamedTuple):
+    """What a record is sought by; "" where it has none."""
+
+    time: float
+    kind: str
+    decision_id: str
+    approval_id: str = ""
+    org: str = ""
+    tenant: str = ""
+    scope: str = ""
+    agent: str = ""
+    tool: str = ""
+    effect: str = ""
+    reason: str = ""
+
+
 class RecordIndex:
     """The index of the logs in `folder`, in the file at `path`."""
 
     def __init__(self, folder: Path, path: Path) -> None:
-        """Open it, or begin it. Raises IndexUnusable, OSError."""
+        """Open it, or begin it. Raises IndexUnusable, IndexStale for one of a version before, OSError."""
         self._folder = folder
         self._path = path
         path.touch(mode=0o600)  # it tells who called what
@@ -63,6 +112,9 @@ class RecordIndex:
         except sqlite3.DatabaseError as fault:
             self._connection.close()
             raise IndexUnusable(f"{path} is no index of records ({fault}): --rebuild makes it anew") from None
+        if 0 < version < _VERSION:
+            self._connection.close()
+            raise IndexStale(f"{path} is an index as they were before")
         if version not in (0, _VERSION):
             self._connection.close()
             raise IndexUnusable(f"{path} is an index of another version: --rebuild makes it anew")
@@ -71,8 +123,10 @@ class RecordIndex:
         """Close the file."""
         self._connection.close()
 
-    def update(self) -> None:
-        """Index what came since the last time, all or nothing. Raises IndexUnusable, NoRecords, OSError."""
+    def update(self, most: int | None = None) -> list[IndexedRecord]:
+        """Index what came since the last time, at most so many lines of it, all or nothing, and return what was indexed
+        of that. Raises IndexUnusable, NoRecords, OSError.
+        """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -82,13 +136,14 @@ class RecordIndex:
                         self._connection.execute("DELETE FROM records WHERE writer = ?", (writer,))
                         self._connection.execute("DELETE FROM places WHERE writer = ?", (writer,))
                         del places[writer]
-                self._add(lines_behind(self._folder, places))
+                added = self._add(islice(lines_behind(self._folder, places), most))
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
         except sqlite3.DatabaseError as fault:
             raise IndexUnusable(f"{self._path} cannot be written ({fault}): --rebuild makes it anew") from None
+        return added
 
     def records(self, query: IndexQuery, count: int) -> list[StoredRecord]:
         """The last `count` records that are sought, oldest first. Raises as `update` does, and IndexStale."""
@@ -97,17 +152,73 @@ class RecordIndex:
         columns = {"tool = ?": query.tool, "effect = ?": query.effect, "approval_id = ?": query.approval_id}
         wanted += [(clause, value) for clause, value in columns.items() if value]
         clauses = " AND ".join(clause for clause, _ in wanted)
+        rows = self._rows(f"{_LISTED} AND {clauses} {_NEWEST_FIRST}", (*(value for _, value in wanted), count))
+        return [record.stored for record in self._read_all(reversed(rows))]
+
+    def page(
+        self,
+        search: RecordSearch,
+        domains: Collection[Domain],
+        before: RecordPlace | None,
+        count: int,
+        patience: float,
+    ) -> RecordPage:
+        """At most `count` of the decisions and approvals that are sought, of these domains alone, newest first.
+
+        Raises as `records` does, and SearchTooLong for what takes more than `patience` seconds.
+        """
+        visible, names = _visible(domains)
+        wanted: list[tuple[str, Sequence[str | float]]] = [
+            (visible, names),
+            ("time >= ? AND time < ?", (search.since, search.until)),
+        ]
+        if before is not None:
+            after = (before.time, before.writer, before.file, before.line)
+            wanted.append(("time <= ? AND (time, writer, file, line) < (?, ?, ?, ?)", (before.time, *after)))
+        if search.tenant:
+            org, _, tenant = search.tenant.partition("/")
+            wanted.append(("org = ? AND tenant = ?", (org, tenant)))
+        columns = {
+            "kind = ?": search.kind,
+            "scope = ?" if "/" in search.agent else "agent = ?": search.agent,
+            "tool = ?": search.tool,
+            "effect = ?": search.effect,
+            "reason = ?": search.reason,
+            "approval_id = ?": search.approval_id,
+        }
+        wanted += [(clause, (value,)) for clause, value in columns.items() if value]
+        clauses = " AND ".join(clause for clause, _ in wanted)
+        values = [value for _, values in wanted for value in values]
+        rows = self._rows(f"{_LISTED} AND {clauses} {_NEWEST_FIRST}", (*values, count + 1), patience)
+        records = tuple(self._read_all(rows[:count]))
+        return RecordPage(records, records[-1].place if len(rows) > count else None)
+
+    def of_decision(self, decision_id: str, count: int) -> list[IndexedRecord]:
+        """At most `count` records of one decision, oldest first. Raises as `records` does."""
+        return self._read_all(self._rows("decision_id = ? ORDER BY time LIMIT ?", (decision_id, count)))
+
+    def of_approval(self, approval_id: str, count: int) -> list[IndexedRecord]:
+        """At most `count` decisions and steps of one approval, oldest first. Raises as `records` does."""
+        return self._read_all(self._rows("approval_id = ? ORDER BY time LIMIT ?", (approval_id, count)))
+
+    def _rows(self, clauses: str, values: Sequence[object], patience: float = 0.0) -> list[tuple[object, ...]]:
+        end = time.monotonic() + patience
+        if patience:
+            self._connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
         try:
-            rows = self._connection.execute(
-                # the clauses are those above, and every value is a parameter
-                f"SELECT {_ROW} FROM records WHERE {clauses} "  # noqa: S608  # as above
-                "ORDER BY time DESC, writer DESC, file DESC, line DESC LIMIT ?",
-                (*(value for _, value in wanted), count),
-            ).fetchall()
+            # the clauses are of this file, and every value is a parameter
+            query = f"SELECT {_ROW} FROM records WHERE {clauses}"  # noqa: S608  # as above
+            return self._connection.execute(query, tuple(values)).fetchall()
         except sqlite3.DatabaseError as fault:
+            if patience and time.monotonic() > end:
+                raise SearchTooLong("the search took too long: say more of what is sought, or since when") from None
             raise IndexUnusable(f"{self._path} cannot be read ({fault}): --rebuild makes it anew") from None
+        finally:
+            self._connection.set_progress_handler(None, 0)
+
+    def _read_all(self, rows: Iterable[tuple[object, ...]]) -> list[IndexedRecord]:
         folders = self._folders()
-        return [self._read(folders, *row) for row in reversed(rows)]
+        return [self._read(folders, *row) for row in rows]  # type: ignore[arg-type]  # the columns of `_ROW`
 
     def _folders(self) -> dict[str, Path]:
         return {log.folder.name: log.folder for log in log_files(self._folder)}
@@ -116,36 +227,55 @@ class RecordIndex:
         rows = self._connection.execute("SELECT writer, file, offset, lines, tail FROM places")
         return {writer: Place(file, offset, lines, tail) for writer, file, offset, lines, tail in rows}
 
-    def _add(self, placed: Iterable[PlacedLine]) -> None:
+    def _add(self, placed: Iterable[PlacedLine]) -> list[IndexedRecord]:
         last: dict[str, Place] = {}
+        added: list[IndexedRecord] = []
         for each in placed:
             writer, place, raw = each.writer, each.place, each.line.raw
-            offset = place.offset - len(raw)
             last[writer] = place
-            record = _record(raw) if any(mark in raw for mark in _SOUGHT) else None
+            record = _record(raw) if any(mark in raw for mark in _INDEXED) else None
             columns = None if record is None else _columns(record)
             if columns is not None:
+                offset = place.offset - len(raw)
                 row = (writer, place.file, place.lines, offset, len(raw), *columns)
-                self._connection.execute("INSERT OR REPLACE INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
+                self._connection.execute(_INSERT, row)
+                stored = StoredRecord(each.line.file, place.lines, record, "")
+                at = RecordPlace(columns.time, writer, place.file, place.lines)
+                added.append(IndexedRecord(stored, at, offset, raw))
         for writer, place in last.items():
             self._connection.execute(
                 "INSERT OR REPLACE INTO places VALUES (?,?,?,?,?)",
                 (writer, place.file, place.offset, place.lines, place.tail),
             )
+        return added
 
     def _read(
         self, folders: Mapping[str, Path], writer: str, file: str, line: int, offset: int, length: int, *columns: object
-    ) -> StoredRecord:
+    ) -> IndexedRecord:
         try:
             folder = folders[writer]
             with (folder / file).open("rb") as opened:
                 opened.seek(offset)
-                record = read_record(opened.read(length))
+                raw = opened.read(length)
+                record = read_record(raw)
         except (KeyError, FileNotFoundError, NotARecord, RecordInvalid):
             raise IndexStale(f"{self._path} is an index of other records") from None
         if _columns(record) != columns:
             raise IndexStale(f"{self._path} is an index of other records")
-        return StoredRecord(f"{label(folder)}{file}", line, record, "")
+        stored = StoredRecord(f"{label(folder)}{file}", line, record, "")
+        return IndexedRecord(stored, RecordPlace(record.time, writer, file, line), offset, raw)
+
+
+def _visible(domains: Collection[Domain]) -> tuple[str, list[str]]:
+    """The condition that a record is of one of these domains, and its values; none of no domains."""
+    if sees_all(domains):
+        return "1", []
+    orgs = [domain.org for domain in domains if domain.tenant == "*"]
+    tenants = [(domain.org, domain.tenant) for domain in domains if domain.tenant != "*"]
+    # the index of tenants is of use for a single tenant; for more, those of all others are passed over in order of time
+    mark = "" if len(domains) == 1 and tenants else "+"
+    clauses = [*(f"{mark}org = ?" for _ in orgs), *(f"{mark}org = ? AND {mark}tenant = ?" for _ in tenants)]
+    return f"({' OR '.join(clauses) or '0'})", [*orgs, *(name for pair in tenants for name in pair)]
 
 
 def _record(raw: bytes) -> Record | None:
@@ -155,14 +285,26 @@ def _record(raw: bytes) -> Record | None:
         return None  # `aegis audit verify` says so
 
 
-def _columns(record: Record) -> tuple[float, str, str, str, str, str] | None:
-    """Time, approval, scope, agent, tool and effect of a record that is indexed; None for any other."""
+def _columns(record: Record) -> _Columns | None:
+    """What a record that is indexed is sought by; None for any other."""
     match record:
         case DecisionRecord():
-            scope = None if record.identity is None else record.identity.scope
-            names = ("", "") if scope is None else (str(scope), scope.agent)
-            return record.time, record.approval_id, *names, record.tool, record.effect.value
+            names = _names(None if record.identity is None else record.identity.scope)
+            effect, reason = record.effect.value, record.reason.value
+            ids = (record.decision_id, record.approval_id)
+            return _Columns(record.time, "decision", *ids, *names, record.tool, effect, reason)
         case ApprovalRecord():
-            return record.time, record.approval_id, str(record.scope), record.scope.agent, record.tool, ""
+            ids = (record.decision_id, record.approval_id)
+            return _Columns(record.time, "approval", *ids, *_names(record.scope), record.tool)
+        case OutcomeRecord():
+            return _Columns(record.time, "outcome", record.decision_id)
+        case UsageRecord():
+            return _Columns(record.time, "usage", record.decision_id)
+        case RedactionRecord():
+            return _Columns(record.time, "redaction", record.decision_id)
         case _:
             return None
+
+
+def _names(scope: Scope | None) -> tuple[str, str, str, str]:
+    return ("", "", "", "") if scope is None else (scope.org, scope.tenant, str(scope), scope.agent)
