@@ -12,7 +12,14 @@ import yaml
 from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.core.interface import Interface
 from aegis_authz.core.json_value import Json
-from aegis_authz.policy.catalogue_changes import CatalogueChange, catalogue_changes, message_changes, price_changes
+from aegis_authz.policy.catalogue_changes import (
+    CatalogueChange,
+    catalogue_changes,
+    message_changes,
+    model_prices,
+    price_changes,
+    tool_entries,
+)
 from aegis_authz.policy.compile.descriptors import DescriptorsUnusable
 from aegis_authz.policy.curl import CurlEntry, CurlUnusable, curl_entry
 from aegis_authz.policy.descriptor_entry import DescriptorChoice, DescriptorEntry, descriptor_entry
@@ -84,7 +91,8 @@ def entry_text(entry: AnyEntry) -> str:
 def changes_between(old: tuple[str, str], new: tuple[str, str]) -> tuple[CatalogueChange, ...]:
     """What differs between two catalogues, each the name of a file and its text. Raises PolicyErrors."""
     before, after = _documents(*old), _documents(*new)
-    changes = catalogue_changes(_tools(before), _tools(after)) + price_changes(_models(before), _models(after))
+    changes = catalogue_changes(tool_entries(before), tool_entries(after))
+    changes += price_changes(model_prices(before), model_prices(after))
     return changes + message_changes(_interfaces(*old), _interfaces(*new))
 
 
@@ -114,20 +122,6 @@ def _sets_beside(name: str, text: str) -> dict[str, str]:
         for path in paths
         if is_binary(path) and Path(path).is_file() and Path(path).stat().st_size <= MOST_BYTES
     }
-
-
-def _tools(documents: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
-    return {str(document["tool"]): document for document in documents if "tool" in document}
-
-
-def _models(documents: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
-    """The prices of models, each with its currency."""
-    models: dict[str, Json] = {}
-    for prices in (document["prices"] for document in documents if "prices" in document):
-        if isinstance(prices, Mapping) and isinstance(prices["models"], Mapping):
-            currency = {"currency": prices["currency"]}
-            models |= {name: {**currency, **price} for name, price in prices["models"].items()}  # type: ignore[dict-item]  # load has read it
-    return models
 
 
 def write_entry(tool: str, text: str, folder: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.core.interface import Interface, Method
@@ -27,6 +27,21 @@ class CatalogueChange:
     tool: str
     action: str
     sentence: str
+
+
+def tool_entries(documents: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    """The entries of tools among valid documents, by name."""
+    return {str(document["tool"]): document for document in documents if "tool" in document}
+
+
+def model_prices(documents: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    """The prices of models among valid documents, each with its currency, by name."""
+    models: dict[str, Json] = {}
+    for prices in (document["prices"] for document in documents if "prices" in document):
+        if isinstance(prices, Mapping) and isinstance(prices["models"], Mapping):
+            currency = {"currency": prices["currency"]}
+            models |= {name: {**currency, **price} for name, price in prices["models"].items()}  # type: ignore[dict-item]  # load has read it
+    return models
 
 
 def catalogue_changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[CatalogueChange, ...]:
