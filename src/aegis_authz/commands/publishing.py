@@ -15,8 +15,7 @@ from aegis_authz.commands.documents import located, read_documents
 from aegis_authz.commands.faults import Rejected
 from aegis_authz.commands.lab import trial_bench
 from aegis_authz.core.release import DocumentChanges, Sources
-from aegis_authz.lab.identity_trial import IdentityResult, identities_tried
-from aegis_authz.lab.trial import CaseResult, tried
+from aegis_authz.lab.trial_report import trial_report
 from aegis_authz.policy.source.problems import PolicyErrors, printable
 
 _MOST_NAMES = 5
@@ -73,13 +72,12 @@ def _require_tests(policies: Path, tools: Path) -> None:
     if not read_tests(policies):
         return
     with trial_bench(policies, tools) as ready:
-        outcomes: list[CaseResult | IdentityResult] = [*tried(ready.bench, ready.cases)]
-        outcomes += identities_tried(ready.bench.loaded.identities, ready.identity_cases)
-    failures = [outcome.case.name for outcome in outcomes if not outcome.passed]
+        report = trial_report(ready.bench, ready.cases, ready.identity_cases, covers=False)
+    failures = [outcome.case.name for outcome in report.failures]
     if failures:
         names = "; ".join(printable(name) for name in failures[:_MOST_NAMES])
         raise Rejected(
-            f"{len(failures)} of {len(outcomes)} tests fail, and nothing is published: {names}. "
+            f"{len(failures)} of {len(report.outcomes)} tests fail, and nothing is published: {names}. "
             "aegis policy test says what was expected"
         )
 

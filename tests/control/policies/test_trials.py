@@ -117,13 +117,13 @@ async def test_the_tests_of_one_publication_run_at_a_time_and_nobody_waits_for_a
     await trials.until("ann 1")
     others = [asyncio.create_task(gate.require(SOURCES, {"t": f"ann {n}"}, "ann")) for n in (2, 3, 4)]
     bob = asyncio.create_task(gate.require(SOURCES, {"t": "bob"}, "bob"))
-    while len(gate._waiting) < 2:
+    while len(gate._turns._waiting) < 2:
         await asyncio.sleep(0)
     trials.waits["ann 1"].set()
     await asyncio.gather(first, bob, *others)
     assert trials.runs.index("bob") <= 2
     assert sorted(trials.runs) == ["ann 1", "ann 2", "ann 3", "ann 4", "bob"]
-    assert (gate._own_lines, +gate._waiting) == ({}, {})
+    assert (gate._turns._own_lines, +gate._turns._waiting) == ({}, {})
 
 
 async def test_who_waits_too_long_is_told_to_come_again_and_holds_nobody_up() -> None:
@@ -151,7 +151,7 @@ async def test_who_hangs_up_does_not_have_the_next_tests_run_beside_their_own() 
     with pytest.raises(asyncio.CancelledError):
         await first
     second = asyncio.create_task(gate.require(SOURCES, {"t": "bob"}, "bob"))
-    while "bob" not in gate._waiting:
+    while "bob" not in gate._turns._waiting:
         await asyncio.sleep(0)
     assert trials.runs == ["ann"]
     trials.waits["ann"].set()

@@ -92,11 +92,8 @@ def run(options: RunOptions) -> int:
 def _run(options: RunOptions) -> int:
     from aegis_authz.cli.policy.text import problems_json
     from aegis_authz.commands.lab import trial_bench
-    from aegis_authz.lab.coverage import coverage_of
-    from aegis_authz.lab.identity_coverage import identity_coverage
-    from aegis_authz.lab.identity_trial import identities_tried
     from aegis_authz.lab.junit import junit_of_problems
-    from aegis_authz.lab.trial import tried
+    from aegis_authz.lab.trial_report import trial_report
     from aegis_authz.policy.source.problems import PolicyErrors
 
     try:
@@ -105,15 +102,7 @@ def _run(options: RunOptions) -> int:
             identity_cases = [case for case in ready.identity_cases if options.only in case.name]
             if not cases and not identity_cases:
                 return _nothing(options, len(ready.cases) + len(ready.identity_cases))
-            outcomes: list[CaseResult | IdentityResult] = [*tried(ready.bench, cases)]
-            outcomes += identities_tried(ready.bench.loaded.identities, identity_cases)
-            covered = None
-            if options.coverage:
-                explained = ready.bench.explain([case.call for case in cases])
-                covered = [
-                    *coverage_of(ready.bench.loaded.loaded_policies, explained),
-                    *identity_coverage(ready.bench.loaded.identities, identity_cases),
-                ]
+            report = trial_report(ready.bench, cases, identity_cases, covers=options.coverage)
     except PolicyErrors as errors:
         if options.junit is not None:
             options.junit.write_bytes(junit_of_problems(errors.problems))
@@ -121,7 +110,7 @@ def _run(options: RunOptions) -> int:
             raise
         typer.echo(problems_json(errors.problems))
         return REFUSED
-    return _tell(options, outcomes, covered)
+    return _tell(options, report.outcomes, report.covered if options.coverage else None)
 
 
 def _nothing(options: RunOptions, others: int) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Protocol
 
+from aegis_authz.control.policies.turns import TurnMissed, Turns
 from aegis_authz.core.release import Sources
 from aegis_authz.core.units import Seconds
 from aegis_authz.policy.load import Loaded
@@ -72,10 +71,7 @@ class TrialRule:
         self._trials = trials
         self._loader = loader
         self._is_required = is_required
-        self._turn = turn
-        self._line = asyncio.Lock()
-        self._own_lines: dict[str, asyncio.Lock] = {}
-        self._waiting: Counter[str] = Counter()
+        self._turns = Turns(turn)
 
     async def require(self, sources: Sources, tests: Mapping[str, str], by: str) -> str:
         """Run the tests of these documents. Returns what the change log is to say of them, "" where all pass.
@@ -108,37 +104,15 @@ class TrialRule:
         loaded = await asyncio.to_thread(self._loader.loaded, sources)
 
         async def run() -> list[Problem]:
-            async with self._turn_of(by):
-                return await self._trials.failures(loaded, tests)
+            try:
+                async with self._turns.turn_of(by):
+                    return await self._trials.failures(loaded, tests)
+            except TurnMissed:
+                message = "the policy tests of other publications are being run; nothing changed: try again"
+                raise NotTried(503, message, _LATER) from None
 
         # Shielded: whoever hangs up must not have the next tests run beside these, which go on in their thread.
         return await asyncio.shield(run())
-
-    @asynccontextmanager
-    async def _turn_of(self, by: str) -> AsyncIterator[None]:
-        own = self._own_lines.setdefault(by, asyncio.Lock())
-        self._waiting[by] += 1
-        try:
-            try:
-                async with asyncio.timeout(self._turn):
-                    await own.acquire()
-                    try:
-                        await self._line.acquire()
-                    except BaseException:  # whatever ended the wait, the next of this person may go on
-                        own.release()
-                        raise
-            except TimeoutError:
-                message = "the policy tests of other publications are being run; nothing changed: try again"
-                raise NotTried(503, message, _LATER) from None
-            try:
-                yield
-            finally:
-                self._line.release()
-                own.release()
-        finally:
-            self._waiting[by] -= 1
-            if not self._waiting[by]:
-                del self._waiting[by], self._own_lines[by]
 
 
 def _require_size(tests: Mapping[str, str]) -> None:

@@ -1,0 +1,51 @@
+"""Whose turn it is on a server that works for one caller at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aegis_authz.core.units import Seconds
+
+
+class TurnMissed(Exception):
+    """Others were at it for as long as one waits."""
+
+
+class Turns:
+    """One turn at a time, and the next is that of another person who waits: of each person, one waits in the line."""
+
+    def __init__(self, patience: Seconds) -> None:
+        """`patience` is how long one waits for others."""
+        self._patience = patience
+        self._line = asyncio.Lock()
+        self._own_lines: dict[str, asyncio.Lock] = {}
+        self._waiting: Counter[str] = Counter()
+
+    @asynccontextmanager
+    async def turn_of(self, person: str) -> AsyncIterator[None]:
+        """The turn of this person, for as long as the block lasts. Raises TurnMissed."""
+        own = self._own_lines.setdefault(person, asyncio.Lock())
+        self._waiting[person] += 1
+        try:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await own.acquire()
+                    try:
+                        await self._line.acquire()
+                    except BaseException:  # whatever ended the wait, the next of this person may go on
+                        own.release()
+                        raise
+            except TimeoutError:
+                raise TurnMissed from None
+            try:
+                yield
+            finally:
+                self._line.release()
+                own.release()
+        finally:
+            self._waiting[person] -= 1
+            if not self._waiting[person]:
+                del self._waiting[person], self._own_lines[person]
