@@ -33,7 +33,7 @@ OPEN = {
     ("GET", "/approvals/sign-in"),
     ("GET", "/approvals/sign-out"),
     ("POST", "/v1/session/code"),
-    ("GET", "/approvals/style.css"),
+    ("GET", "/console/assets/{name}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1/approvals/{approval_id}/status"),

@@ -60,6 +60,7 @@ from aegis_authz.control.routes.approval_pages import approval_page_routes
 from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.changes import change_routes
 from aegis_authz.control.routes.command_login import command_login_routes
+from aegis_authz.control.routes.console import console_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
 from aegis_authz.control.routes.keys import key_routes
 from aegis_authz.control.routes.limits import limit_routes
@@ -238,6 +239,7 @@ def _routers(services: ControlServices) -> list[APIRouter]:
         *proposal_routes(services.proposals, authentication),
         *approval_routes(services.approver, services.deciding, authentication),
         *access_request_routes(services.access_requests, authentication),
+        *console_routes(authentication),
         *command_login_routes(authentication, pages, door),
         *openid_routes(services.people.federation, pages, door),
         *oversight_routes(services.overseer, authentication),

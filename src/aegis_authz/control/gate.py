@@ -179,6 +179,7 @@ async def _caller(authentication: Authentication, request: Request, need: Needs)
     proven, permission = await authentication.proven(request), need.permission
     if proven is None or permission is None:
         raise HttpProblem(401, "this needs a bearer token")
+    request.state.person = proven.person  # the frame of a page says who reads it, of a refusal as well
     caller = Caller(proven.person, permission, proven.session)
     if not _may_enter(caller, need.reach, request):
         raise HttpProblem(403, f"{caller.id} may not do this: it needs {permission.value}, here")

@@ -1,4 +1,4 @@
-"""Pages for people, rendered on the server: without a script, under a policy of content that allows none."""
+"""The console: pages for people, rendered on the server, which need no script and run none but the server's own."""
 
 from aegis_authz.control.pages.problems import ProblemPages
 from aegis_authz.control.pages.rendering import Form, Pages, problem_page

@@ -12,7 +12,9 @@ from starlette.responses import Response
 
 from aegis_authz.approvals.statement import is_statement_of, statement_text
 from aegis_authz.control.http import HttpProblem
-from aegis_authz.control.pages.rendering import Pages, page_of, problem_page
+from aegis_authz.control.pages.frame import frame_of
+from aegis_authz.control.pages.rendering import Pages, problem_page
+from aegis_authz.control.pages.templates import page_of
 from aegis_authz.core.approval import Approval
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import Person
@@ -51,16 +53,25 @@ def batch_page(pages: Pages, approvals: Sequence[Approval], person: Person, requ
         for approval in first
     ]
     more, name = len(approvals) - len(first), ascii_line(person.id)
-    response = page_of("batch.html", 200, rows=rows, results=(), more=more, person=name, most_note=MOST_NOTE)
+    response = page_of(
+        "batch.html",
+        200,
+        frame_of(request),
+        rows=rows,
+        results=(),
+        more=more,
+        person=name,
+        most_note=MOST_NOTE,
+    )
     shown = _CALL.findall(bytes(response.body).decode("utf-8"))
     if len(shown) != len(first) or not all(
         is_statement_of(html.unescape(text), approval.request) for text, approval in zip(shown, first, strict=True)
     ):
-        return problem_page(HttpProblem(500, "a call cannot be shown as it is, and so none is decided here"))
+        return problem_page(HttpProblem(500, "a call cannot be shown as it is, and so none is decided here"), request)
     return response
 
 
-def results_page(results: Sequence[RowResult]) -> Response:
+def results_page(results: Sequence[RowResult], request: Request) -> Response:
     """What became of each."""
     rows = [
         {
@@ -70,7 +81,7 @@ def results_page(results: Sequence[RowResult]) -> Response:
         }
         for result in results
     ]
-    return page_of("batch.html", 200, rows=(), results=rows, more=0, person="", most_note=MOST_NOTE)
+    return page_of("batch.html", 200, frame_of(request), rows=(), results=rows, more=0, person="", most_note=MOST_NOTE)
 
 
 def marked(fields: Mapping[str, str]) -> dict[str, str]:

@@ -7,20 +7,24 @@ from collections.abc import Mapping, Sequence
 from starlette.responses import Response
 
 from aegis_authz.approvals.oversight import Stamp
-from aegis_authz.control.pages.rendering import page_of
+from aegis_authz.control.pages.frame import Frame
+from aegis_authz.control.pages.templates import page_of
 from aegis_authz.evidence.oversight import Figures
 from aegis_authz.notices.words import ascii_line
 
 _MOST_ROWS = 100
 
 
-def oversight_page(days: float, tables: Mapping[str, Sequence[Figures]], found: Sequence[Stamp]) -> Response:
+def oversight_page(
+    days: float, tables: Mapping[str, Sequence[Figures]], stamps: Sequence[Stamp], frame: Frame
+) -> Response:
     """How people decided in so many days, a table for each grouping."""
     return page_of(
         "oversight.html",
         200,
+        frame,
         days=f"{days:g}",
-        stamps=[f"{ascii_line(stamp.person)}: {stamp}" for stamp in found],
+        stamps=[f"{ascii_line(stamp.person)}: {stamp}" for stamp in stamps],
         tables=[{"by": by, "rows": [*map(_cells, rows[:_MOST_ROWS])]} for by, rows in tables.items()],
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aegis_authz.control.http import PROBLEM_MEDIA_TYPE, HttpProblem
+from aegis_authz.control.pages.frame import is_of_pages
 from aegis_authz.control.pages.rendering import problem_page
 
 _TO_BROWSERS = ("allow", "retry-after")
-_FOLDER = "/approvals"
 
 
 class ProblemPages:
@@ -24,9 +25,10 @@ class ProblemPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] != "http" or not (_is_of_pages(path) or _takes_pages(scope)):
+        if scope["type"] != "http" or not (is_of_pages(path) or _takes_pages(scope)):
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})  # what the gate notes of the reader is for this page, too
         begin: Message = {}
         body = bytearray()
 
@@ -41,14 +43,10 @@ class ProblemPages:
 
         await self._app(scope, receive, collect)
         if begin:
-            page = problem_page(HttpProblem(begin["status"], str(json.loads(body)["detail"])), path)
+            page = problem_page(HttpProblem(begin["status"], str(json.loads(body)["detail"])), Request(scope))
             headers = Headers(raw=begin["headers"])
             page.headers.update({name: headers[name] for name in _TO_BROWSERS if name in headers})
             await page(scope, receive, send)
-
-
-def _is_of_pages(path: str) -> bool:
-    return path == _FOLDER or path.startswith(f"{_FOLDER}/")
 
 
 def _takes_pages(scope: Scope) -> bool:

@@ -8,42 +8,39 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
 from urllib.parse import parse_qsl, urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
 from aegis_authz.control.http import HttpProblem
-from aegis_authz.core.approval import Approval, ApprovalState
+from aegis_authz.control.pages.frame import NOBODY, frame_for, frame_of
+from aegis_authz.control.pages.templates import page_of
+from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import Person
-from aegis_authz.notices.words import ascii_line, explanation, headline, moment, outcome
+from aegis_authz.notices.words import ascii_line, explanation, headline, outcome
 
-_POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    # with no-referrer browsers write `Origin: null` on our own forms (Fetch, "append a request Origin header")
-    "referrer-policy": "same-origin",
-}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_PACKAGE, _FOLDER = "aegis_authz.control", "pages"
 _MOST_BYTES = 64 * 1024
 _MOST = 64  # fields
 _MOST_ROWS = 200
 _APPROVAL = re.compile(r"/approvals/(apr_[0-9a-f]{34})")
 _CALL = re.compile(r'<pre id="call">(.*?)</pre>', re.DOTALL)
+_ADVICE = {
+    400: "Go back, correct what you wrote, and send it again.",
+    403: "Somebody with that role can do it, or can give you the role. A form that has become old is had again by "
+    "opening its page anew.",
+    404: "It may be over, or its address may be cut short. Begin from its list.",
+    409: "Look at the page again: what it is about has changed meanwhile.",
+    413: "Send less at once.",
+    429: "Wait a little, and try again.",
+    503: "Nothing was lost that was shown as done. Try again in a moment; `aegis doctor` says what is away.",
+}
+_ELSE = "Try again; if it stays so, the log of the control plane says more."
 _TYPED = "value "
 """Before the names of fields in which values of the call are typed."""
-_templates = Environment(
-    loader=PackageLoader(_PACKAGE, _FOLDER),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +91,24 @@ class Pages:
         self._provider = provider
         self._origin = _origin(public_url)
 
-    def style(self) -> Response:
-        """The one style sheet."""
-        content = files(_PACKAGE).joinpath(_FOLDER, "style.css").read_bytes()
-        return Response(content, media_type="text/css", headers={"cache-control": "max-age=3600"})
-
     def sign_in(self, to: str) -> Response:
-        """The form by which one signs in, to go on to that approval, "" for the list."""
+        """The form by which one signs in, to go on to that approval, "" for the first page."""
         return page_of("sign_in.html", 200, to=to, provider=self._provider)
 
     def signed_in(self, person: Person, to: str) -> Response:
-        """Who one is now, and by itself on to that approval, "" for the list.
+        """Who one is now, and by itself on to that approval, "" for the first page.
 
         A page in between: a browser that comes from a provider shows a strict cookie to no redirection.
         """
-        path = f"/approvals/{to}" if to else "/approvals"
-        return page_of("signed_in.html", 200, person=ascii_line(person.id), path=path)
+        path = f"/approvals/{to}" if to else "/"
+        return page_of("signed_in.html", 200, frame_for(person, path), person=ascii_line(person.id), path=path)
 
     def command(self, person: Person, words: Sequence[str], request: Request) -> Response:
         """The question whether a command may act as this person; `words` are what the command asks with."""
         port, challenge, state = words
         seal = self._sealed(("command", *words, person.id), request)
         content = {"port": port, "challenge": challenge, "state": state, "person": ascii_line(person.id)}
-        return page_of("command.html", 200, seal=seal, **content)
+        return page_of("command.html", 200, frame_of(request), seal=seal, **content)
 
     def require_own_command(self, form: Form, person: Person, words: Sequence[str], request: Request) -> None:
         """Refuse a form of another site, or of another question. Raises HttpProblem."""
@@ -137,18 +129,9 @@ class Pages:
         """That one is signed out; and the URL where one signs out at the provider, "" for none."""
         return page_of("sign_out.html", 200, is_done=True, provider=provider)
 
-    def listing(self, approvals: Sequence[Approval]) -> Response:
+    def listing(self, approvals: Sequence[Approval], request: Request) -> Response:
         """What waits for somebody, those that expire first at the top; how many more there are than a page holds."""
-        first = sorted(approvals, key=lambda approval: approval.request.expires_at)[:_MOST_ROWS]
-        rows = [
-            {
-                "id": approval.request.id,
-                "headline": headline(approval.request),
-                "until": moment(approval.request.expires_at),
-            }
-            for approval in first
-        ]
-        return page_of("approvals.html", 200, rows=rows, more=len(approvals) - len(rows))
+        return page_of("approvals.html", 200, frame_of(request), **waiting(approvals))
 
     def sheet(self, approval: Approval, person: Person, request: Request, refusal: str) -> Response:
         """One call, whole, with the form to decide it; `refusal` says why the last form was not taken.
@@ -161,7 +144,7 @@ class Pages:
             "headline": headline(held),
             "explanation": explanation(held),
             "outcome": outcome(approval),
-            "asked": moment(held.requested_at),
+            "asked": held.requested_at,
             "decision_id": ascii_line(held.decision_id),
             "revision": ascii_line(held.revision),
             "session": ascii_line(held.session),
@@ -174,10 +157,12 @@ class Pages:
             "call": statement_text(held),
             "most_note": MOST_NOTE,
         }
-        response = page_of("approval.html", 409 if refusal else 200, **content)
+        response = page_of("approval.html", 409 if refusal else 200, frame_of(request), **content)
         match = _CALL.findall(bytes(response.body).decode("utf-8"))
         if len(match) != 1 or not is_statement_of(html.unescape(match[0]), held):
-            return problem_page(HttpProblem(500, "this call cannot be shown as it is, and so not be decided here"))
+            return problem_page(
+                HttpProblem(500, "this call cannot be shown as it is, and so not be decided here"), request
+            )
         return response
 
     def require_own(self, form: Form, approval: Approval, person: Person, request: Request) -> None:
@@ -212,21 +197,44 @@ class Pages:
         return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
 
-def problem_page(problem: HttpProblem, path: str = "") -> Response:
-    """A problem as a page that a person can read. Whoever is nobody yet is led to sign in, and back to `path`."""
-    match = _APPROVAL.fullmatch(path)
+def waiting(approvals: Sequence[Approval]) -> dict[str, object]:
+    """What the list of held calls shows: those that expire first, and how many more there are than it holds."""
+    first = sorted(approvals, key=lambda approval: approval.request.expires_at)[:_MOST_ROWS]
+    return {"rows": [_row(approval.request) for approval in first], "more": len(approvals) - len(first)}
+
+
+def _row(held: ApprovalRequest) -> dict[str, object]:
+    return {
+        "id": held.id,
+        "action": ascii_line(held.action),
+        "tool": ascii_line(held.tool),
+        "agent": ascii_line(held.scope.agent),
+        "tenant": ascii_line(f"{held.scope.org}/{held.scope.tenant}"),
+        "asked": held.requested_at,
+        "until": held.expires_at,
+    }
+
+
+def problem_page(problem: HttpProblem, request: Request | None = None) -> Response:
+    """A problem as a page that a person can read, and what to do next.
+
+    Whoever is nobody yet is led to sign in, and back to the approval whose page was asked for.
+    """
+    match = None if request is None else _APPROVAL.fullmatch(request.url.path)
     to = match.group(1) if match is not None else ""
     is_nobody = problem.status == 401
-    response = page_of("problem.html", problem.status, detail=problem.document.detail, is_nobody=is_nobody, to=to)
-    if problem.status == 401:
+    response = page_of(
+        "problem.html",
+        problem.status,
+        NOBODY if request is None or is_nobody else frame_of(request),
+        detail=problem.document.detail,
+        advice=_ADVICE.get(problem.status, _ELSE),
+        is_nobody=is_nobody,
+        to=to,
+    )
+    if is_nobody:
         response.headers["www-authenticate"] = 'Bearer realm="aegis"'
     return response
-
-
-def page_of(template: str, status: int, **content: object) -> Response:
-    """A page, under the policy that allows no script."""
-    text = _templates.get_template(template).render(**content)
-    return Response(text, status, _HEADERS, "text/html; charset=utf-8")
 
 
 def _origin(url: str) -> str:

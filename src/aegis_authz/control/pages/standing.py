@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from aegis_authz.approvals.standing_decision import StandingEffect
-from aegis_authz.control.pages.rendering import page_of
+from aegis_authz.control.pages.frame import Frame
+from aegis_authz.control.pages.templates import page_of
 from aegis_authz.core.approval import Approval
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import Person
@@ -24,6 +25,7 @@ class StandingSheet:
     person: Person
     effect: StandingEffect
     seal: str
+    frame: Frame
     document: str = ""
     findings: tuple[str, ...] = ()
     refusal: str = ""
@@ -36,6 +38,7 @@ def standing_page(sheet: StandingSheet) -> Response:
     return page_of(
         "standing.html",
         409 if sheet.refusal else 200,
+        sheet.frame,
         id=request.id,
         headline=headline(request),
         verb=_VERBS[sheet.effect],

@@ -51,7 +51,8 @@ def approval_batch_routes(
         for approval in approvals:  # before the first is decided
             form_of_one = replace(form, fields={"seal": marks[approval.request.id]})
             pages.require_own(form_of_one, approval, caller.person, request)
-        return results_page([await _decided(deciding, approval, caller, verdict) for approval in approvals])
+        results = [await _decided(deciding, approval, caller, verdict) for approval in approvals]
+        return results_page(results, request)
 
     return [people]
 

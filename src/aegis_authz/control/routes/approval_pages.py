@@ -32,9 +32,9 @@ def approval_page_routes(
     people = people_router(authentication, takes_forms=True)
 
     @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
-    async def list_approvals_page(caller: Asker) -> Response:
+    async def list_approvals_page(caller: Asker, request: Request) -> Response:
         """List what waits for somebody."""
-        return pages.listing(await waiting_for(approver, caller))
+        return pages.listing(await waiting_for(approver, caller), request)
 
     @people.get(
         "/approvals/{approval_id}",
@@ -67,13 +67,8 @@ def approval_page_routes(
 
 
 def _open_page_routes(pages: Pages, door: SignInDoor) -> APIRouter:
-    """What is open to everyone: the style sheet, and signing in."""
+    """What is open to everyone: signing in."""
     everyone = open_router()
-
-    @everyone.get("/approvals/style.css", include_in_schema=False)
-    async def get_style() -> Response:
-        """The one style sheet of the pages."""
-        return pages.style()
 
     @everyone.get("/approvals/sign-in", include_in_schema=False)
     async def get_sign_in_page(to: Destination = "") -> Response:
@@ -87,7 +82,7 @@ def _open_page_routes(pages: Pages, door: SignInDoor) -> APIRouter:
         form = await Form.read(request)
         password = form.fields.get("password", "")
         opened = await door.sign_in.by_password(form.text("person"), password, source_of(request))
-        response = RedirectResponse(f"/approvals/{to}" if to else "/approvals", status_code=303)
+        response = RedirectResponse(f"/approvals/{to}" if to else "/", status_code=303)
         door.cookie.put(response, opened, door.now())
         return response
 

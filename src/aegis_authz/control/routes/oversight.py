@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from starlette.requests import Request
 from starlette.responses import Response
 
 from aegis_authz.api.oversight import OversightAnswer, OversightRow, StampAnswer
@@ -14,6 +15,7 @@ from aegis_authz.approvals.oversight import Dimension, Stamp
 from aegis_authz.control.approvals.overseeing import Overseer, TooManyEvents
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
+from aegis_authz.control.pages.frame import frame_of
 from aegis_authz.control.pages.oversight import oversight_page
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
@@ -51,9 +53,9 @@ def oversight_routes(overseer: Overseer, authentication: Authentication) -> list
         )
 
     @people.get("/approvals/oversight", include_in_schema=False, dependencies=[reads])
-    async def show_oversight_page(caller: Asker, days: Days = 30) -> Response:
+    async def show_oversight_page(caller: Asker, request: Request, days: Days = 30) -> Response:
         """Show the same by person, rule and channel."""
         tables, stamps = await seen(_ON_PAGE, days, caller.may_for)
-        return oversight_page(days, {by.value: rows for by, rows in tables.items()}, stamps)
+        return oversight_page(days, {by.value: rows for by, rows in tables.items()}, stamps, frame_of(request))
 
     return [people]

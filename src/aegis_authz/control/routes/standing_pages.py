@@ -12,6 +12,7 @@ from aegis_authz.control.approvals.standing_decisions import MOST_BYTES, Standin
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, Wait
 from aegis_authz.control.pages import Form, Pages
+from aegis_authz.control.pages.frame import frame_of
 from aegis_authz.control.pages.standing import StandingSheet, standing_page
 from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.routes.standing_decisions import (
@@ -52,14 +53,14 @@ def standing_page_routes(
     ) -> Response:
         """Offer a document."""
         approval = await decidable(approver, approval_id, caller)
-        seal = pages.seal(approval, caller.person, request)
+        seal, frame = pages.seal(approval, caller.person, request), frame_of(request)
         try:
             offered = await desk.draft(approval, effect, days, for_session, caller.person)
         except _REFUSALS as refusal:
-            return standing_page(StandingSheet(approval, caller.person, effect, seal, refusal=str(refusal)))
+            return standing_page(StandingSheet(approval, caller.person, effect, seal, frame, refusal=str(refusal)))
         findings = tuple(map(str, offered.findings))
         return standing_page(
-            StandingSheet(approval, caller.person, effect, seal, document=offered.text, findings=findings)
+            StandingSheet(approval, caller.person, effect, seal, frame, document=offered.text, findings=findings)
         )
 
     @people.post(
@@ -74,17 +75,17 @@ def standing_page_routes(
         approval = await decidable(approver, approval_id, caller)
         form = await Form.read(request, _MOST_FORM)
         pages.require_own(form, approval, caller.person, request)
-        seal = pages.seal(approval, caller.person, request)
+        seal, frame = pages.seal(approval, caller.person, request), frame_of(request)
         effect, text = _effect(form), form.fields.get("document", "").replace("\r\n", "\n")
         try:
             published = await desk.save(approval, effect, text, caller.person, form.text("note"))
         except _REFUSALS as refusal:
             return standing_page(
-                StandingSheet(approval, caller.person, effect, seal, document=text, refusal=str(refusal))
+                StandingSheet(approval, caller.person, effect, seal, frame, document=text, refusal=str(refusal))
             )
         await board.activation(published.revision, wait)
         saved = f"Published: it stands since revision {published.revision}."
-        return standing_page(StandingSheet(approval, caller.person, effect, seal, saved=saved))
+        return standing_page(StandingSheet(approval, caller.person, effect, seal, frame, saved=saved))
 
     return [people]
 
