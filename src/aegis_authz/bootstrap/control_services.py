@@ -32,6 +32,7 @@ from aegis_authz.control.agents.exchanging import Exchanger
 from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.agents.narrowing import Narrower
 from aegis_authz.control.agents.revoking import Revoker
+from aegis_authz.control.agents.roster import Roster
 from aegis_authz.control.app import ControlServices, PeopleServices
 from aegis_authz.control.approvals.access_requests import AccessRequestDesk
 from aegis_authz.control.approvals.callbacks import CallbackDesk, CallbackServices
@@ -52,6 +53,7 @@ from aegis_authz.control.policies.bulletin import Bulletin
 from aegis_authz.control.policies.directory import EMPTY_DIRECTORY, CurrentDirectory, Directory
 from aegis_authz.control.policies.discovery import Discovery
 from aegis_authz.control.policies.proposing import ProposalDesk, TwoPersonRule
+from aegis_authz.control.policies.published_documents import PublishedDocuments
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.status_board import StatusBoard
@@ -60,8 +62,6 @@ from aegis_authz.control.routes.sessions import SignInDoor
 from aegis_authz.control.spend.limit_accounts import LimitBook
 from aegis_authz.control.spend.limiting import LimitKeeper
 from aegis_authz.core.catalogue import Catalogue
-from aegis_authz.core.limit import Limit
-from aegis_authz.core.scope import Scope
 from aegis_authz.core.trusted_issuer import TrustedIssuer
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
@@ -180,14 +180,6 @@ def _rotator(
     return Rotator({**rotations, "bundle": bundle, "records": records}, clock)
 
 
-def _limit_book(stores: ControlStores, builder: PolicyBuilder, clock: Clock) -> LimitBook:
-    def limits_for(scope: Scope) -> Sequence[Limit]:
-        current = stores.releases.current()
-        return builder.limits(stores.releases.sources(current), scope) if current else ()
-
-    return LimitBook(stores.limits.accounts, limits_for, clock)
-
-
 def _spend(folder: Path, by: Sequence[Dimension], since: float) -> list[SpendRow]:
     """What the records say that calls cost; nothing where there are no records yet. Raises OSError."""
     try:
@@ -278,10 +270,7 @@ def control_services(
     notices: Notices | None = None,
     callbacks: CallbackServices | None = None,
 ) -> ControlServices:
-    """The control plane's services on these ports; nothing is served before `publisher.start`.
-
-    Without `routes` nobody's follow, without `notices` nobody is told, without `callbacks` none may be named.
-    """
+    """The services on these ports, before `publisher.start`. Without routes, notices, callbacks nobody has any."""
     bulletin, board, registry = Bulletin(), StatusBoard(clock), CollectorRegistry()
     builder = _builder(settings, keys, stores, clock)
     discovery = _discovery(keys, stores, clock)
@@ -294,6 +283,8 @@ def control_services(
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     enroller = Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids)
     approver = _approver(settings, stores, bulletin, clock, ids)
+    limits = LimitKeeper(stores.limits.memory, stores.limits.quarantines, stores.limits.first, publisher, clock)
+    documents = PublishedDocuments(stores.releases, builder.loaded)
     authentication = _authentication(keys, door, stores, clock)
     deciding = Deciding(approver, authentication.note, stores.history, clock)
     return ControlServices(
@@ -312,8 +303,9 @@ def control_services(
         board=board,
         keeper=None if routes is None else RouteKeeper(board, partial(_catalogue_of, builder, stores), routes),
         revoker=revoker,
-        limits=LimitKeeper(stores.limits.memory, stores.limits.quarantines, stores.limits.first, publisher, clock),
-        limit_book=_limit_book(stores, builder, clock),
+        limits=limits,
+        limit_book=LimitBook(stores.limits.accounts, documents.limits, clock),
+        roster=Roster(directory, documents.current, revoker, limits),
         spend=partial(_spend, settings.records),
         terms=terms,
         trusted_keys=trusted_keys,

@@ -24,6 +24,7 @@ from aegis_authz.approvals.standing_decision import NotStanding
 from aegis_authz.control.agents.enrolling import Enroller, NotEnrolled
 from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.agents.revoking import NotRevoked, Revoker
+from aegis_authz.control.agents.roster import Roster
 from aegis_authz.control.approvals.access_requests import AccessRequestDesk
 from aegis_authz.control.approvals.callbacks import CallbackCourier
 from aegis_authz.control.approvals.deciding_on_record import Deciding
@@ -196,6 +197,7 @@ class ControlServices:
     expiry: ExpiryWatch
     limits: LimitKeeper
     limit_book: LimitBook
+    roster: Roster
     spend: Spend
     rotator: Rotator
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]

@@ -52,6 +52,11 @@ class Revoker:
         """Whether Redis was away when this began, and has not answered since."""
         return self._is_apart
 
+    @property
+    def remembered(self) -> list[Revocation]:
+        """All revocations as they are kept on disk, newest first; asks nobody, so that Redis may be away."""
+        return sorted(self._list.current, key=lambda entry: -entry.at)
+
     async def begin(self) -> None:
         """Tell Redis what is revoked; where it is away, say in the log what to do about it."""
         try:

@@ -14,15 +14,11 @@ from aegis_authz.control.policies.residents import home_sources, home_tests, res
 from aegis_authz.control.policies.stand_ins import yielding
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.limit import Limit
 from aegis_authz.core.release import Sources
-from aegis_authz.core.scope import Scope
-from aegis_authz.core.scope_shape import covering, scope_shape
 from aegis_authz.core.units import Revision
 from aegis_authz.encoding.verifying_key import p256_jwk
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.compile.compiler import compile_policy
-from aegis_authz.policy.compile.limits import limits_of
 from aegis_authz.policy.compile.pack import pack
 from aegis_authz.policy.lint.codes import INVALID
 from aegis_authz.policy.lint.finding import Finding
@@ -77,12 +73,6 @@ class PolicyBuilder:
         Raises PolicyErrors.
         """
         return home_tests(sources, tests, self._region)
-
-    def limits(self, sources: Sources, scope: Scope) -> list[Limit]:
-        """The limits that calls of the agent can meet. Raises PolicyErrors."""
-        compiled = self.loaded(sources).compiled
-        covers = [p for p in compiled if p.document.scope in covering(str(scope), {scope_shape(p.document.scope)})]
-        return [*limits_of(covers).values()]
 
     def build(self, sources: Sources) -> Live:
         """The revision of these documents and its signed bundle. Raises PolicyErrors."""
