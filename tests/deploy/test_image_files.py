@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -75,6 +76,19 @@ def test_scripts_are_of_a_plain_shell(script: Path) -> None:
     assert subprocess.run(["/bin/sh", "-n", script], check=False).returncode == 0
     assert script.stat().st_mode & 0o111
     assert "set -eu" in script.read_text("utf-8")
+
+
+def test_wheels_are_fetched_for_any_patch_version_that_the_base_may_have(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    images = tmp_path / "deploy" / "images"
+    (images / "wheels").mkdir(parents=True)
+    shutil.copy(IMAGES / "fetch-wheels", images)
+    pip, locks = tmp_path / "pip", tmp_path / "locks"
+    pip.write_text(f'#!/bin/sh\nfor last; do :; done\n[ "$last" = pip ] || cat "$last" >> "{locks}"\n')
+    pip.chmod(0o755)
+    subprocess.run([images / "fetch-wheels"], env={"PATH": "/usr/bin:/bin", "PYTHON": str(pip)}, check=True)
+    assert re.findall(r"(?m)^async-timeout==.*", locks.read_text("utf-8"))
+    assert "python_full_version <" not in locks.read_text("utf-8")
 
 
 def test_the_lock_of_the_image_has_every_package_that_its_processes_name() -> None:
