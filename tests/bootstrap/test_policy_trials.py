@@ -84,8 +84,18 @@ async def test_tests_of_identity_need_no_server(
 async def test_a_machine_without_opa_says_how_to_get_it(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("AEGIS_OPA_BIN", str(tmp_path / "nothing"))
+    monkeypatch.delenv("AEGIS_OPA_BIN", raising=False)
+    for name in ("XDG_CACHE_HOME", "PATH"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
     with pytest.raises(TrialServerMissing, match=r"opa: .*AEGIS_OPA_BIN"):
+        await LabTrials().failures(loaded, {"a_test.yaml": cases((1, "allow"))})
+
+
+async def test_an_opa_that_the_environment_names_and_that_is_not_there_is_not_taken_for_none(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AEGIS_OPA_BIN", str(tmp_path / "nothing"))
+    with pytest.raises(TrialsFault, match=r"opa: AEGIS_OPA_BIN names .*nothing"):
         await LabTrials().failures(loaded, {"a_test.yaml": cases((1, "allow"))})
 
 

@@ -32,7 +32,7 @@ class ServerMissing(Exception):
 
 
 class ServerFault(ServerMissing):
-    """A server is there, and does not run or does not tell its version."""
+    """A server is there, or said to be there by the environment, and does not run or does not tell its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +167,14 @@ def _missing(server: _Server, why: str) -> ServerMissing:
 
 
 def _from_environment(server: _Server) -> Path | None:
-    """The binary the environment names; one that does not fit is an error, never passed over."""
+    """The binary the environment names; one that does not fit is an error, never passed over. Raises ServerFault."""
     value = os.environ.get(server.setting, "")
     if not value:
         return None
     path = Path(value).absolute()
     if not runs(path):
-        raise _missing(server, f"{server.setting} names {path}, which is not an executable file")
+        why = f"{server.setting} names {path}, which is not an executable file"
+        raise ServerFault(server.name, why, server.how_to_get)
     return _accepted(server, path)
 
 
