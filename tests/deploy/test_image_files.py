@@ -59,6 +59,10 @@ def test_what_is_sent_to_a_builder_is_listed_and_nothing_else() -> None:
     meant = {line.removeprefix("!") for line in rules if line.startswith("!")}
     assert not meant & {"secrets", ".git", ".venv", ".aegis", "tests", "deploy", "docs"}
     assert all((ROOT / place).exists() for place in meant)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    for place in project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]:
+        assert any(place == name or place.startswith(f"{name}/") for name in meant), f"no image can be built: {place}"
+        assert not (ROOT / place).is_symlink(), f"a builder gets the link and not what it names: {place}"
 
 
 def test_packages_are_locked_by_their_hashes() -> None:
