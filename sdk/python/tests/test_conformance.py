@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
 CLIENTS = ["aiohttp", "httpx", "httpx async", "httpx2", "httpx2 async", "openai", "openai async", "requests"]
 FRAMEWORKS = {
+    "agent-framework": "middlewares",
     "anthropic": "clients",
     "anthropic async": "clients",
     "google-adk": "confirmations",

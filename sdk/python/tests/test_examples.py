@@ -63,7 +63,9 @@ class TestOnAMesh:
         assert '"status":"paid"' in await run("langgraph/pay.py", tmp_path, environment)
         assert "5600" in str(mesh.tools.received["/v1/payments"]["body"])
 
-    @pytest.mark.parametrize(("framework", "amount"), [("openai-agents", "5800"), ("pydantic_ai", "5700")])
+    @pytest.mark.parametrize(
+        ("framework", "amount"), [("agent_framework", "6100"), ("openai-agents", "5800"), ("pydantic_ai", "5700")]
+    )
     async def test_a_run_goes_on_with_what_a_person_decided(
         self, framework: str, amount: str, mesh: DemoMesh, environment: dict[str, str], tmp_path: Path
     ) -> None:
