@@ -292,7 +292,35 @@ def test_a_search_that_takes_too_long_is_given_up(records: Path) -> None:
 
 def test_an_index_is_brought_up_to_date_in_parts(records: Path) -> None:
     with opened(records) as index:
-        parts = [len(index.update(6)) for _ in range(5)]
-        assert sum(parts) == 25
-        assert max(parts) == 6
-        assert index.update(6) == []
+        parts = [index.update(6) for _ in range(5)]
+        assert [part.lines for part in parts] == [6, 6, 6, 6, 1]
+        assert sum(len(part.records) for part in parts) == 25
+        assert index.update(6) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("search", "domains"),
+    [
+        (EVERY_RECORD, ALL),
+        (EVERY_RECORD, (Domain("acme", "emea"),)),
+        (EVERY_RECORD, (Domain("acme", "emea"), Domain("acme", "apac"))),
+        (replace(EVERY_RECORD, tool="ehr"), ALL),
+        (replace(EVERY_RECORD, reason="ALLOWED"), ALL),
+        (replace(EVERY_RECORD, approval_id=APPROVAL), ALL),
+    ],
+)
+def test_no_search_reads_the_whole_table_or_sorts_all_it_finds(
+    records: Path, search: RecordSearch, domains: tuple[Domain, ...]
+) -> None:
+    with opened(records) as index:
+        index.update()
+        statements: list[str] = []
+        index._connection.set_trace_callback(statements.append)
+        index.page(search, domains, None, 10, patience=30.0)
+        index._connection.set_trace_callback(None)
+        (query,) = statements
+        plan = " ".join(
+            str(row[3]) for row in index._connection.execute(f"EXPLAIN QUERY PLAN {query.replace('Inf', '9e999')}")
+        )
+        assert "USING INDEX by_" in plan
+        assert "TEMP B-TREE" not in plan

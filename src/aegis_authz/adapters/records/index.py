@@ -46,15 +46,15 @@ CREATE TABLE records (
   approval_id TEXT, org TEXT, tenant TEXT, scope TEXT, agent TEXT, tool TEXT, effect TEXT, reason TEXT,
   PRIMARY KEY (writer, file, line)
 ) WITHOUT ROWID;
-CREATE INDEX by_time ON records (time);
-CREATE INDEX by_tenant ON records (org, tenant, time);
-CREATE INDEX by_scope ON records (scope, time);
-CREATE INDEX by_agent ON records (agent, time);
-CREATE INDEX by_tool ON records (tool, time);
-CREATE INDEX by_effect ON records (effect, time);
-CREATE INDEX by_reason ON records (reason, time);
+CREATE INDEX by_time ON records (time) WHERE kind IN ('decision', 'approval');
+CREATE INDEX by_tenant ON records (org, tenant, time) WHERE kind IN ('decision', 'approval');
+CREATE INDEX by_scope ON records (scope, time) WHERE kind IN ('decision', 'approval');
+CREATE INDEX by_agent ON records (agent, time) WHERE kind IN ('decision', 'approval');
+CREATE INDEX by_tool ON records (tool, time) WHERE kind IN ('decision', 'approval');
+CREATE INDEX by_effect ON records (effect, time) WHERE kind IN ('decision', 'approval');
+CREATE INDEX by_reason ON records (reason, time) WHERE kind IN ('decision', 'approval');
 CREATE INDEX by_decision ON records (decision_id, time);
-CREATE INDEX by_approval ON records (approval_id, time);
+CREATE INDEX by_approval ON records (approval_id, time) WHERE approval_id <> '';
 """
 _ROW = (
     "writer, file, line, offset, length, time, "
@@ -63,7 +63,8 @@ _ROW = (
 _INSERT = f"INSERT OR REPLACE INTO records VALUES ({','.join('?' for _ in _ROW.split(','))})"  # noqa: S608  # marks alone
 _NEWEST_FIRST = "ORDER BY time DESC, writer DESC, file DESC, line DESC LIMIT ?"
 _LISTED = "kind IN ('decision', 'approval')"
-"""What lists are of; the rest is sought by its decision alone."""
+"""What lists are of, and most indices, where it stands word for word; the rest is sought by its decision alone."""
+_OF_APPROVAL = "approval_id <> '' AND approval_id = ?"
 _INDEXED = tuple(b'"kind":"%b"' % kind for kind in (b"decision", b"approval", b"outcome", b"usage", b"redaction"))
 _STEPS = 2_000
 """Instructions of SQLite between two looks at the clock: some 20 microseconds."""
@@ -75,6 +76,13 @@ class IndexUnusable(Exception):
 
 class IndexStale(Exception):
     """A line is not where the index says, or another: the index is of other logs."""
+
+
+class IndexUpdate(NamedTuple):
+    """How many lines were read, and what was indexed of them."""
+
+    lines: int
+    records: list[IndexedRecord]
 
 
 class _Columns(NamedTuple):
@@ -123,9 +131,10 @@ class RecordIndex:
         """Close the file."""
         self._connection.close()
 
-    def update(self, most: int | None = None) -> list[IndexedRecord]:
-        """Index what came since the last time, at most so many lines of it, all or nothing, and return what was indexed
-        of that. Raises IndexUnusable, NoRecords, OSError.
+    def update(self, most: int | None = None) -> IndexUpdate:
+        """Index what came since the last time, at most so many lines of it, all or nothing.
+
+        Raises IndexUnusable, NoRecords, OSError.
         """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -149,7 +158,7 @@ class RecordIndex:
         """The last `count` records that are sought, oldest first. Raises as `update` does, and IndexStale."""
         wanted: list[tuple[str, str | float]] = [("time >= ?", query.since), ("time < ?", query.until)]
         wanted += [("scope = ?" if "/" in query.agent else "agent = ?", query.agent)] if query.agent else []
-        columns = {"tool = ?": query.tool, "effect = ?": query.effect, "approval_id = ?": query.approval_id}
+        columns = {"tool = ?": query.tool, "effect = ?": query.effect, _OF_APPROVAL: query.approval_id}
         wanted += [(clause, value) for clause, value in columns.items() if value]
         clauses = " AND ".join(clause for clause, _ in wanted)
         rows = self._rows(f"{_LISTED} AND {clauses} {_NEWEST_FIRST}", (*(value for _, value in wanted), count))
@@ -184,7 +193,7 @@ class RecordIndex:
             "tool = ?": search.tool,
             "effect = ?": search.effect,
             "reason = ?": search.reason,
-            "approval_id = ?": search.approval_id,
+            _OF_APPROVAL: search.approval_id,
         }
         wanted += [(clause, (value,)) for clause, value in columns.items() if value]
         clauses = " AND ".join(clause for clause, _ in wanted)
@@ -199,7 +208,7 @@ class RecordIndex:
 
     def of_approval(self, approval_id: str, count: int) -> list[IndexedRecord]:
         """At most `count` decisions and steps of one approval, oldest first. Raises as `records` does."""
-        return self._read_all(self._rows("approval_id = ? ORDER BY time LIMIT ?", (approval_id, count)))
+        return self._read_all(self._rows(f"{_OF_APPROVAL} ORDER BY time LIMIT ?", (approval_id, count)))
 
     def _rows(self, clauses: str, values: Sequence[object], patience: float = 0.0) -> list[tuple[object, ...]]:
         end = time.monotonic() + patience
@@ -227,10 +236,12 @@ class RecordIndex:
         rows = self._connection.execute("SELECT writer, file, offset, lines, tail FROM places")
         return {writer: Place(file, offset, lines, tail) for writer, file, offset, lines, tail in rows}
 
-    def _add(self, placed: Iterable[PlacedLine]) -> list[IndexedRecord]:
+    def _add(self, placed: Iterable[PlacedLine]) -> IndexUpdate:
         last: dict[str, Place] = {}
         added: list[IndexedRecord] = []
+        lines = 0
         for each in placed:
+            lines += 1
             writer, place, raw = each.writer, each.place, each.line.raw
             last[writer] = place
             record = _record(raw) if any(mark in raw for mark in _INDEXED) else None
@@ -247,7 +258,7 @@ class RecordIndex:
                 "INSERT OR REPLACE INTO places VALUES (?,?,?,?,?)",
                 (writer, place.file, place.offset, place.lines, place.tail),
             )
-        return added
+        return IndexUpdate(lines, added)
 
     def _read(
         self, folders: Mapping[str, Path], writer: str, file: str, line: int, offset: int, length: int, *columns: object
