@@ -226,7 +226,8 @@ class RecordIndex:
             self._connection.set_progress_handler(None, 0)
 
     def _read_all(self, rows: Iterable[tuple[object, ...]]) -> list[IndexedRecord]:
-        folders = self._folders()
+        rows = list(rows)
+        folders = self._folders() if rows else {}
         return [self._read(folders, *row) for row in rows]  # type: ignore[arg-type]  # the columns of `_ROW`
 
     def _folders(self) -> dict[str, Path]:

@@ -1,0 +1,124 @@
+"""Records for readers of pages, by an index that is a control plane's own. Every method blocks; any thread may call."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from aegis_authz.adapters.files.keys import KeyFolderError
+from aegis_authz.adapters.records.files import ExpectationInvalid, NoRecords, load_anchors, verify_folder
+from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, RecordIndex
+from aegis_authz.adapters.records.keys import RecordKeyError
+from aegis_authz.adapters.records.neighbourhood import position_of
+from aegis_authz.core.person import Domain
+from aegis_authz.evidence.anchors import NO_ANCHORS
+from aegis_authz.evidence.position import ChainPosition
+from aegis_authz.evidence.search import (
+    IndexedRecord,
+    RecordPage,
+    RecordPlace,
+    RecordSearch,
+    RecordsUnavailable,
+)
+from aegis_authz.evidence.verify import LogReport
+
+_log = logging.getLogger(__name__)
+_PATIENCE = 2.0
+"""Seconds that a search may take."""
+_ANEW = "the index of the records is made anew; try again in a moment"
+_UNREADABLE = "the records cannot be read now; the control plane's log says more"
+
+
+class RecordBrowser:
+    """The logs in `folder`, by the index in `index_file`; `keys` reads the raw public keys that logs are sealed with.
+
+    `anchors` is the file that where logs stood is copied to, None for none. Every method raises RecordsUnavailable.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        index_file: Path,
+        keys: Callable[[], Sequence[bytes]],
+        anchors: Path | None,
+        patience: float = _PATIENCE,
+    ) -> None:
+        self._folder = folder
+        self._index_file = index_file
+        self._keys = keys
+        self._anchors = anchors
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._is_stale = False
+
+    def advance(self, most: int) -> tuple[int, list[IndexedRecord]]:
+        """Index at most so many lines that came since the last time; how many came, and their records.
+
+        An index that cannot be used is removed, to be made anew from the next time on.
+        """
+        with self._lock:
+            if self._is_stale:
+                self._index_file.unlink(missing_ok=True)
+                self._is_stale = False
+        with self._opened() as index:
+            try:
+                update = index.update(most)
+            except NoRecords:
+                return 0, []  # nobody has written yet
+            return update.lines, update.records
+
+    def page(
+        self, search: RecordSearch, domains: Collection[Domain], before: RecordPlace | None, count: int
+    ) -> RecordPage:
+        """At most `count` of the records that are sought, newest first. Raises SearchTooLong, too."""
+        with self._opened() as index:
+            return index.page(search, domains, before, count, self._patience)
+
+    def of_decision(self, decision_id: str, count: int) -> list[IndexedRecord]:
+        """At most `count` records of a decision, oldest first."""
+        with self._opened() as index:
+            return index.of_decision(decision_id, count)
+
+    def of_approval(self, approval_id: str, count: int) -> list[IndexedRecord]:
+        """At most `count` decisions and steps of an approval, oldest first."""
+        with self._opened() as index:
+            return index.of_approval(approval_id, count)
+
+    def position(self, record: IndexedRecord) -> ChainPosition:
+        """Where a record stands in its chain."""
+        with self._translated():
+            return position_of(self._folder, record, self._keys())
+
+    def verify(self) -> list[LogReport]:
+        """Verify every log, against the anchors where there are any."""
+        with self._translated():
+            keys = self._keys()
+            has_anchors = self._anchors is not None and self._anchors.exists() and self._anchors.stat().st_size > 0
+            anchors = load_anchors(self._anchors, keys) if has_anchors and self._anchors is not None else NO_ANCHORS
+            return verify_folder(self._folder, keys, (), anchors)
+
+    @contextmanager
+    def _opened(self) -> Iterator[RecordIndex]:
+        with self._translated():
+            try:
+                with self._lock:  # an index is begun once
+                    index = RecordIndex(self._folder, self._index_file)
+                with closing(index):
+                    yield index
+            except (IndexStale, IndexUnusable) as fault:
+                _log.warning("the index of the records is made anew: %s", fault)
+                self._is_stale = True
+                raise RecordsUnavailable(_ANEW) from None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except NoRecords:
+            raise RecordsUnavailable("there are no records yet") from None
+        except (OSError, RecordKeyError, KeyFolderError, ExpectationInvalid) as fault:
+            _log.error("records cannot be read: %s", fault)
+            raise RecordsUnavailable(_UNREADABLE) from None

@@ -1,0 +1,58 @@
+"""What stands around one line of a log: the line before it, those behind it, and the log's checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from aegis_authz.adapters.records.files import NoRecords, label, log_files
+from aegis_authz.adapters.records.recovery import read_notes, record_files
+from aegis_authz.evidence.position import ChainPosition, chain_position
+from aegis_authz.evidence.search import IndexedRecord
+from aegis_authz.evidence.verify import trusted_seals
+
+_BLOCK = 64 * 1024
+_MOST_BEFORE = 64 * _BLOCK
+"""Bytes that are looked through for the beginning of the line before: more than any line has."""
+
+
+def position_of(folder: Path, record: IndexedRecord, keys: Sequence[bytes]) -> ChainPosition:
+    """Where a record of the logs in `folder` stands, and what its neighbourhood proves under the raw public `keys`.
+
+    The checkpoints are read first: what a writer seals meanwhile is not missed, for it covers more. Raises NoRecords,
+    OSError.
+    """
+    writer = record.place.writer
+    log = next((log.folder for log in log_files(folder) if log.folder.name == writer), None)
+    if log is None:
+        raise NoRecords(f"{folder} holds no log of {writer}")
+    seals, _ = trusted_seals(read_notes(log, label(log)), writer, keys)
+    files = record_files(log)
+    number = [path.name for path in files].index(record.place.file)
+    before = _line_before(files[: number + 1], record.offset)
+    behind = _lines_behind(files[number:], record.offset + len(record.raw))
+    return chain_position(writer, record.raw, before, behind, [seal.checkpoint for seal in seals], keys)
+
+
+def _line_before(files: Sequence[Path], offset: int) -> bytes | None:
+    """The line that ends at `offset` of the last of these files, or at the end of the one before."""
+    for path in reversed(files):
+        with path.open("rb") as file:
+            end = offset if path == files[-1] else file.seek(0, 2)
+            if end == 0:
+                continue  # a file begins here: the line before is the last of the file before
+            data = b""
+            while end > 0 and data[:-1].count(b"\n") == 0 and len(data) < _MOST_BEFORE:
+                start = max(0, end - _BLOCK)
+                file.seek(start)
+                data = file.read(end - start) + data
+                end = start
+            return data[data[:-1].rfind(b"\n") + 1 :]
+    return None
+
+
+def _lines_behind(files: Sequence[Path], offset: int) -> Iterator[bytes]:
+    for path in files:
+        with path.open("rb") as file:
+            file.seek(offset if path == files[0] else 0)
+            yield from file

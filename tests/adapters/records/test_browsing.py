@@ -1,0 +1,125 @@
+"""Records as pages read them: by an index of their own, which is made anew whenever it is of no use."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from aegis_authz.adapters.records.browsing import RecordBrowser
+from aegis_authz.adapters.records.keys import RecordKeyError
+from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.core.person import WHOLE_MESH
+from aegis_authz.core.record import ApprovalStep
+from aegis_authz.evidence.position import Standing
+from aegis_authz.evidence.search import EVERY_RECORD, RecordsUnavailable
+from tests.support.made_records import APPROVAL, DENIED, approval_step
+
+KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+RAW = KEY.public_key().public_bytes_raw()
+HELD = replace(DENIED, decision_id="held", approval_id=APPROVAL)
+
+
+async def write(folder: Path, names: list[str], max_file_bytes: int = 64 * 1024 * 1024) -> None:
+    async with FileRecordLog(folder, folder.name, KEY, SystemClock(), max_file_bytes=max_file_bytes) as log:
+        for name in names:
+            await log.append(replace(DENIED, decision_id=name))
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> RecordBrowser:
+    (tmp_path / "records").mkdir()
+    return RecordBrowser(tmp_path / "records", tmp_path / "records.index", lambda: [RAW], None)
+
+
+def names(browser: RecordBrowser) -> list[str]:
+    page = browser.page(EVERY_RECORD, [WHOLE_MESH], None, 100)
+    return [each.stored.record.decision_id for each in page.records]  # type: ignore[union-attr]  # decisions
+
+
+async def test_before_anything_was_written_there_is_nothing(browser: RecordBrowser) -> None:
+    assert browser.advance(10) == (0, [])
+    assert names(browser) == []
+    assert browser.of_decision("a", 10) == []
+    with pytest.raises(RecordsUnavailable, match="no records yet"):
+        browser.verify()
+
+
+async def test_what_is_written_comes_once_and_is_found(browser: RecordBrowser, tmp_path: Path) -> None:
+    await write(tmp_path / "records" / "authz-0", ["a", "b", "c"])
+    lines, first = browser.advance(2)
+    assert (lines, len(first)) == (2, 2)
+    assert [browser.advance(2)[0], browser.advance(2)[0]] == [1, 0]
+    assert sorted(names(browser)) == ["a", "b", "c"]
+
+
+async def test_every_record_is_proven_across_the_files_of_a_log(browser: RecordBrowser, tmp_path: Path) -> None:
+    folder = tmp_path / "records" / "authz-0"
+    await write(folder, [f"d-{number}" for number in range(12)], max_file_bytes=4000)
+    assert len([*folder.glob("*.jsonl")]) > 2
+    _, records = browser.advance(100)
+    positions = [browser.position(record) for record in records]
+    assert {position.standing for position in positions} == {Standing.PROVEN}
+    assert [position.seq for position in positions] == list(range(1, 13))
+
+
+async def test_a_record_that_was_altered_is_not_shown_and_its_neighbours_are_broken(
+    browser: RecordBrowser, tmp_path: Path
+) -> None:
+    await write(tmp_path / "records" / "authz-0", ["a", "b", "c"])
+    _, (first, _, third) = browser.advance(100)
+    file = tmp_path / "records" / "authz-0" / "00000001.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'"decision_id":"b"', b'"decision_id":"x"'))
+    assert [browser.position(each).standing for each in (first, third)] == [Standing.BROKEN] * 2
+    with pytest.raises(RecordsUnavailable, match="made anew"):
+        browser.of_decision("b", 10)
+    browser.advance(100)
+    assert browser.of_decision("b", 10) == []
+    (altered,) = browser.of_decision("x", 10)
+    assert browser.position(altered).words == "its bytes do not match its hash"
+    assert [report.is_intact for report in browser.verify()] == [False]
+
+
+async def test_an_index_that_is_none_is_made_anew(browser: RecordBrowser, tmp_path: Path) -> None:
+    await write(tmp_path / "records" / "authz-0", ["a"])
+    (tmp_path / "records.index").write_bytes(b"no database" * 200)
+    with pytest.raises(RecordsUnavailable, match="made anew"):
+        browser.advance(10)
+    assert browser.advance(10)[0] == 1
+    assert names(browser) == ["a"]
+
+
+async def test_the_steps_of_an_approval_are_found(browser: RecordBrowser, tmp_path: Path) -> None:
+    folder = tmp_path / "records" / "authz-0"
+    async with FileRecordLog(folder, "authz-0", KEY, SystemClock()) as log:
+        await log.append(HELD)
+        await log.append(approval_step(HELD, ApprovalStep.APPROVED, 3.0, "ann"))
+    browser.advance(10)
+    assert len(browser.of_approval(APPROVAL, 10)) == 2
+
+
+async def test_a_log_that_is_gone_has_no_positions(browser: RecordBrowser, tmp_path: Path) -> None:
+    await write(tmp_path / "records" / "authz-0", ["a"])
+    await write(tmp_path / "records" / "authz-1", ["b"])
+    _, (first, _) = browser.advance(10)
+    shutil.rmtree(tmp_path / "records" / "authz-0")
+    with pytest.raises(RecordsUnavailable):
+        browser.position(first)
+    assert [report.is_intact for report in browser.verify()] == [True, False]
+
+
+async def test_without_keys_nothing_is_proven_and_the_log_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_keys() -> list[bytes]:
+        raise RecordKeyError("keys/records.pub.json: not a public key")
+
+    await write(tmp_path / "records" / "authz-0", ["a"])
+    browser = RecordBrowser(tmp_path / "records", tmp_path / "records.index", no_keys, None)
+    with pytest.raises(RecordsUnavailable, match="the control plane's log says more"):
+        browser.verify()
+    assert "not a public key" in caplog.text
