@@ -52,10 +52,15 @@ from aegis_authz.control.policies.building import PolicyBuilder
 from aegis_authz.control.policies.bulletin import Bulletin
 from aegis_authz.control.policies.directory import EMPTY_DIRECTORY, CurrentDirectory, Directory
 from aegis_authz.control.policies.discovery import Discovery
+from aegis_authz.control.policies.editing import Editor
+from aegis_authz.control.policies.laboratory import Laboratory
 from aegis_authz.control.policies.proposing import ProposalDesk, TwoPersonRule
 from aegis_authz.control.policies.published_documents import PublishedDocuments
 from aegis_authz.control.policies.publishing import Publisher
+from aegis_authz.control.policies.readings import Readings
+from aegis_authz.control.policies.releasing import ReleaseDesk
 from aegis_authz.control.policies.routing import RouteKeeper
+from aegis_authz.control.policies.services import PolicyServices
 from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.policies.trials import TrialRule
 from aegis_authz.control.routes.sessions import SignInDoor
@@ -73,6 +78,8 @@ from aegis_authz.ports.control_plane import (
 from aegis_authz.ports.data_plane import Clock, Ids
 
 _log = logging.getLogger(__name__)
+_READERS_PATIENCE = Seconds(20.0)
+"""How long one trial of a reader may take: others wait as long for theirs."""
 _BUNDLE_LIFE = Seconds(3600.0)
 """How long an OPA that was away may find on its own disk a bundle of the key before, and run it."""
 
@@ -254,6 +261,28 @@ def _publisher(
     return Publisher(stores.releases, builder, bulletin, admission, testing, clock)
 
 
+def _policy_services(
+    stores: ControlStores,
+    publisher: Publisher,
+    builder: PolicyBuilder,
+    approver: Approver,
+    board: StatusBoard,
+    keeper: RouteKeeper | None,
+    note: Note,
+    clock: Clock,
+) -> PolicyServices:
+    proposals = ProposalDesk(stores.proposals, publisher, stores.people.people)
+    readings, laboratory = Readings(publisher, builder), Laboratory(LabTrials(_READERS_PATIENCE))
+    return PolicyServices(
+        releases=ReleaseDesk(publisher, proposals, board, keeper, note),
+        proposals=proposals,
+        standing=StandingDesk(publisher, builder, approver, note, clock),
+        readings=readings,
+        laboratory=laboratory,
+        editor=Editor(readings, builder, laboratory, clock.now),
+    )
+
+
 def _authentication(keys: Keys, door: SignInDoor, stores: ControlStores, clock: Clock) -> PeopleAuthentication:
     return PeopleAuthentication(
         AdminTokenHolder(keys.admin_token), door.sign_in, door.cookie, stores.people.changes, clock
@@ -286,22 +315,22 @@ def control_services(
     limits = LimitKeeper(stores.limits.memory, stores.limits.quarantines, stores.limits.first, publisher, clock)
     documents = PublishedDocuments(stores.releases, builder.loaded)
     authentication = _authentication(keys, door, stores, clock)
+    keeper = None if routes is None else RouteKeeper(board, partial(_catalogue_of, builder, stores), routes)
     deciding = Deciding(approver, authentication.note, stores.history, clock)
     return ControlServices(
         publisher=publisher,
+        policies=_policy_services(stores, publisher, builder, approver, board, keeper, authentication.note, clock),
         approver=approver,
         deciding=deciding,
         access_requests=_access_requests(settings, stores, approver, authentication.note, callbacks),
-        proposals=ProposalDesk(stores.proposals, publisher, stores.people.people),
         overseer=_overseer(settings.oversight, stores, authentication.note, clock),
         registry=registry,
-        standing=StandingDesk(publisher, builder, approver, authentication.note, clock),
         outreach=outreach(settings, notices, callbacks, stores, approver, deciding, registry, clock, keys.admin_token),
         expiry=ExpiryWatch(stores.approvals, stores.records, stores.history, clock),
         bulletin=bulletin,
         discovery=discovery,
         board=board,
-        keeper=None if routes is None else RouteKeeper(board, partial(_catalogue_of, builder, stores), routes),
+        keeper=keeper,
         revoker=revoker,
         limits=limits,
         limit_book=LimitBook(stores.limits.accounts, documents.limits, clock),

@@ -30,7 +30,6 @@ from aegis_authz.control.approvals.callbacks import CallbackCourier
 from aegis_authz.control.approvals.deciding_on_record import Deciding
 from aegis_authz.control.approvals.overseeing import Overseer
 from aegis_authz.control.approvals.pressing import SlackPresses
-from aegis_authz.control.approvals.standing_decisions import StandingDesk
 from aegis_authz.control.gate import Authentication
 from aegis_authz.control.http import (
     Failures,
@@ -49,9 +48,9 @@ from aegis_authz.control.people.signing_in import NotSignedIn, SignInSlowed
 from aegis_authz.control.policies.bulletin import Bulletin
 from aegis_authz.control.policies.directory import Directory
 from aegis_authz.control.policies.discovery import Discovery
-from aegis_authz.control.policies.proposing import ProposalDesk
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.control.policies.routing import RouteKeeper
+from aegis_authz.control.policies.services import PolicyServices
 from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.policies.trials import NotTried
 from aegis_authz.control.routes.access_requests import access_request_routes
@@ -176,11 +175,10 @@ class ControlServices:
     """
 
     publisher: Publisher
+    policies: PolicyServices
     approver: Approver
     deciding: Deciding
     access_requests: AccessRequestDesk
-    proposals: ProposalDesk
-    standing: StandingDesk
     overseer: Overseer
     registry: CollectorRegistry
     bulletin: Bulletin
@@ -237,8 +235,15 @@ def _routers(services: ControlServices) -> list[APIRouter]:
     authentication, pages, door = services.authentication, services.outreach.pages, services.people.door
     return [
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
-        *policy_routes(services.publisher, services.board, services.bulletin, services.keeper, authentication),
-        *proposal_routes(services.proposals, authentication),
+        *policy_routes(
+            services.policies.releases,
+            services.publisher,
+            services.board,
+            services.bulletin,
+            services.keeper,
+            authentication,
+        ),
+        *proposal_routes(services.policies.proposals, services.policies.releases, authentication),
         *approval_routes(services.approver, services.deciding, authentication),
         *access_request_routes(services.access_requests, authentication),
         *console_routes(authentication),
@@ -254,8 +259,8 @@ def _routers(services: ControlServices) -> list[APIRouter]:
             pages,
             door,
         ),
-        *standing_decision_routes(services.standing, services.board, services.approver, authentication),
-        *standing_page_routes(services.standing, services.board, services.approver, authentication, pages),
+        *standing_decision_routes(services.policies.standing, services.board, services.approver, authentication),
+        *standing_page_routes(services.policies.standing, services.board, services.approver, authentication, pages),
         *slack_routes(services.outreach.presses),
         *notice_routes(services.outreach.courier, services.outreach.callbacks, authentication),
         *limit_routes(services.limits, services.limit_book, authentication),

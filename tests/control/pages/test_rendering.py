@@ -207,3 +207,21 @@ def test_a_problem_is_a_page_that_says_what_is_wrong() -> None:
     response = problem_page(HttpProblem(404, "there is no <such> approval"))
     text = bytes(response.body).decode()
     assert (response.status_code, "there is no &lt;such&gt; approval" in text) == (404, True)
+
+
+async def test_a_form_about_anything_is_good_for_its_person_sign_in_and_words_alone() -> None:
+    words = ("rollback", "r1")
+    seal = PAGES.seal_of(words, ANN, asked())
+    own = await form(seal=seal)
+    PAGES.require_seal_of(own, words, ANN, asked())
+    for others, person, request in (
+        (("rollback", "r2"), ANN, asked()),
+        (words, BEN, asked()),
+        (words, ANN, asked({"cookie": "session=2"})),
+        (words, ANN, asked({"cookie": "session=1", "origin": "https://evil.example"})),
+    ):
+        with pytest.raises(HttpProblem) as refused:
+            PAGES.require_seal_of(own, others, person, request)
+        assert refused.value.status == 403
+    with pytest.raises(HttpProblem):
+        PAGES.require_seal_of(await form(seal="\u00e9"), words, ANN, asked())

@@ -191,6 +191,17 @@ class Pages:
         )
         return self._sealed(parts, request)
 
+    def seal_of(self, words: Sequence[str], person: Person, request: Request) -> str:
+        """What a form about that which the words name must bring back: it is good for this person and sign-in."""
+        return self._sealed(("form", *words, person.id), request)
+
+    def require_seal_of(self, form: Form, words: Sequence[str], person: Person, request: Request) -> None:
+        """Refuse a form of another site, or that was rendered for somebody or something else. Raises HttpProblem."""
+        self.require_same_site(request)
+        seal = form.fields.get("seal", "").encode("utf-8", "surrogatepass")
+        if not hmac.compare_digest(seal, self.seal_of(words, person, request).encode("ascii")):
+            raise HttpProblem(403, "this form is not of a page that was shown to you now; open the page again")
+
     def _sealed(self, words: Sequence[str], request: Request) -> str:
         parts = (*words, request.headers.get("cookie", ""), request.headers.get("authorization", ""))
         text = "".join(f"{len(part)}:{part}" for part in parts)

@@ -100,11 +100,14 @@ class Publisher:
             self._announce(live)
             _log.info("revision %s was published by another control plane, and is served", live.revision)
 
-    async def publish(self, sources: Sources, tests: Mapping[str, str], by: str, message: str) -> Published:
+    async def publish(
+        self, sources: Sources, tests: Mapping[str, str], by: str, message: str, base: Revision | None = None
+    ) -> Published:
         """Run the policy tests, validate, lint, compile, sign, store and serve.
 
-        Raises PolicyErrors, also for a test that fails and for what lint calls an error (all stays as it was), NotTried
-        where tests must pass and cannot be run, ReleaseConflict where another control plane published meanwhile,
+        `base` is the revision whose documents were edited, None where they are of somewhere else. Raises PolicyErrors,
+        also for a test that fails and for what lint calls an error (all stays as it was), NotTried where tests must
+        pass and cannot be run, ReleaseConflict where another than `base` is served or was published meanwhile,
         ProposalWaits where another person must confirm it first, ReleasesFault, DatabaseFault.
 
         Standing decisions are of no folder: they stay, until they are taken back, and no test is about them.
@@ -114,6 +117,8 @@ class Publisher:
         # before the turn of this publication, so that nobody's revocation waits for somebody's tests
         message = _and(message, await self._testing.require(sources, tests, by))
         async with self._one_at_a_time:
+            if base is not None and base != await asyncio.to_thread(self._releases.current):
+                raise ReleaseConflict("other documents were published since these were opened: open them again")
             await self._require_clean(sources)
             return await self._publish(lambda served: with_standing(sources, served), by, message, tests)
 

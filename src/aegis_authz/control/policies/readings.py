@@ -70,6 +70,10 @@ class Readings:
         async with self._one_at_a_time:
             return await self._read(sources)
 
+    async def sources(self, revision: Revision) -> Sources:
+        """The documents of a revision as they were written. Raises RevisionUnknown, ReleasesFault."""
+        return await self._archive.sources(revision)
+
     async def tests(self, revision: Revision) -> Mapping[str, str]:
         """The policy tests of a revision. Raises RevisionUnknown, ReleasesFault."""
         return await self._archive.tests(revision)

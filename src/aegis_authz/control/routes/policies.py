@@ -18,15 +18,14 @@ from aegis_authz.api.policies import (
     StatusAnswer,
 )
 from aegis_authz.api.proposals import ProposalAnswer
-from aegis_authz.control.gate import Asker, Authentication, Caller, needs, people_router
+from aegis_authz.control.gate import Asker, Authentication, needs, people_router
 from aegis_authz.control.http import Wait
 from aegis_authz.control.policies.bulletin import Bulletin
-from aegis_authz.control.policies.publication import Published
 from aegis_authz.control.policies.publishing import Publisher
+from aegis_authz.control.policies.releasing import Release, ReleaseDesk
 from aegis_authz.control.policies.routing import RouteKeeper
-from aegis_authz.control.policies.status_board import Activation, OpaState, StatusBoard
+from aegis_authz.control.policies.status_board import OpaState, StatusBoard
 from aegis_authz.core import units
-from aegis_authz.core.person import WHOLE_MESH
 from aegis_authz.core.proposal import Proposal, ProposalWaits
 from aegis_authz.core.release import MAX_SOURCE_BYTES, Sources
 from aegis_authz.people.permissions import Permission
@@ -41,6 +40,7 @@ Revision = Annotated[units.Revision, Path(description="A revision of the change 
 
 
 def policy_routes(
+    desk: ReleaseDesk,
     publisher: Publisher,
     board: StatusBoard,
     bulletin: Bulletin,
@@ -54,13 +54,6 @@ def policy_routes(
         before = await publisher.sources(proposal.base) if proposal.base else Sources({}, {})
         return JSONResponse(ProposalAnswer.of(proposal, before).model_dump(mode="json"), 202)
 
-    async def outcome(published: Published, wait: float, caller: Caller, why: str) -> ReleaseAnswer:
-        await authentication.note(caller.person, "policies:version", published.revision, str(WHOLE_MESH), why)
-        activation = await board.activation(published.revision, wait)
-        if keeper is not None and activation.active_on:
-            await keeper.until(published.revision, max(0.0, wait - activation.seconds))
-        return _release(published, activation)
-
     @uploads.post(
         "/v1/policies",
         dependencies=[needs(Permission.PUBLISH_POLICIES)],
@@ -71,10 +64,9 @@ def policy_routes(
         """Test, validate, lint, compile, sign and serve documents. Those that have a problem change nothing (422)."""
         sources = Sources(documents.policies, documents.tools)
         try:
-            published = await publisher.publish(sources, documents.tests, caller.id, documents.message)
+            return _release(await desk.publish(sources, documents.tests, caller.person, documents.message, wait))
         except ProposalWaits as waits:
             return await proposed(waits.proposal)
-        return await outcome(published, wait, caller, documents.message)
 
     @people.post(
         "/v1/rollback",
@@ -85,10 +77,10 @@ def policy_routes(
     async def rollback(target: RollbackRequest, caller: Asker, wait: Wait = _DEFAULT_WAIT) -> ReleaseAnswer | Response:
         """Serve the documents of an earlier revision again, whose policy tests must pass."""
         try:
-            published = await publisher.rollback(units.Revision(target.revision), caller.id, target.message)
+            revision = units.Revision(target.revision)
+            return _release(await desk.rollback(revision, caller.person, target.message, wait))
         except ProposalWaits as waits:
             return await proposed(waits.proposal)
-        return await outcome(published, wait, caller, target.message)
 
     _add_looks(people, publisher, board, bulletin, keeper)
     return [uploads, people]
@@ -133,7 +125,8 @@ def _entry(state: OpaState) -> OpaEntry:
     )
 
 
-def _release(published: Published, activation: Activation) -> ReleaseAnswer:
+def _release(release: Release) -> ReleaseAnswer:
+    published, activation = release.published, release.activation
     return ReleaseAnswer(
         revision=published.revision,
         previous=published.previous,

@@ -16,13 +16,13 @@ from aegis_authz.api.proposals import (
 )
 from aegis_authz.control.gate import Asker, Authentication, needs, people_router
 from aegis_authz.control.policies.proposing import ProposalDesk
-from aegis_authz.core.person import WHOLE_MESH
+from aegis_authz.control.policies.releasing import ReleaseDesk
 from aegis_authz.people.permissions import Permission
 
 ProposalId = Annotated[str, Path(description="The proposal's id, `pub_...`.")]
 
 
-def proposal_routes(desk: ProposalDesk, authentication: Authentication) -> list[APIRouter]:
+def proposal_routes(desk: ProposalDesk, releases: ReleaseDesk, authentication: Authentication) -> list[APIRouter]:
     """Everything under `/v1/proposals`, for those who may read or publish policies."""
     people = people_router(authentication)
 
@@ -42,10 +42,8 @@ def proposal_routes(desk: ProposalDesk, authentication: Authentication) -> list[
         proposal_id: ProposalId, confirmation: ConfirmationRequest, caller: Asker
     ) -> PublishedProposalAnswer:
         """Publish what another person proposed: exactly what has this digest."""
-        published = await desk.confirm(proposal_id, confirmation.digest, caller.person)
-        note = confirmation.note
-        await authentication.note(caller.person, "policies:version", published.revision, str(WHOLE_MESH), note)
-        return PublishedProposalAnswer(revision=published.revision, previous=published.previous)
+        release = await releases.confirm(proposal_id, confirmation.digest, caller.person, confirmation.note, 0.0)
+        return PublishedProposalAnswer(revision=release.published.revision, previous=release.published.previous)
 
     @people.post("/v1/proposals/{proposal_id}/withdraw", dependencies=[needs(Permission.PUBLISH_POLICIES)])
     async def withdraw_proposal(
