@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from aegis_authz.core.record import CutRecord, KeyRecord, Record
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import Link, NotARecord, decision_id_in, genesis, read_link, read_record
-from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, SignedByAnother, read_checkpoint
+from aegis_authz.evidence.checkpoint import Checkpoint
 from aegis_authz.evidence.document import RecordInvalid
+from aegis_authz.evidence.notes import Note, Seal, is_foreign, trusted_seals
 from aegis_authz.evidence.succession import SuccessionInvalid, read_succession
 
 MAX_DAMAGES = 100
@@ -23,23 +24,6 @@ class LogLine:
     file: str
     number: int
     raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A checkpoint note as it was read, and from which file."""
-
-    file: str
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """A checkpoint whose signature by `key` (raw) was verified, and the file it came from."""
-
-    file: str
-    checkpoint: Checkpoint
-    key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +132,7 @@ class LogCheck:
         self._damage_count = 0
         notes = list(notes)
         self._seals, self._distrusted = trusted_seals(notes, writer, keys)
-        self._is_foreign = _is_foreign(notes, keys)
+        self._is_foreign = is_foreign(notes, keys)
         self._expected = expected
         self._anchored = sorted(anchored, key=lambda seal: seal.checkpoint.size)
         sizes = [seal.checkpoint.size for seal in self._seals]
@@ -348,39 +332,3 @@ def _known_record(line: bytes) -> Record | None:
         return read_record(line)
     except RecordInvalid:
         return None
-
-
-def _is_foreign(notes: Sequence[Note], keys: Sequence[bytes]) -> bool:
-    """Whether other keys signed all of the notes, going by the id of the key that each names."""
-    return bool(notes) and all(isinstance(_sealed(note, keys), SignedByAnother) for note in notes)
-
-
-def trusted_seals(
-    notes: Iterable[Note], writer: str, keys: Sequence[bytes]
-) -> tuple[list[Seal], list[tuple[Note, str]]]:
-    """Divide notes into those that seal `writer`'s log under one of the raw public `keys`, each state once,
-    and the others with why not.
-    """
-    seals: dict[tuple[Checkpoint, bytes], Seal] = {}
-    distrusted: list[tuple[Note, str]] = []
-    for note in notes:
-        seal = _sealed(note, keys)
-        if isinstance(seal, CheckpointInvalid):
-            distrusted.append((note, str(seal)))
-        elif seal.checkpoint.writer == writer:
-            seals.setdefault((seal.checkpoint, seal.key), seal)
-        else:
-            distrusted.append((note, f"it is a checkpoint of {seal.checkpoint.writer}"))
-    return list(seals.values()), distrusted
-
-
-def _sealed(note: Note, keys: Sequence[bytes]) -> Seal | CheckpointInvalid:
-    fault = CheckpointInvalid("no key is given")
-    for key in keys:
-        try:
-            return Seal(note.file, read_checkpoint(note.raw, key), key)
-        except SignedByAnother as another:
-            fault = another
-        except CheckpointInvalid as invalid:
-            return invalid
-    return fault

@@ -17,8 +17,9 @@ from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.anchors import NO_ANCHORS, AnchoredSeal, ProvenAnchors, prove_anchors
 from aegis_authz.evidence.chain import NotARecord, read_link
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
+from aegis_authz.evidence.notes import Note, Seal, trusted_seals
 from aegis_authz.evidence.roster import Roster, RosterInvalid
-from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport, Note, Seal, trusted_seals
+from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport
 
 _SEAL_PATIENCE = 3.0
 _SEAL_PAUSE = 0.01

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from aegis_authz.adapters.records.files import NoRecords, label, log_files
 from aegis_authz.adapters.records.recovery import read_notes, record_files
+from aegis_authz.evidence.notes import trusted_seals
 from aegis_authz.evidence.position import ChainPosition, chain_position
 from aegis_authz.evidence.search import IndexedRecord
-from aegis_authz.evidence.verify import trusted_seals
 
 _BLOCK = 64 * 1024
 _MOST_BEFORE = 64 * _BLOCK

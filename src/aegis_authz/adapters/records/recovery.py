@@ -11,7 +11,7 @@ from pathlib import Path
 from aegis_authz import durable
 from aegis_authz.evidence.chain import NotARecord, read_link
 from aegis_authz.evidence.checkpoint import Checkpoint
-from aegis_authz.evidence.verify import Note, trusted_seals
+from aegis_authz.evidence.notes import Note, trusted_seals
 
 SLOTS = ("checkpoint-a.note", "checkpoint-b.note")
 _FILE_NAME = re.compile(r"[0-9]{8}\.jsonl")
