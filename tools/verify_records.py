@@ -32,7 +32,9 @@ SIGNATURE = "\n\u2014 ([^ +\n]+) ([A-Za-z0-9+/]{91}=)\n"
 CHECKPOINT = re.compile(f"(aegis/({WRITER})\n(0|[1-9][0-9]{{0,17}})\n([A-Za-z0-9+/]{{43}}=)\n){SIGNATURE}")
 ROSTER = re.compile(f"(aegis-roster\n(?:0|[1-9][0-9]{{0,17}})\n((?:~?{WRITER}\n){{1,1000}})){SIGNATURE}")
 SUCCESSION = re.compile(f"(aegis-succession\n([A-Za-z0-9+/]{{43}}=)\n([A-Za-z0-9+/]{{43}}=)\n){SIGNATURE}")
+SEGMENT = re.compile(f"(aegis-segment\n{WRITER}\n[0-9]+\n[0-9]+\n[0-9]+\n[0-9a-f]{{64}}\n){SIGNATURE}")
 ANCHOR = {"number", "at", "place", "writer", "first", "size", "note", "previous", "hash"}
+SEAL_RECORD = {"v", "kind", "decision_id", "time", "segment", "first", "last", "digest", "signature"}
 KEY_RECORD = {"v", "kind", "decision_id", "time", "key_id", "note"}
 FOREIGN = "signed with another key than those given"
 
@@ -135,6 +137,31 @@ class Seal:
     key: bytes
 
 
+class Segments:
+    """Follows the files of a log: behind the first seal, each but the last ends in one, and the next number follows."""
+
+    def __init__(self) -> None:
+        self.number, self.first = 0, 0
+        self.is_closed, self.has_seal = False, False
+        self.digest_before = ""
+        self._digest = hashlib.sha256()
+
+    def enter(self, place: str, raw: bytes, seq: int) -> str:
+        """The next line, at that place, where record `seq` belongs; returns what is wrong with its place."""
+        number, problem = int(place.rsplit("/", 1)[1][:8]), ""
+        if number == self.number:
+            problem = "it stands behind the seal of its segment" if self.is_closed else ""
+        else:
+            if self.is_closed and number != self.number + 1:
+                problem = f"segment {number} stands where segment {self.number + 1} belongs"
+            elif self.has_seal and not self.is_closed:
+                problem = f"segment {self.number} before it does not end in a seal"
+            self.number, self.first, self.is_closed, self._digest = number, seq, False, hashlib.sha256()
+        self.digest_before = self._digest.hexdigest()
+        self._digest.update(raw)
+        return problem
+
+
 class Foreign(Exception):
     """A note is signed with a key that was not given."""
 
@@ -212,8 +239,11 @@ class Verifier:
         wanted = {seal.size for seal in (*seals, *elsewhere)}
         heads = {0: start_of(writer, log.spans[0][1])}
         seq, head = 0, None
+        segments = Segments()
         for place, raw in lines_of(folder):
             log.records += 1
+            if problem := segments.enter(place, raw, seq + 1):
+                log.faults.append(f"{place}: {problem}")
             link = LINE.fullmatch(raw)
             record = members_of(raw)
             if link is None or record is None:
@@ -234,6 +264,8 @@ class Verifier:
                 heads[seq] = computed
             if record.get("kind") == "key" and record.get("v") == 1:
                 self._hand_over(log, record, seq, place)
+            if not problem and record.get("kind") == "seal" and record.get("v") == 1:
+                self._close(log, record, segments, seq, place)
         self._conclude(log, seq, heads, seals, elsewhere)
         half_begun = not log.records and any(seal.size == 0 for seal in seals)
         log.faults += [why for why, is_empty in distrusted if not log.is_foreign and not (is_empty and half_begun)]
@@ -290,6 +322,26 @@ class Verifier:
             log.faults.append(f"{place}: {fault}")
             return
         log.spans.append((seq, successor))
+
+    def _close(self, log: Log, record: dict[str, Any], segments: Segments, seq: int, place: str) -> None:
+        """A segment ends in its seal."""
+        if record.keys() - {"writer", "seq", "prev", "hash"} != SEAL_RECORD:
+            return
+        segments.is_closed = segments.has_seal = True
+        if log.faults:
+            return
+        extent = [record[name] for name in ("segment", "first", "last", "digest")]
+        if extent != [segments.number, segments.first, seq - 1, segments.digest_before]:
+            log.faults.append(f"{place}: it seals another segment than the one before it")
+        elif not log.is_foreign:
+            text = "\n".join(["aegis-segment", log.writer, *map(str, extent)]) + "\n"
+            match = SEGMENT.fullmatch(f"{text}\n\u2014 aegis-segment {record['signature']}\n")
+            try:
+                if match is None:
+                    raise ValueError("its seal is malformed")
+                Verifier([log.spans[-1][1]], self._verify)._signed(match, "aegis-segment")
+            except (ValueError, Foreign) as fault:
+                log.faults.append(f"{place}: {fault}")
 
     @staticmethod
     def _conclude(log: Log, seq: int, heads: dict[int, bytes], seals: list[Seal], elsewhere: list[Seal]) -> None:

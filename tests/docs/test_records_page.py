@@ -19,6 +19,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SealRecord,
     SettledCost,
     UsageRecord,
 )
@@ -32,6 +33,7 @@ _WRITTEN: tuple[Record, ...] = (
     RedactionRecord("d-1", 1.0, "response", {"us_ssn": 2}, "done"),
     CutRecord(1.0, 40, "00000001-300.0.torn"),
     KeyRecord(1.0, "kid", "note"),
+    SealRecord(1.0, 1, 1, 14, "0" * 64, "signature"),
     RefusalsRecord.of(DENIED),
     ApprovalRecord(
         "d-1", 1.0, "apr_1", ApprovalStep.DENIED, "ann", "", Scope("o", "t", "a"), "t", "a", "d", "b", "r", (), 0.0, 2.0

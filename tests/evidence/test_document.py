@@ -36,6 +36,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SealRecord,
     SettledCost,
     UsageRecord,
     WholePath,
@@ -69,8 +70,9 @@ OUTCOME = OutcomeRecord(
 )  # fmt: skip
 USAGE = UsageRecord("d-1", 2.0, (1, 2, 3, 4), SettledCost(Money(42, "USD"), CostState.MEASURED))
 KEY_CHANGED = KeyRecord(1_800_000_000.5, "kid", "aegis-succession\n")
+SEALED = SealRecord(1_800_000_000.5, 1, 1, 3, "0" * 64, "signature")
 COUNTED = RefusalsRecord.of(DENIED)
-ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, KEY_CHANGED, COUNTED, OUTCOME, USAGE)
+ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, KEY_CHANGED, SEALED, COUNTED, OUTCOME, USAGE)
 
 TEXTS = st.text(st.characters(), max_size=8)
 NAMES = st.lists(TEXTS, max_size=3).map(tuple)
@@ -224,6 +226,7 @@ RECORDS = st.one_of(
     st.builds(RedactionRecord, TEXTS, SECONDS, TEXTS, st.dictionaries(TEXTS, st.integers(), max_size=3), TEXTS),
     st.builds(CutRecord, SECONDS, st.integers(0), TEXTS),
     st.builds(KeyRecord, SECONDS, TEXTS, TEXTS),
+    st.builds(SealRecord, SECONDS, st.integers(1), st.integers(1), st.integers(1), TEXTS, TEXTS),
     st.builds(RefusalsRecord, SECONDS, st.sampled_from(Reason), st.integers(1), SECONDS, SECONDS, NAMES, NAMES),
 )
 

@@ -61,7 +61,7 @@ def grow(folder: Path, key: RecordKey, numbers: range) -> None:
     log.open(Epoch(1000.0))
     for number in numbers:
         record = RedactionRecord(f"0190-{number:04d}", 1000.0 + number, "request", {"us_ssn": number}, "done")
-        log.commit([encode_record(record)])
+        log.commit([encode_record(record)], Epoch(1000.0 + number))
     log.close()
 
 

@@ -115,4 +115,4 @@ def test_values_of_parameters_leave_only_when_they_are_asked_for() -> None:
 
 
 def test_every_kind_of_record_was_looked_at() -> None:
-    assert len({type(record) for record in EVERY}) == 8
+    assert len({type(record) for record in EVERY}) == 9

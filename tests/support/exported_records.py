@@ -20,6 +20,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SealRecord,
     SettledCost,
     UsageRecord,
 )
@@ -75,6 +76,7 @@ EVERY: tuple[Record, ...] = (
     UsageRecord("d-2", _NOW + 3, (10, 0, 0, 5), _COST),
     CutRecord(_NOW + 4, 40, "00000001-300.0.torn"),
     KeyRecord(_NOW + 4, "k2", "note"),
+    SealRecord(_NOW + 4, 1, 1, 14, "0" * 64, "signature"),
 )
 """One of every kind, decisions of every effect among them."""
 

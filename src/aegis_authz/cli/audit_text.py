@@ -17,6 +17,7 @@ from aegis_authz.core.record import (
     OutcomeRecord,
     RedactionRecord,
     RefusalsRecord,
+    SealRecord,
     UsageRecord,
 )
 from aegis_authz.evidence.document import record_to_json
@@ -194,6 +195,8 @@ def _row(stored: StoredRecord) -> tuple[str, ...]:
             cells = ("cut", f"{cut.size} bytes", cut.kept_in, "", "", "", "")
         case KeyRecord() as change:
             cells = ("key", "another seals", change.key_id, "", "", "", "")
+        case SealRecord() as seal:
+            cells = ("seal", f"segment {seal.segment}", f"records {seal.first} to {seal.last}", "", "", "", "")
         case RefusalsRecord() as counted:
             first = next(iter(counted.decision_ids), "")
             cells = ("deny", counted.reason.value, f"{counted.count} times", "", ", ".join(counted.sources), "", first)

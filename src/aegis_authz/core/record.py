@@ -1,5 +1,6 @@
 """The records: one wide event per call, written on every path, one per redaction done, one per decision of a held
-call, one per outcome, one per tail cut off, and one for refusals that came too fast to be recorded one by one."""
+call, one per outcome, one per tail cut off, one per segment sealed, and one for refusals that came too fast to be
+recorded one by one."""
 
 from __future__ import annotations
 
@@ -178,6 +179,22 @@ class KeyRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SealRecord:
+    """The last line of a segment, the file of that number from 1: it holds the records `first` to `last` and this one.
+
+    `digest` is the SHA-256, in hex, of the file's bytes before this line; `signature` (base64, with the key's id) is
+    that of the key that seals the log here.
+    """
+
+    time: float
+    segment: int
+    first: int
+    last: int
+    digest: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalsRecord:
     """Refusals of one reason that came too fast to be recorded in full.
 
@@ -310,6 +327,7 @@ Record = (
     | ApprovalRecord
     | CutRecord
     | KeyRecord
+    | SealRecord
     | RefusalsRecord
     | OutcomeRecord
     | UsageRecord

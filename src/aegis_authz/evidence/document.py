@@ -21,6 +21,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SealRecord,
     UsageRecord,
 )
 from aegis_authz.core.refused import Refused
@@ -83,6 +84,8 @@ def record_to_json(record: Record) -> dict[str, Json]:
         }
     if isinstance(record, UsageRecord):
         return usage_to_json(record)
+    if isinstance(record, SealRecord):
+        return _seal_to_json(record)
     return {
         "v": 1,
         "kind": "cut",
@@ -186,9 +189,37 @@ def _key_from_json(data: Mapping[str, Json]) -> KeyRecord:
     return KeyRecord(number(data["time"], "time"), text(data["key_id"], "key_id"), text(data["note"], "note"))
 
 
+def _seal_to_json(record: SealRecord) -> dict[str, Json]:
+    return {
+        "v": 1,
+        "kind": "seal",
+        "decision_id": "",
+        "time": record.time,
+        "segment": record.segment,
+        "first": record.first,
+        "last": record.last,
+        "digest": record.digest,
+        "signature": record.signature,
+    }
+
+
+def _seal_from_json(data: Mapping[str, Json]) -> SealRecord:
+    if data["decision_id"] != "":
+        raise ValueError("decision_id is not empty")
+    return SealRecord(
+        time=number(data["time"], "time"),
+        segment=integer(data["segment"], "segment"),
+        first=integer(data["first"], "first"),
+        last=integer(data["last"], "last"),
+        digest=text(data["digest"], "digest"),
+        signature=text(data["signature"], "signature"),
+    )
+
+
 _REDACTION = frozenset(("v", "kind", "decision_id", "time", "target", "counts", "outcome"))
 _CUT = frozenset(("v", "kind", "decision_id", "time", "bytes", "kept_in"))
 _KEY = frozenset(("v", "kind", "decision_id", "time", "key_id", "note"))
+_SEAL = frozenset(("v", "kind", "decision_id", "time", "segment", "first", "last", "digest", "signature"))
 _REFUSALS = _CUT - {"bytes", "kept_in"} | {"reason", "count", "first_time", "last_time", "decision_ids", "sources"}
 
 _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str, Json]], Record]]]] = {
@@ -204,5 +235,6 @@ _READERS: Mapping[str, Mapping[int, tuple[frozenset[str], Callable[[Mapping[str,
     "redaction": {1: (_REDACTION, _redaction_from_json)},
     "cut": {1: (_CUT, _cut_from_json)},
     "key": {1: (_KEY, _key_from_json)},
+    "seal": {1: (_SEAL, _seal_from_json)},
     "refusals": {1: (_REFUSALS, _refusals_from_json)},
 }

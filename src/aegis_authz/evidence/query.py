@@ -18,6 +18,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SealRecord,
     UsageRecord,
 )
 from aegis_authz.evidence.chain import NotARecord, read_record
@@ -71,7 +72,7 @@ class RecordFilter:
         if record.time < self.since:
             return False
         match record:
-            case CutRecord() | KeyRecord():
+            case CutRecord() | KeyRecord() | SealRecord():
                 return not self.decision_id and self._is_of_any_call
             case RefusalsRecord():
                 is_named = not self.decision_id or self.decision_id in record.decision_ids

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from aegis_authz.core.record import CutRecord, KeyRecord, Record
+from aegis_authz.core.record import CutRecord, KeyRecord, Record, SealRecord
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import Link, NotARecord, decision_id_in, genesis, read_link, read_record
 from aegis_authz.evidence.checkpoint import Checkpoint
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.notes import Note, Seal, is_foreign, trusted_seals
+from aegis_authz.evidence.segment import SegmentCheck, segment_number
 from aegis_authz.evidence.succession import SuccessionInvalid, read_succession
 
 MAX_DAMAGES = 100
@@ -147,6 +148,7 @@ class LogCheck:
         # the first line is bound to the key, so what it continues is known of no other
         self._accepted: tuple[bytes, ...] | None = None if self._is_foreign else tuple(self._starts)
         self._first_beyond: LogLine | None = None
+        self._segments = SegmentCheck(writer)
         self._lines = 0
         self._times: tuple[float, float] | None = None
         self._cuts: list[str] = []
@@ -160,6 +162,12 @@ class LogCheck:
     def add(self, line: LogLine) -> None:
         """Take the next line, in the order of the files."""
         self._lines += 1
+        if problem := self._segments.enter(segment_number(line.file), self._seq + 1):
+            self._damage(line.file, problem, line, self._seq + 1)
+        self._add(line)
+        self._segments.add(line.raw)
+
+    def _add(self, line: LogLine) -> None:
         try:
             link = read_link(line.raw)
             record = _known_record(line.raw)
@@ -176,6 +184,8 @@ class LogCheck:
             self._advance(link.seq, link.computed, (link.computed,), line)
             if isinstance(record, KeyRecord):
                 self._hand_over(record, line, link.seq)
+            if isinstance(record, SealRecord):
+                self._close_segment(record, line, link.seq)
         if record is not None:
             self._remember(record)
         elif link.is_whole:
@@ -249,6 +259,11 @@ class LogCheck:
                 self._damage(line.file, "it goes on with a key that is not among those given", line, seq)
         else:
             self._spans.append((seq, step.successor))
+
+    def _close_segment(self, seal: SealRecord, line: LogLine, seq: int) -> None:
+        problem = self._segments.close(seal, seq, None if self._is_foreign else self._spans[-1][1])
+        if problem and not self._damage_count:  # what is damaged before it does not fit the seal either
+            self._damage(line.file, problem, line, seq)
 
     def _compare_anchors(self, chain_holds: bool) -> None:
         """Compare until the first that does not hold; of those beyond the end, the newest says how much is missing."""

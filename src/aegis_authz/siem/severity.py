@@ -16,6 +16,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SealRecord,
     UsageRecord,
 )
 
@@ -82,7 +83,7 @@ def severity_of(record: Record) -> Severity:
             return Severity.INFORMATIONAL if record.outcome == "done" else Severity.MEDIUM
         case CutRecord() | KeyRecord():
             return Severity.MEDIUM
-        case OutcomeRecord() | UsageRecord():
+        case OutcomeRecord() | UsageRecord() | SealRecord():
             return Severity.INFORMATIONAL
 
 

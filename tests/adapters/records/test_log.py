@@ -37,9 +37,13 @@ def verified(tmp_path: Path) -> LogReport:
     return report
 
 
+def contents(tmp_path: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted((tmp_path / "w").glob("*.jsonl"))]
+
+
 def ids(tmp_path: Path) -> list[str]:
-    lines = [line for path in sorted((tmp_path / "w").glob("*.jsonl")) for line in path.read_bytes().splitlines()]
-    return [str(read_members(line)["decision_id"]) for line in lines]
+    members = [read_members(line) for content in contents(tmp_path) for line in content.splitlines()]
+    return [str(record["decision_id"]) for record in members if record["kind"] != "seal"]
 
 
 async def refused(log: FileRecordLog, number: int) -> str:
@@ -67,10 +71,11 @@ async def test_a_full_file_is_followed_by_the_next_in_one_chain(tmp_path: Path) 
         await log.append(record(12))
     files = sorted(path.name for path in (tmp_path / "w").glob("*.jsonl"))
     assert files[:3] == ["00000001.jsonl", "00000002.jsonl", "00000003.jsonl"]
-    assert all(path.stat().st_size <= 1000 for path in (tmp_path / "w").glob("*.jsonl"))
+    ends = [(len(content), content.splitlines()[-1]) for content in contents(tmp_path)]
+    assert all(size - len(last) <= 1000 and b'"kind":"seal"' in last for size, last in ends[:-1])
     report = verified(tmp_path)
     assert report.is_intact, report.damages
-    assert report.records == 13
+    assert report.records == 13 + len(ends) - 1
 
 
 async def test_a_log_that_is_being_written_to_verifies(tmp_path: Path) -> None:

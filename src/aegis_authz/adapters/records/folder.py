@@ -1,7 +1,7 @@
 """One writer's folder on disk: its lock, its files of lines, its two checkpoint slots.
 
     DIR/records/<writer>/lock                  held while a writer lives
-                         00000001.jsonl ...    the lines, a new file when one is full
+                         00000001.jsonl ...    the lines; a segment that is full ends in its seal
                          checkpoint-a.note     the newest signed checkpoint and the one before,
                          checkpoint-b.note     written in turn
                          *.torn                unsealed tails cut off at a restart
@@ -13,6 +13,7 @@ saved earlier and cannot cut one out of a file. Nothing here knows of threads or
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,6 @@ from aegis_authz import durable
 from aegis_authz.adapters.records.recovery import (
     SLOTS,
     LogAltered,
-    Sealed,
     cut_tail,
     file_name,
     find_sealed,
@@ -36,10 +36,13 @@ from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import encode_record, genesis, link, require_writer
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
+from aegis_authz.evidence.segment import sign_seal
 
 LOCK = "lock"
 _PROBE = "probe.tmp"
 _PROBE_BYTES = 65536
+_CHAIN_BYTES = 190
+"""What a line has more than its record and the name of its writer, and no more than that."""
 
 
 class FolderBusy(Exception):
@@ -66,6 +69,9 @@ class RecordFolder:
         self._turn = 0
         self._number = 1
         self._offset = 0
+        self._segment_first = 0
+        self._digest = hashlib.sha256()
+        self._is_closed = False
         self._checkpoint = Checkpoint(writer, 0, genesis(writer, self._public_key))
         self._first = ""
         self._sealed: tuple[int, bytes] = (0, b"")
@@ -103,16 +109,19 @@ class RecordFolder:
             sealed = find_sealed(self._folder, self._checkpoint)
             cut = cut_tail(self._folder, sealed)
             self._number, self._offset = sealed.number, sealed.offset
+            self._segment_first, self._digest = sealed.first, sealed.digest
+            if sealed.is_closed:
+                self._turn_to_next()
             self._first = first_hash(self._folder)
         if sealed_by == self._public_key:
             self._fill_slots()
-        self._open_files(os.O_CREAT if seals is None else 0)
+        self._open_files(0 if self._offset else os.O_CREAT)
         durable.sync_folder(self._folder)
         if sealed_by != self._public_key:
             self._take_over(self._record_key, sealed_by, now)
         enrol(self._folder.parent, self._writer, self._key, self._checkpoint.size)
         if cut is not None:
-            self.commit([encode_record(CutRecord(now, *cut))])
+            self.commit([encode_record(CutRecord(now, *cut))], now)
 
     def _read_seals(self) -> tuple[bytes, list[Checkpoint] | None]:
         """The checkpoints of the log and the raw key that signed them; None for a log that was never begun."""
@@ -138,27 +147,52 @@ class RecordFolder:
         path = record_key.path_from(former) or ()
         enrol(self._folder.parent, self._writer, record_key.key, self._checkpoint.size, former)
         records = [encode_record(KeyRecord(now, thumbprint(step.successor), step.note)) for step in path]
-        checkpoint, written = self._append(records)
+        checkpoint, data = self._append(records)
         note = sign_checkpoint(checkpoint, record_key.key, record_key.public_key)
         durable.replace(self._folder / SLOTS[0], note)
         # from here on a reader finds the next key's seal, so that is the state to go back to
         self._record_key, self._key, self._public_key = record_key, record_key.key, record_key.public_key
-        self._checkpoint, self._offset = checkpoint, self._offset + written
+        self._advance(checkpoint, data)
         self._sealed = checkpoint.size, note
         durable.replace(self._folder / SLOTS[1], note)
         self._close_files()
         self._open_files()
 
-    def commit(self, records: Sequence[bytes]) -> None:
-        """Chain the encoded records, write them, seal them, and return when all of it is durable."""
-        checkpoint, written = self._append(records)
+    def commit(self, records: Sequence[bytes], now: Epoch) -> None:
+        """Chain the encoded records, write them, seal them, and return when all of it is durable.
+
+        A segment that they do not fit into is closed by its seal first, so no group stands in two of them.
+        """
+        if self._offset and self._offset + self._length(records) > self._max_file_bytes and not self._is_closed:
+            self._close_segment(now)
+        self._commit(records)
+
+    def _commit(self, records: Sequence[bytes]) -> None:
+        checkpoint, data = self._append(records)
         self._seal(checkpoint)
-        self._checkpoint = checkpoint
-        self._offset += written
+        self._advance(checkpoint, data)
         self._turn ^= 1
 
-    def _append(self, records: Sequence[bytes]) -> tuple[Checkpoint, int]:
-        """Write the records, durable and not sealed yet; returns what is to be sealed and how many bytes they are."""
+    def _close_segment(self, now: Epoch) -> None:
+        """Write the seal, as a record of its own: wherever the machine dies, the log ends before it or behind it."""
+        extent = self._segment_first, self._checkpoint.size
+        seal = sign_seal(now, self._writer, self._number, extent, self._digest.hexdigest(), self._key)
+        self._commit([encode_record(seal)])
+        self._is_closed = True
+
+    def _length(self, records: Sequence[bytes]) -> int:
+        """How many bytes the lines of the records will be, or a few more."""
+        return sum(map(len, records)) + len(records) * (len(self._writer) + _CHAIN_BYTES)
+
+    def _advance(self, checkpoint: Checkpoint, data: bytes) -> None:
+        self._checkpoint = checkpoint
+        self._offset += len(data)
+        self._digest.update(data)
+
+    def _append(self, records: Sequence[bytes]) -> tuple[Checkpoint, bytes]:
+        """Write the records, durable and not sealed yet; returns what is to be sealed and the bytes of their lines."""
+        if self._is_closed:
+            self._begin_segment()
         seq, head = self._checkpoint.size, self._checkpoint.head
         lines: list[bytes] = []
         for record in records:
@@ -168,12 +202,12 @@ class RecordFolder:
             if seq == 1:
                 self._first = head.hex()
         data = b"".join(lines)
-        if self._offset and self._offset + len(data) > self._max_file_bytes:
-            self._rotate()
+        if not self._offset:
+            self._segment_first = self._checkpoint.size + 1
         _write(self._file, data)
         os.fdatasync(self._file)
         self._require_untouched(self._offset + len(data))
-        return Checkpoint(self._writer, seq, head), len(data)
+        return Checkpoint(self._writer, seq, head), data
 
     def repair(self) -> None:
         """After a failed commit: go back to the last sealed state, and prove that the disk takes writes again."""
@@ -182,7 +216,7 @@ class RecordFolder:
         # The slot first: were the lines cut first and the machine died, a note would seal what is not there.
         self._seal(self._checkpoint)
         sealed = find_sealed(self._folder, self._checkpoint)
-        if self._offset and sealed != Sealed(self._number, self._offset):
+        if self._offset and (sealed.number, sealed.offset) != (self._number, self._offset):
             raise LogAltered(f"the last sealed record in {self._folder} is not where it was written")
         os.ftruncate(self._file, self._offset)
         os.fdatasync(self._file)
@@ -226,14 +260,19 @@ class RecordFolder:
         self._file = -1
         self._slots = []
 
-    def _rotate(self) -> None:
+    def _begin_segment(self) -> None:
         before = self._file
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(self._path(self._number + 1), flags, 0o600)
         os.close(before)
         durable.sync_folder(self._folder)
+        self._turn_to_next()
+
+    def _turn_to_next(self) -> None:
         self._number += 1
         self._offset = 0
+        self._digest = hashlib.sha256()
+        self._is_closed = False
 
     def _path(self, number: int) -> Path:
         return self._folder / file_name(number)

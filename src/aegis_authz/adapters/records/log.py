@@ -43,8 +43,8 @@ class FileRecordLog:
     over together: waking the thread for each record costs more than writing it. An append lasts until its batch is
     sealed; one whose caller stopped waiting is written all the same. When the disk fails, every waiting append is
     refused, and so is every later one until the log could go back to its last sealed state.
-    `signing_key` signs the checkpoints; with `renewal` it is that of now, looked for every second. A file is followed
-    by the next at `max_file_bytes`; at most `max_waiting` appends wait at a time.
+    `signing_key` signs the checkpoints; with `renewal` it is that of now, looked for every second. A segment is
+    closed by its seal, and followed by the next, at `max_file_bytes`; at most `max_waiting` appends wait at a time.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class FileRecordLog:
                 self._folder.repair()
             self._renew()
             if records:
-                self._folder.commit(records)
+                self._folder.commit(records, self._clock.now())
         except (OSError, LogAltered) as fault:
             return self._failed(fault.strerror or str(fault) if isinstance(fault, OSError) else str(fault))
         except Exception as fault:  # noqa: BLE001 - the thread must live, or every later append would wait in vain

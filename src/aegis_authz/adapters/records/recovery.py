@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz import durable
-from aegis_authz.evidence.chain import NotARecord, read_link
+from aegis_authz.evidence.chain import Link, NotARecord, read_link, read_members
 from aegis_authz.evidence.checkpoint import Checkpoint
 from aegis_authz.evidence.notes import Note, trusted_seals
 
@@ -24,10 +25,17 @@ class LogAltered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Where the sealed part of a log ends: the number of the file, and the offset behind the last sealed line."""
+    """Where the sealed part of a log ends: the number of the file, and the offset behind the last sealed line.
+
+    `first` is the number of the file's first record, 0 where there is none; `digest` that of the bytes until there, and
+    `is_closed` whether the last line is the seal of its segment.
+    """
 
     number: int
     offset: int
+    first: int
+    digest: hashlib._Hash
+    is_closed: bool
 
 
 def file_name(number: int) -> str:
@@ -66,7 +74,7 @@ def read_seals(folder: Path, writer: str, public_key: bytes) -> list[Checkpoint]
 def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
     """Find the line that `checkpoint` seals. Raises LogAltered when it is missing or another."""
     if checkpoint.size == 0:
-        return Sealed(1, 0)
+        return Sealed(1, 0, 0, hashlib.sha256(), False)
     start = b'{"writer":"%b","seq":%d,"prev":"' % (checkpoint.writer.encode("ascii"), checkpoint.size)
     for path in reversed(record_files(folder)):
         data = path.read_bytes()
@@ -76,7 +84,9 @@ def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
             continue
         end = data.find(b"\n", at) + 1
         _require_sealed(data[at:end], checkpoint, path)
-        return Sealed(int(path.stem), end)
+        first = _link(data[: data.find(b"\n") + 1], f"the first record in {path}").seq
+        is_closed = read_members(data[at:end]).get("kind") == "seal"
+        return Sealed(int(path.stem), end, first, hashlib.sha256(data[:end]), is_closed)
     raise LogAltered(f"record {checkpoint.size} is sealed but missing from {folder}: the log was truncated")
 
 
@@ -87,18 +97,19 @@ def first_hash(folder: Path) -> str:
             line = file.readline()
         if not line:
             return ""
-        try:
-            return read_link(line).stated.hex()
-        except NotARecord as fault:
-            raise LogAltered(f"the first record in {path} is damaged: {fault}") from fault
+        return _link(line, f"the first record in {path}").stated.hex()
     return ""
 
 
-def _require_sealed(line: bytes, checkpoint: Checkpoint, path: Path) -> None:
+def _link(line: bytes, subject: str) -> Link:
     try:
-        link = read_link(line)
+        return read_link(line)
     except NotARecord as fault:
-        raise LogAltered(f"record {checkpoint.size} in {path} is damaged: {fault}") from fault
+        raise LogAltered(f"{subject} is damaged: {fault}") from fault
+
+
+def _require_sealed(line: bytes, checkpoint: Checkpoint, path: Path) -> None:
+    link = _link(line, f"record {checkpoint.size} in {path}")
     if not link.is_whole or link.computed != checkpoint.head:
         raise LogAltered(f"record {checkpoint.size} in {path} is not the one that was sealed")
 
@@ -116,9 +127,10 @@ def cut_tail(folder: Path, sealed: Sealed) -> tuple[int, str] | None:
     kept_in = _keep(folder, sealed, tail) if tail else ""
     for path in reversed(later):
         path.unlink()
-    with last.open("ab") as file:
-        file.truncate(sealed.offset)
-        os.fsync(file.fileno())
+    if tail or not sealed.is_closed:
+        with last.open("ab") as file:
+            file.truncate(sealed.offset)
+            os.fsync(file.fileno())
     durable.sync_folder(folder)
     if not tail:
         return None
