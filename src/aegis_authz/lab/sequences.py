@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import orjson
-
-from aegis_authz.check.charge import charging_of
-from aegis_authz.check.cost import estimate_of
-from aegis_authz.check.draft import Draft
-from aegis_authz.check.settle import approval_terms, settled_decision, settlement_of
 from aegis_authz.core.charge import Charge
-from aegis_authz.core.decision import ApprovalTerms, Decision, denied
+from aegis_authz.core.decision import ApprovalTerms, Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.limit import Budget
 from aegis_authz.core.money import MICRO
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.snapshot import Snapshot
-from aegis_authz.core.units import DecisionId, Jti, Monotonic, Seconds
+from aegis_authz.core.units import Jti, Seconds
 from aegis_authz.lab.calls import TriedCall, evaluation_of
 from aegis_authz.lab.sequence_cases import Play
+from aegis_authz.lab.settling import CallToSettle, settled_call
 from aegis_authz.ports.data_plane import Store
 
 
@@ -37,9 +31,6 @@ class Played:
     decided: Decision
     left: Mapping[str, float]
     approval: ApprovalTerms | None
-
-
-_PATIENCE = 20.0  # seconds
 
 
 class SequenceStore(Protocol):
@@ -86,33 +77,17 @@ async def _settled(
 ) -> Played:
     """Stage 5 of the pipeline, for a call that nobody sent."""
     evaluation = evaluation_of(call, snapshot.catalogue, None, Jti(f"lab-{serial}"), play.session)
-    draft = Draft(DecisionId(f"lab-{serial}"), "", evaluation.environment, evaluation.time, Monotonic(0.0))
-    draft.identity, draft.call, draft.snapshot = evaluation.identity, evaluation.call, snapshot
-    draft.size = len(orjson.dumps(evaluation.call.parameters))
-    if isinstance(decision, Refused):
-        decision = denied(decision.reason, decision.detail, snapshot.revision)
-    try:
-        draft.cost = estimate_of(decision, draft)
-        draft.charging = charging_of(decision, draft)
-        draft.approval = approval_terms(decision, draft)
-    except Refused as refusal:
-        draft.cost = draft.charging = None
-        refused = denied(refusal.reason, refusal.detail, snapshot.revision, refusal.fault)
-        decision = replace(refused, policies=decision.policies)
-    token = f"{serial:032x}"
-    settlement = settlement_of(decision, draft, lambda scope: store.approval_id(scope, token))
-    settled = await store.settle(settlement, Monotonic(asyncio.get_running_loop().time() + _PATIENCE))
-    charges = () if draft.charging is None else draft.charging.charges
+    result = await settled_call(CallToSettle(evaluation, decision, serial, None), snapshot, store)
+    charges = () if result.draft.charging is None else result.draft.charging.charges
     left = {
         str(account.limit): _amount(charge, account.left)
-        for charge, account in zip(charges, settled.accounts, strict=False)
+        for charge, account in zip(charges, result.settled.accounts, strict=False)
     }
-    final, opens = settled_decision(settled, settlement, decision), settlement.opens
-    approval = None
-    if final.effect is Effect.APPROVAL_NEEDED and opens is not None:
-        life = Seconds(round(opens.expires_at - opens.requested_at, 3))
-        approval = None if draft.approval is None else replace(draft.approval, expires_in=life)
-    return Played(final, left, approval)
+    opens, approval = result.settlement.opens, None
+    if result.decision.effect is Effect.APPROVAL_NEEDED and opens is not None:
+        life, terms = Seconds(round(opens.expires_at - opens.requested_at, 3)), result.draft.approval
+        approval = None if terms is None else replace(terms, expires_in=life)
+    return Played(result.decision, left, approval)
 
 
 def _amount(charge: Charge, left: int) -> float:
