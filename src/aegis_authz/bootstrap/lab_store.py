@@ -13,10 +13,12 @@ from pathlib import Path
 import redis
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.client import fault_text, open_redis
+from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
-from aegis_authz.core.units import Seconds
+from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.lab.opa import LabError
 from aegis_authz.ports.data_plane import Store, StoreDown
 
@@ -25,17 +27,34 @@ _PAUSE = 0.05  # seconds
 _CONNECTIONS = 2
 
 
+class _BeforeAll:
+    """A clock that stands still before all time: approvals are pending until the time of a call says otherwise."""
+
+    def now(self) -> Epoch:
+        """The time of day."""
+        return Epoch(0.0)
+
+    def monotonic(self) -> Monotonic:
+        """The other clock."""
+        return SystemClock.monotonic()
+
+
 class LabStore:
-    """`lab.sequences.SequenceStore` over the store that workers use. Made and used inside of one event loop."""
+    """`lab.sequences.SequenceStore` and `lab.folding.FoldStore` over the stores of a mesh.
+
+    Made and used inside of one event loop.
+    """
 
     def __init__(self, address: Path) -> None:
         url = f"unix://{address}"
         self._redis = open_redis(url, _CONNECTIONS)
         self._store = RedisStore(url, SystemClock(), Seconds(0.0))
-        self._life = b""
+        self.reservations = RedisReservations(url)
+        self.approvals = RedisApprovals(url, _BeforeAll())
 
     @property
     def store(self) -> Store:
+        """What calls are settled with."""
         return self._store
 
     async def forget(self) -> None:
@@ -71,6 +90,8 @@ class LabStore:
     async def close(self) -> None:
         """Close the connections."""
         await self._store.close()
+        await self.reservations.close()
+        await self.approvals.close()
         await self._redis.aclose()
 
 

@@ -107,7 +107,7 @@ def adjustment_of(estimate: Estimate | None, entry: LogEntry) -> Adjustment | No
 
     None for the good answer of a language model: that was watched, and its usage has the word.
     """
-    if _is_released(OnError.RELEASE if estimate is None else estimate.on_error, entry):
+    if is_released(OnError.RELEASE if estimate is None else estimate.on_error, entry):
         return Adjustment(gives_back=True, cost=None)
     is_watched = entry.details != AGENT_REPORT  # a function has no answer that its usage could be read from
     if is_watched and estimate is not None and estimate.tokens is not None and entry.status in GOOD:
@@ -122,12 +122,13 @@ def settled_cost(estimate: Estimate, entry: LogEntry) -> SettledCost:
     call or failed. Where it was reached and nobody knows what it did (a reset, a timeout, a client that left), the
     estimate stands.
     """
-    if _is_released(estimate.on_error, entry):
+    if is_released(estimate.on_error, entry):
         return SettledCost(Money(0, estimate.money.currency), CostState.RELEASED)
     return SettledCost(estimate.money, CostState.KEPT if estimate.tokens is None else CostState.ESTIMATED)
 
 
-def _is_released(on_error: OnError, entry: LogEntry) -> bool:
+def is_released(on_error: OnError, entry: LogEntry | OutcomeRecord) -> bool:
+    """Whether a call that ended so is charged nothing: it was not reached, or the tool refused it itself."""
     is_refused = entry.details in _FROM_THE_TOOL and entry.status >= _REFUSED
     return not entry.was_reached or (is_refused and on_error is OnError.RELEASE)
 

@@ -109,6 +109,13 @@ def _highest_mark(record: DecisionRecord) -> int:
     return max((charge.mark for charge in record.charges), default=0) if record.effect.lets_through else 0
 
 
+def whole_records(lines: Iterable[LogLine]) -> Iterator[StoredRecord]:
+    """Every record of a log, in the order of its lines, those that cannot be read among them; but for a last line that
+    is being written at this moment.
+    """
+    return (_stored(line) for line in lines if line.raw.endswith(b"\n"))
+
+
 def matching(lines: Iterable[LogLine], criteria: RecordFilter) -> Iterator[StoredRecord]:
     """The wanted records of a log, in the order of its lines; what cannot be read is passed over."""
     needle = criteria.decision_id.encode("utf-8", "surrogatepass")

@@ -32,7 +32,7 @@ def recorded_call(record: DecisionRecord, loaded: Loaded) -> tuple[TriedCall, Ca
     Raises NotJudged for a call that was refused before policy could be asked.
     """
     is_whole = record.version > 1 or record.identity is None
-    question = replayed(record if is_whole else assumed(record, _kind(record, loaded)))
+    question = replayed(record if is_whole else assumed(record, kind_of_version_1(record, loaded)))
     try:
         return call_of(question), question.call.kind
     except (ValueError, OverflowError, OSError) as fault:
@@ -103,7 +103,7 @@ def _sorted(findings: Iterable[FindingName]) -> tuple[FindingName, ...]:
     return tuple(sorted(findings, key=lambda finding: (finding.parameter, finding.condition)))
 
 
-def _kind(record: DecisionRecord, loaded: Loaded) -> CallKind:
+def kind_of_version_1(record: DecisionRecord, loaded: Loaded) -> CallKind:
     """What kind of call a record of version 1 is of, by the catalogue. Raises NotJudged where it cannot be told."""
     if not record.tool:
         if record.reason not in REASONS_OF_POLICY:

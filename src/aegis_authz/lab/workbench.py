@@ -54,6 +54,21 @@ class Workbench:
             for limit in calls.limits
         }
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """The revision on the bench. Raises LabError where there is none."""
+        if self._snapshot is None:
+            raise LabError("there are no documents on the bench")
+        return self._snapshot
+
+    def judge(self, questions: Sequence[Json]) -> list[Decision | Refused]:
+        """What the mesh would decide of whole questions, in order. Raises LabError, Refused."""
+        return self._opa.decisions(questions)
+
+    def explanations(self, questions: Sequence[Json]) -> list[Mapping[str, Json]]:
+        """Why, of whole questions, as `explain` says. Raises LabError."""
+        return self._opa.explanations(questions)
+
     def decide(self, calls: Sequence[TriedCall]) -> list[Decision | Refused]:
         """What the mesh would decide, in order. Raises LabError, Refused."""
         return self._opa.decisions(self._questions(calls))
