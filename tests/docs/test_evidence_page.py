@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.adapters.records.log import FileRecordLog
@@ -36,10 +37,28 @@ HELD = replace(
     approval_id=APPROVAL,
 )
 USED = replace(
-    HELD, decision_id="0190-used", time=NOON + 60, effect=Effect.ALLOW, reason=Reason.ALLOWED, approved_by="ann"
+    HELD, decision_id="0190-used", time=NOON + 60, effect=Effect.ALLOW, reason=Reason.APPROVED, approved_by="ann"
 )
-ALLOWED = replace(USED, decision_id="0190-small", time=NOON + 1, approval_id="", approved_by="")
+ALLOWED = replace(
+    USED,
+    decision_id="0190-small",
+    time=NOON + 1,
+    reason=Reason.ALLOWED,
+    parameters={"amount": 250},
+    approval_id="",
+    approved_by="",
+)
 APPROVED = approval_step(HELD, ApprovalStep.APPROVED, 42.5, "ann", "invoice 4711")
+
+CATALOGUE = """\
+tool: stripe-payments
+host: api.stripe.example
+actions:
+  create_payment:
+    match: POST /v1/payments
+    parameters:
+      amount: {from: /amount, type: number}
+"""
 
 
 def outcome(of: str, at: float) -> OutcomeRecord:
@@ -107,8 +126,12 @@ def calls_around() -> str:
     return "".join(entry(NOON + 400, name, tool) for name in (None, "0190-gone", "0190-denied"))
 
 
+@pytest.mark.usefixtures("opa_binary", "redis_binary")
 async def test_every_command_does_what_the_page_prints(tmp_path: Path) -> None:
     await made_state(tmp_path / ".aegis")
+    (tmp_path / "draft" / "agents").mkdir(parents=True)
+    (tmp_path / "draft" / "tools").mkdir()
+    (tmp_path / "draft" / "tools" / "stripe.yaml").write_text(CATALOGUE)
     (tmp_path / "around.log").write_text(calls_around())
     shutil.copy(ROOT / "tools" / "verify_records.py", tmp_path)
     wrong = problems(steps(PAGE), tmp_path, terminal())

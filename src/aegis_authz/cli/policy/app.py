@@ -11,6 +11,7 @@ import typer
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, AsJson, MeshState
+from aegis_authz.cli.policy import backtest as policy_backtest
 from aegis_authz.cli.policy import diff as policy_diff
 from aegis_authz.cli.policy import explain as policy_explain
 from aegis_authz.cli.policy import fmt as policy_fmt
@@ -197,3 +198,4 @@ app.command("fmt")(policy_fmt.fmt)
 app.command("schema")(policy_schema.schema)
 app.command("explain")(policy_explain.explain)
 app.command("simulate")(policy_simulate.simulate)
+app.command("backtest")(policy_backtest.backtest)

@@ -39,3 +39,16 @@ def document_folders(command: str, policies: Path | None, tools: Path | None, st
     raise unusable(
         command, "give --policies and --tools, or --dir of a mesh, or stand in a folder with agents/ and tools/"
     )
+
+
+def candidate_folders(command: str, candidate: Path, tools: Path | None, state: Path | None) -> tuple[Path, Path]:
+    """The folders of a candidate's policies and tools: its own `agents` and `tools` where it has them, else the folder
+    itself and the tools that are given or the mesh's.
+
+    Raises typer.Exit, Unable.
+    """
+    agents, own_tools = (candidate / folder for folder in HERE)
+    policies = agents if agents.is_dir() else candidate
+    if tools is None and policies is agents and own_tools.is_dir():
+        tools = own_tools
+    return document_folders(command, policies, tools, state)
