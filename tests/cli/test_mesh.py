@@ -173,14 +173,14 @@ def test_progress_says_each_step_once() -> None:
 
 
 def test_the_call_to_try_is_ready_to_paste_also_with_odd_folders() -> None:
-    text = endpoints(Path("/tmp/my mesh"), made_facts(Path("/tmp/my mesh"), proxy="http://p"), EXAMPLE)
+    text = endpoints(Path("/tmp/my mesh"), made_facts(Path("/tmp/my mesh"), proxy="http://p"), EXAMPLE, "")
     assert "--dir '/tmp/my mesh'" in text
     assert "curl -x http://p" in text
 
 
 def test_the_call_to_try_can_be_pasted_into_a_shell_whatever_the_folder_is_called(tmp_path: Path) -> None:
     state = tmp_path / 'the "mesh\'s" $HOME'
-    text = endpoints(state, made_facts(state, proxy="http://p"), EXAMPLE)
+    text = endpoints(state, made_facts(state, proxy="http://p"), EXAMPLE, "")
     call = text[text.index("  curl") : text.index("Prove it")]
     program = f"aegis() {{ printf '%s,' \"$@\"; }}; curl() {{ printf '%s\\n' \"$@\"; }}\n{call}"
     done = subprocess.run(["/bin/bash", "-c", program], capture_output=True, text=True, check=True)
@@ -194,9 +194,15 @@ def test_the_call_to_try_can_be_pasted_into_a_shell_whatever_the_folder_is_calle
 
 def test_the_call_to_try_is_one_that_the_served_documents_speak_of(tmp_path: Path) -> None:
     call = FirstCall(Scope("acme", "emea", "sales"), "GET", "http://crm.example/clients/1", None)
-    text = endpoints(tmp_path, made_facts(tmp_path, proxy="http://p"), call)
+    text = endpoints(tmp_path, made_facts(tmp_path, proxy="http://p"), call, "")
     assert "--agent sales)" in text and text.splitlines()[-2] == "    -X GET http://crm.example/clients/1"
-    assert "curl" not in endpoints(tmp_path, made_facts(tmp_path), None)
+    assert "curl" not in endpoints(tmp_path, made_facts(tmp_path), None, "")
+
+
+def test_a_link_to_sign_in_is_said_where_there_is_one(tmp_path: Path) -> None:
+    facts, url = made_facts(tmp_path), "http://127.0.0.1:1/console/sign-in?person=owner&code=1"
+    assert f"once within ten minutes:\n  {url}\n" in endpoints(tmp_path, facts, None, url)
+    assert "ten minutes" not in endpoints(tmp_path, facts, None, "")
 
 
 def test_doctor_without_a_mesh_tells_what_is_there() -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -156,6 +157,20 @@ def test_a_code_is_printed_once_and_replaces_those_before(aegis: Aegis) -> None:
     second = code_of(aegis("people", "code", "yan", "--json"))
     assert aegis("login", "yan", "--code", secrets=(first, PASSWORD)).exit_code == 1
     assert aegis("login", "yan", "--code", secrets=(second, PASSWORD)).exit_code == 0
+
+
+def test_a_link_signs_its_person_in_on_a_page_once(aegis: Aegis, plane: Plane) -> None:
+    code_of(aegis("people", "add", "lin", "--role", "viewer@acme", "--json"))
+    url = aegis("people", "sign-in-link", "lin", "--note", "first day").stdout.splitlines()[-1]
+    assert url.startswith(f"{plane.url}/console/sign-in?person=lin&code=")
+    form = dict(parse_qsl(urlsplit(url).query))
+    with httpx.Client(base_url=plane.url, trust_env=False) as browser:
+        assert "Sign in as lin" in browser.get(url).text
+        assert browser.post("/console/sign-in", data=form).status_code == 303
+        assert browser.get("/v1/session").json()["person"]["id"] == "lin"
+        browser.cookies.clear()
+        assert browser.post("/console/sign-in", data=form).status_code == 401
+    assert aegis("people", "sign-in-link", "nobody").exit_code == 1
 
 
 def test_an_api_key_of_the_environment_goes_first_and_a_wrong_one_is_nobody(

@@ -34,11 +34,13 @@ OPEN = {
     ("GET", "/approvals/sign-out"),
     ("POST", "/v1/session/code"),
     ("GET", "/console/assets/{name}"),
+    ("GET", "/console/sign-in"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/v1/approvals/{approval_id}/status"),
     ("GET", "/v1/authorities"),
     ("POST", "/approvals/sign-in"),
+    ("POST", "/console/sign-in"),
     ("POST", "/approvals/sign-out"),
     ("POST", "/v1/channels/slack/interactions"),
     ("POST", "/v1/enroll"),
@@ -204,7 +206,10 @@ async def test_every_change_is_a_line_or_says_that_it_writes_its_own(
     own = {("POST", "/v1/people"), ("PUT", "/v1/people/{person_id}"), ("POST", "/v1/people/{person_id}/code")}
     own |= {("PUT", "/v1/people/{person_id}/addresses/{channel}"), ("DELETE", "/v1/session")}
     own |= {("POST", "/approvals/command")}
-    own |= {("POST", f"/v1/people/{{person_id}}/{act}") for act in ("confirm", "certificates", "certificates/remove")}
+    own |= {
+        ("POST", f"/v1/people/{{person_id}}/{act}")
+        for act in ("confirm", "sign-in-link", "certificates", "certificates/remove")
+    }
     own |= {("POST", f"/v1/approvals/{{approval_id}}/{verb}") for verb in ("approve", "deny", "cancel")}
     own |= {("POST", "/approvals/{approval_id}"), ("POST", "/approvals/batch")}
     own |= {("POST", "/access/v1/requests")}

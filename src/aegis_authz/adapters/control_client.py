@@ -44,6 +44,7 @@ from aegis_authz.api.people import (
     PersonRequest,
     ReasonRequest,
     SessionAnswer,
+    SignInLinkAnswer,
     SignInRequest,
 )
 from aegis_authz.api.standing_decisions import (
@@ -235,6 +236,11 @@ class ControlClient(PolicyClient):
         """Another code for a password."""
         body = ReasonRequest.model_construct(note=note)
         return self._ask("POST", f"/v1/people/{segment(person_id)}/code", CodeAnswer, body)
+
+    def sign_in_link(self, person_id: str, note: str) -> SignInLinkAnswer:
+        """A link by which a person signs in on a page."""
+        body = ReasonRequest.model_construct(note=note)
+        return self._ask("POST", f"/v1/people/{segment(person_id)}/sign-in-link", SignInLinkAnswer, body)
 
     def certificates_of(self, person_id: str) -> CertificatesAnswer:
         """By which client certificates a person is told."""

@@ -91,6 +91,14 @@ class PersonRequest(Request):
     note: Note = ""
 
 
+class SignInLinkAnswer(Answer):
+    """A link by which a person signs in, once, until `expires_at`: `path` at the address of the control plane."""
+
+    person: str
+    path: str
+    expires_at: float
+
+
 class ReasonRequest(Request):
     """Why; kept in the change log."""
 

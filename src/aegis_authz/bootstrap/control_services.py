@@ -67,11 +67,12 @@ from aegis_authz.control.routes.sessions import SignInDoor
 from aegis_authz.control.spend.limit_accounts import LimitBook
 from aegis_authz.control.spend.limiting import LimitKeeper
 from aegis_authz.core.catalogue import Catalogue
+from aegis_authz.core.person import WHOLE_MESH, Person
 from aegis_authz.core.trusted_issuer import TrustedIssuer
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
 from aegis_authz.identity.signing_pool import SigningPool
-from aegis_authz.people.permissions import BOOTSTRAP_OWNER
+from aegis_authz.people.permissions import Permission, may
 from aegis_authz.ports.control_plane import (
     Routes,
 )
@@ -132,9 +133,14 @@ def _approver(settings: ControlSettings, stores: ControlStores, bulletin: Bullet
         mint,
         pool,
         clock,
-        lambda person: settings.bootstrap_owner_decides and person.id == BOOTSTRAP_OWNER.id,
+        lambda person: settings.bootstrap_owner_decides and _is_owner(person),
         Separation(stores.people.people, stores.uses),
     )
+
+
+def _is_owner(person: Person) -> bool:
+    """Whether the person owns the whole mesh: where there is nobody else, they may give themselves any group."""
+    return may(person, Permission.APPOINT_PEOPLE, WHOLE_MESH)
 
 
 def _mesh_place(settings: ControlSettings) -> MeshPlace:

@@ -28,9 +28,7 @@ def run_foreground(state: Path, options: MeshOptions, as_json: bool) -> None:
     """Run until told to stop. Exits with 1 when the mesh cannot start, and says why."""
 
     def started(facts: MeshFacts) -> None:
-        typer.echo(
-            json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts, _call_to_try(facts))
-        )
+        typer.echo(_words(state, facts, as_json))
 
     _run(state, options, Progress(_tell), started)
 
@@ -90,7 +88,7 @@ def run_detached(state: Path, arguments: Sequence[str], as_json: bool) -> None:
             typer.echo(log_file.read().decode("utf-8", "replace").strip(), err=True)
         raise typer.Exit(REFUSED)
     facts = read_facts(state)
-    typer.echo(json.dumps(facts_to_json(facts), indent=2) if as_json else endpoints(state, facts, _call_to_try(facts)))
+    typer.echo(_words(state, facts, as_json))
 
 
 class Progress:
@@ -121,6 +119,25 @@ class Progress:
                 self._tell(f"{after}  {status.name} {status.why}; it is started again")
             case ProcessState.STARTING | ProcessState.STOPPED:
                 return  # the next step is worth a line, these are not
+
+
+def _words(state: Path, facts: MeshFacts, as_json: bool) -> str:
+    """What is printed of a mesh that is up. A link to sign in is for who reads it here and now, and so not in JSON."""
+    if as_json:
+        return json.dumps(facts_to_json(facts), indent=2)
+    return endpoints(state, facts, _call_to_try(facts), _owner_link(facts))
+
+
+def _owner_link(facts: MeshFacts) -> str:
+    """A link by which the owner signs in, "" where none is had: the mesh is up all the same."""
+    from aegis_authz.commands.faults import CommandFault
+    from aegis_authz.commands.people import owner_link
+
+    try:
+        return owner_link(facts, "aegis up")
+    except CommandFault as fault:
+        _tell(f"no link to sign in: {fault}")
+        return ""
 
 
 def _call_to_try(facts: MeshFacts) -> FirstCall | None:

@@ -25,8 +25,8 @@ EXAMPLE = FirstCall(
 """A call that the examples deny, and say why."""
 
 
-def endpoints(state: Path, facts: MeshFacts, call: FirstCall | None) -> str:
-    """Where the mesh listens, and a call to try."""
+def endpoints(state: Path, facts: MeshFacts, call: FirstCall | None, link: str) -> str:
+    """Where the mesh listens, a call to try, and a link by which its owner signs in, "" for none."""
     folder = shlex.quote(str(state))
     return "\n".join(
         (
@@ -40,6 +40,7 @@ def endpoints(state: Path, facts: MeshFacts, call: FirstCall | None) -> str:
             f"  policies {facts.policies}",
             f"  tools    {facts.tools}",
             *(["Try:", *_curl(facts.proxy, folder, call)] if call is not None else []),
+            *(["Watch it, once within ten minutes:", f"  {link}"] if link else []),
             f"Prove it:  aegis doctor --dir {folder}      Stop it:  aegis down --dir {folder}",
         )
     )

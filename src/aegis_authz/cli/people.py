@@ -122,6 +122,22 @@ def code_(person_id: PersonId, state: MeshState = DEFAULT_STATE, note: Note = ""
     _print_code(code, as_json)
 
 
+@app.command("sign-in-link")
+def sign_in_link_(person_id: PersonId, state: MeshState = DEFAULT_STATE, note: Note = "") -> None:
+    """Print a link by which a person signs in on the control plane's pages, once, within ten minutes.
+
+    Whoever opens it is that person: send it to nobody else.
+
+    Example: aegis people sign-in-link ann --dir DIR --note "no password yet"
+    """
+    from aegis_authz.commands.people import sign_in_link
+
+    with exits_on_faults("people sign-in-link"):
+        url = sign_in_link(state, person_id, note)
+    typer.echo(f"{person_id} signs in by this link, once, within ten minutes:", err=True)
+    typer.echo(url)
+
+
 @app.command("confirm")
 def confirm_(person_id: PersonId, state: MeshState = DEFAULT_STATE, note: Note = "") -> None:
     """Say that a person whom the owner of a part let in is somebody of their own, and may be a second approver.

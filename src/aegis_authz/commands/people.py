@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aegis_authz.adapters.control_client import ControlClient
+from aegis_authz.adapters.control_connection import ControlRefused, ControlUnreachable
+from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
 from aegis_authz.api.people import ChangeLineAnswer, CodeAnswer, PersonAnswer
-from aegis_authz.commands.control import control_plane
-from aegis_authz.commands.faults import Rejected
+from aegis_authz.commands.control import control_plane, control_url
+from aegis_authz.commands.faults import Rejected, unable_on
 from aegis_authz.core.change_line import Act, ChangeLine, ChangeLogAltered, verify_lines
 from aegis_authz.core.units import Epoch
+from aegis_authz.local.mesh_facts import MeshFacts
 
 _PAGE = 1000
+OWNER = "owner"
+"""What the first owner of a mesh on this machine is called, who signs in by a link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,30 @@ def new_code(state: Path, person_id: str, note: str) -> CodeAnswer:
     """Another code by which a person sets a password."""
     with control_plane(state) as control:
         return control.new_code(person_id, note)
+
+
+def sign_in_link(state: Path, person_id: str, note: str) -> str:
+    """A URL at which that person signs in, once."""
+    with control_plane(state) as control:
+        return control_url(state).rstrip("/") + control.sign_in_link(person_id, note).path
+
+
+def owner_link(facts: MeshFacts, note: str) -> str:
+    """A URL at which the owner of a mesh on this machine signs in, once: who becomes the first owner by it, or who is
+    the only one of the whole mesh, or the one that is called so among several; "" for none of these.
+    """
+    keys = Path(facts.state) / "keys"
+    with unable_on(KeyFolderError, ControlUnreachable):
+        try:
+            with ControlClient(facts.control, load_token(keys / ADMIN_TOKEN)) as control:
+                people = control.people().people
+                owners = [person.id for person in people if "owner" in person.roles and not person.disabled]
+                name = owners[0] if len(owners) == 1 else OWNER
+                if people and name not in owners:
+                    return ""
+                return facts.control.rstrip("/") + control.sign_in_link(name, note).path
+        except ControlRefused as refused:
+            raise Rejected(str(refused)) from None
 
 
 def confirm_person(state: Path, person_id: str, note: str) -> None:

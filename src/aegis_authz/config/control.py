@@ -131,11 +131,12 @@ class ControlSettings(Settings):
     speaks; without it HTTP in the clear. `publish` says what two people publish together.
     `people_url` is where people reach its pages, where that is another place than agents have: the links of messages
     lead there, and its forms are taken from there alone.
-    With `bootstrap_owner_decides` whoever bears the admin token decides for every group: for a machine of one person,
-    where nobody else is. Without it the admin token decides only what names no groups. `channels` are those by which
-    people learn of held calls, `callbacks` the endpoints to which enforcement points may have the ends of their access
-    requests posted; `oversight` says when somebody approves without reading, `sign_in` where people sign in
-    besides here. `region` is where this control plane is: only tenants at home there are published (docs/regions.md).
+    With `bootstrap_owner_decides` whoever bears the admin token, or owns the whole mesh, decides for every group: for a
+    machine of one person, where nobody else is. Without it the admin token decides only what names no groups.
+    `channels` are those by which people learn of held calls, `callbacks` the endpoints to which enforcement points may
+    have the ends of their access requests posted; `oversight` says when somebody approves without reading, `sign_in`
+    where people sign in besides here. `region` is where this control plane is: only tenants at home there are
+    published (docs/regions.md).
     """
 
     listen: ListenAddress

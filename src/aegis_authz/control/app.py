@@ -74,6 +74,7 @@ from aegis_authz.control.routes.people import person_routes
 from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.proposals import proposal_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
+from aegis_authz.control.routes.sign_in_links import sign_in_link_routes
 from aegis_authz.control.routes.slack import slack_routes
 from aegis_authz.control.routes.spend import Spend, spend_routes
 from aegis_authz.control.routes.standing_decisions import standing_decision_routes
@@ -248,6 +249,7 @@ def _routers(services: ControlServices) -> list[APIRouter]:
         *access_request_routes(services.access_requests, authentication),
         *console_routes(authentication),
         *command_login_routes(authentication, pages, door),
+        *sign_in_link_routes(pages, door),
         *openid_routes(services.people.federation, pages, door),
         *oversight_routes(services.overseer, authentication),
         *metrics_routes(services.overseer, services.approver, services.rotator, services.registry, authentication),

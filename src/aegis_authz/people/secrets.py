@@ -29,7 +29,21 @@ def login_digest(code: str, challenge: str) -> str:
     """What is kept of a code by which a command signs in: worth nothing without the verifier of the challenge, nor as
     a code for a password.
     """
-    return digest(f"login {code} {challenge}")
+    return _digest_of("login", code, challenge)
+
+
+def link_digest(code: str, person_id: str) -> str:
+    """What is kept of the code of a link by which that person signs in: worth nothing as anybody else, nor as a code
+    of another kind.
+    """
+    return _digest_of("link", code, person_id)
+
+
+def _digest_of(kind: str, *words: str) -> str:
+    # no text begins so in UTF-8: nobody can write a code for a password whose digest is one of these
+    begin = b"\xff" + kind.encode("ascii")
+    parts = b"".join(b"%d:%s" % (len(part), part) for part in (word.encode("utf-8", "surrogatepass") for word in words))
+    return hashlib.sha256(begin + parts).hexdigest()
 
 
 def key_text(key_id: str, secret: str) -> str:

@@ -17,6 +17,7 @@ from aegis_authz.adapters.sql.sign_in import SqlSignIn
 from aegis_authz.adapters.system import SystemIds
 from aegis_authz.control.people.signing_in import (
     CODE_LIFE,
+    LINK_LIFE,
     SESSION_LIFE,
     NotSignedIn,
     PeopleStores,
@@ -365,3 +366,50 @@ async def test_of_many_who_claim_to_be_first_one_is(on_disk: PeopleStores, clock
     answers = await asyncio.gather(*claims, return_exceptions=True)
     assert sum(isinstance(answer, Person) for answer in answers) == 1
     assert len(await on_disk.people.accounts()) == 1
+
+
+async def test_a_link_is_good_once_for_its_person_and_for_ten_minutes(
+    sign_in: SignIn, ann: Person, clock: StillClock
+) -> None:
+    code, expires = await sign_in.make_link_code("ann", is_first=False)
+    assert expires == clock.time + LINK_LIFE
+    with pytest.raises(NotSignedIn):
+        await sign_in.by_link("bob", code, HERE)
+    opened = await sign_in.by_link("ann", code, HERE)
+    assert (opened.person.id, opened.expires) == ("ann", clock.time + SESSION_LIFE)
+    with pytest.raises(NotSignedIn):
+        await sign_in.by_link("ann", code, HERE)
+    late, _ = await sign_in.make_link_code("ann", is_first=False)
+    clock.time += LINK_LIFE
+    with pytest.raises(NotSignedIn):
+        await sign_in.by_link("ann", late, HERE)
+
+
+async def test_of_two_who_use_a_link_at_once_one_is_let_in(sign_in: SignIn, ann: Person) -> None:
+    code, _ = await sign_in.make_link_code("ann", is_first=False)
+    results = await asyncio.gather(*(sign_in.by_link("ann", code, HERE) for _ in range(5)), return_exceptions=True)
+    assert sum(not isinstance(result, NotSignedIn) for result in results) == 1
+
+
+async def test_a_link_of_a_disabled_person_lets_nobody_in(sign_in: SignIn, ann: Person, stores: PeopleStores) -> None:
+    code, _ = await sign_in.make_link_code("ann", is_first=False)
+    await stores.people.replace(replace(await stores.people.account("ann"), is_disabled=True))
+    with pytest.raises(NotSignedIn):
+        await sign_in.by_link("ann", code, HERE)
+
+
+async def test_a_code_of_one_kind_is_worth_nothing_as_another(sign_in: SignIn, ann: Person) -> None:
+    link, _ = await sign_in.make_link_code("ann", is_first=False)
+    challenge = challenge_of("v" * 43)
+    opened = await sign_in.open_session(ann, HERE)
+    login = await sign_in.make_login_code(ann, opened.secret, challenge)
+    password, _ = await sign_in.make_code("ann")  # ends those before: made last, and the others anew
+    link, _ = await sign_in.make_link_code("ann", is_first=False)
+    login = await sign_in.make_login_code(ann, opened.secret, challenge)
+    for text in (link, login, f"link {link} ann", f"link {len(link)}:{link}3:ann", f"login {login} {challenge}"):
+        with pytest.raises(NotSignedIn):
+            await sign_in.set_password(text, "ann", PASSWORD, f"192.0.{len(text)}.1")
+    for text in (password, login):
+        with pytest.raises(NotSignedIn):
+            await sign_in.by_link("ann", text, HERE)
+    assert (await sign_in.by_link("ann", link, HERE)).person.id == "ann"

@@ -95,6 +95,10 @@ class Pages:
         """The form by which one signs in, to go on to that approval, "" for the first page."""
         return page_of("sign_in.html", 200, to=to, provider=self._provider)
 
+    def sign_in_link(self, person_id: str, code: str) -> Response:
+        """The form that uses a link up, and says as whom one is signed in by it."""
+        return page_of("sign_in_link.html", 200, person=ascii_line(person_id), person_id=person_id, code=code)
+
     def signed_in(self, person: Person, to: str) -> Response:
         """Who one is now, and by itself on to that approval, "" for the first page.
 

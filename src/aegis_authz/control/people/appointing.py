@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aegis_authz.control.people.signing_in import PeopleStores, SignIn
+from aegis_authz.control.people.signing_in import PeopleStores, SignIn, SignInSlowed
+from aegis_authz.control.throttle import Throttle
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import WHOLE_MESH, Person
 from aegis_authz.core.sign_in import CertificateKind, CertificateName
 from aegis_authz.core.sponsors import answerable
 from aegis_authz.core.units import Epoch
-from aegis_authz.people.permissions import RESERVED_IDS, Permission, may
+from aegis_authz.people.permissions import BOOTSTRAP_OWNER, RESERVED_IDS, Permission, may
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.ports.openid import OPENID
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
+
+_LINK_RATE, _LINK_BURST = 0.2, 10
+"""How often links are made for a caller: a second, and at once."""
 
 
 class NotAppointed(Exception):
@@ -31,6 +35,7 @@ class Appointer:
         self._stores = stores
         self._sign_in = sign_in
         self._clock = clock
+        self._links = Throttle(_LINK_RATE, _LINK_BURST)
 
     async def visible(self, caller: Person, permission: Permission) -> list[Account]:
         """The people whose roles are all where the caller has that permission, in order of id."""
@@ -75,6 +80,27 @@ class Appointer:
             await self._answer_for(caller, person_id)
             await self._write(caller, "people:code", account.person, reason)
             return await self._sign_in.make_code(person_id)
+
+    async def sign_in_link(self, caller: Person, person_id: str, reason: str) -> tuple[str, Epoch]:
+        """The code of a link by which a person signs in, once. Raises PersonUnknown, NotAppointed.
+
+        While there is nobody yet, whoever has the admin token gets one by which that person becomes the first owner.
+        """
+        if person_id in RESERVED_IDS:
+            raise PersonUnknown(f"{person_id} is no person")
+        if not self._links.admits(caller.id, self._clock.monotonic()):
+            raise SignInSlowed(1 / _LINK_RATE)
+        async with self._stores.transactions.transaction():
+            if caller == BOOTSTRAP_OWNER and not await self._stores.people.accounts():
+                act = Act(self._clock.now(), caller.id, "people:sign-in-link", person_id, str(WHOLE_MESH), reason)
+                await self._stores.changes.append(act)
+                return await self._sign_in.make_link_code(person_id, is_first=True)
+            account = await self.account(caller, person_id)
+            if account.is_disabled:
+                raise NotAppointed(f"{person_id} is disabled: let them in again first")
+            await self._answer_for(caller, person_id)
+            await self._write(caller, "people:sign-in-link", account.person, reason)
+            return await self._sign_in.make_link_code(person_id, is_first=False)
 
     async def link(self, caller: Person, person_id: str, channel: str, address: str, reason: str) -> None:
         """Where a person is in a channel; "" for nowhere. Raises PersonUnknown, PersonConflict."""

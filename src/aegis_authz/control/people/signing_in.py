@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from aegis_authz.control.throttle import Throttle
 from aegis_authz.core.address import network_of
 from aegis_authz.core.change_line import Act
 from aegis_authz.core.person import PERSON_ID, WHOLE_MESH, Person, Role, RoleBinding
@@ -15,7 +16,15 @@ from aegis_authz.core.sign_in import ApiKey, CertificateName, Failures, Session
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.people.passwords import hash_password, is_password, require_strength
 from aegis_authz.people.permissions import RESERVED_IDS, narrowed
-from aegis_authz.people.secrets import challenge_of, digest, is_secret_of, key_text, login_digest, split_key
+from aegis_authz.people.secrets import (
+    challenge_of,
+    digest,
+    is_secret_of,
+    key_text,
+    link_digest,
+    login_digest,
+    split_key,
+)
 from aegis_authz.ports.change_log import ChangeLog
 from aegis_authz.ports.data_plane import Clock, Ids
 from aegis_authz.ports.database import Transactions
@@ -27,11 +36,14 @@ _log = logging.getLogger(__name__)
 SESSION_LIFE = Seconds(12 * 3600.0)
 CODE_LIFE = Seconds(24 * 3600.0)
 LOGIN_CODE_LIFE = Seconds(120.0)
+LINK_LIFE = Seconds(600.0)
 _FREE_FAILURES = 5
 _LONGEST_PAUSE = 900.0
 _MOST_AT_ONCE = 2
 """How many passwords are looked at at once: each takes 64 MiB."""
 _MOST_WAITING = 32
+_STRAY_RATE, _STRAY_BURST = 0.2, 10
+"""How often links that are worth nothing are noted of a network: a second, and at once."""
 
 
 class NotSignedIn(Exception):
@@ -74,6 +86,7 @@ class SignIn:
         self._ids = ids
         self._looks = asyncio.Semaphore(_MOST_AT_ONCE)
         self._waiting = 0
+        self._strays = Throttle(_STRAY_RATE, _STRAY_BURST)
 
     async def by_password(self, person_id: str, password: str, source: str) -> OpenedSession:
         """Open a session. `source` is the address it is asked from. Raises NotSignedIn, SignInSlowed."""
@@ -164,6 +177,35 @@ class SignIn:
             raise NotSignedIn
         return await self._open(person, source, session.expires)
 
+    async def make_link_code(self, person_id: str, *, is_first: bool) -> tuple[str, Epoch]:
+        """The code of a link by which that person signs in, once; `is_first` makes them the first owner by it, while
+        there is nobody yet. Told once.
+        """
+        now, code = self._clock.now(), self._secret()
+        expires = Epoch(now + LINK_LIFE)
+        await self._stores.sign_in.add_code(link_digest(code, person_id), "" if is_first else person_id, now, expires)
+        return code, expires
+
+    async def by_link(self, person_id: str, code: str, source: str) -> OpenedSession:
+        """Open a session for the code of such a link. Raises NotSignedIn, SignInSlowed.
+
+        A code that is right is never slowed: nobody can guess 256 bits, and who tries must not keep others out.
+        """
+        async with self._stores.transactions.transaction():
+            kept = link_digest(code, person_id)
+            holder = await self._stores.sign_in.take_code(kept, self._clock.now()) if _is_name(person_id) else None
+            if holder == "" and not await self._stores.people.accounts():
+                await self._make_first_owner(person_id, "the first owner, by a link of the first start")
+                holder = person_id
+            person = await self._live(person_id) if holder == person_id else None
+        if person is None:
+            network = network_of(source)
+            if not self._strays.admits(network, self._clock.monotonic()):
+                raise SignInSlowed(1 / _STRAY_RATE)
+            _log.warning("signing in by a link failed from %s", network)
+            raise NotSignedIn
+        return await self.open_session(person, source)
+
     async def sign_out(self, secret: str) -> None:
         """End a session."""
         await self._stores.sign_in.end_session(digest(secret))
@@ -212,10 +254,10 @@ class SignIn:
             password_hash = await asyncio.to_thread(hash_password, password)
         async with self._stores.transactions.transaction():
             # a name that is nobody's, such as one in capitals, does not spend the code of the first owner
-            is_name = PERSON_ID.match(person_id) is not None and person_id not in RESERVED_IDS
+            is_name = _is_name(person_id)
             holder = await self._stores.sign_in.take_code(digest(code), self._clock.now()) if is_name else None
             if holder == "" and not await self._stores.people.accounts():
-                await self._make_first_owner(person_id)
+                await self._make_first_owner(person_id, "the first owner, by the code of the first start")
                 holder = person_id
             account = None if holder != person_id else await self._live_account(person_id)
             if account is not None:
@@ -226,10 +268,10 @@ class SignIn:
         await self._note_failure(names, None, source)
         raise NotSignedIn
 
-    async def _make_first_owner(self, person_id: str) -> None:
+    async def _make_first_owner(self, person_id: str, reason: str) -> None:
         person = Person(person_id, person_id, frozenset(), (RoleBinding(Role.OWNER, WHOLE_MESH),))
         await self._stores.people.add(Account(person, is_disabled=False, created=self._clock.now()))
-        await self._write(person_id, "people:appoint", person_id, "the first owner, by the code of the first start")
+        await self._write(person_id, "people:appoint", person_id, reason)
 
     @asynccontextmanager
     async def _look(self) -> AsyncIterator[None]:
@@ -298,6 +340,11 @@ class MadeKey:
 
     key: ApiKey
     text: str
+
+
+def _is_name(person_id: str) -> bool:
+    """Whether somebody may be called so who signs in."""
+    return PERSON_ID.match(person_id) is not None and person_id not in RESERVED_IDS
 
 
 def pause_after(failures: Failures, now: Epoch) -> float:

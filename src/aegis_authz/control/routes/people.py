@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path
 
@@ -18,6 +19,7 @@ from aegis_authz.api.people import (
     PersonAnswer,
     PersonRequest,
     ReasonRequest,
+    SignInLinkAnswer,
 )
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
@@ -26,6 +28,8 @@ from aegis_authz.core.person import Person, RoleBinding
 from aegis_authz.core.sign_in import CertificateKind, CertificateName
 from aegis_authz.people.permissions import Permission
 
+LINK_PATH = "/console/sign-in"
+"""The page of a link by which a person signs in."""
 PersonId = Annotated[str, Path(max_length=128, description="The person's id.")]
 Channel = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,31}$", description="A channel, such as `slack`.")]
 
@@ -63,6 +67,16 @@ def person_routes(appointer: Appointer, authentication: Authentication) -> list[
         """Make another code for a password; those before are worth nothing any more."""
         code, expires = await appointer.code(caller.person, person_id, body.note)
         return CodeAnswer(person=person_id, code=code, expires_at=expires)
+
+    @people.post("/v1/people/{person_id}/sign-in-link", dependencies=[appoint])
+    async def make_sign_in_link(person_id: PersonId, body: ReasonRequest, caller: Asker) -> SignInLinkAnswer:
+        """Make a link by which a person signs in on a page, once, within minutes.
+
+        The first owner is made by one, of the admin token, while there is nobody yet.
+        """
+        code, expires = await appointer.sign_in_link(caller.person, person_id, body.note)
+        words = urlencode({"person": person_id, "code": code})
+        return SignInLinkAnswer(person=person_id, path=f"{LINK_PATH}?{words}", expires_at=expires)
 
     @people.post("/v1/people/{person_id}/confirm", status_code=204, dependencies=[appoint])
     async def confirm_person(person_id: PersonId, body: ReasonRequest, caller: Asker) -> None:
