@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.compose_mesh import Mesh, running_mesh
+from tests.support.compose_mesh import BUSY, Mesh, running_mesh
 from tests.support.container_engine import (
     NAMES,
     PROGRAMS,
@@ -40,8 +40,6 @@ LEAKS_WITHOUT_RULES = {
     "name-server": r"\x0bname-server\x06secret",
 }
 """What the world reads from a container on a usual network: if it did not, a probe would prove nothing."""
-BUSY = 5
-"""So often is asked of a gateway that is too busy to judge."""
 WAYS = (
     *("http", "other-port", "datagram", "ipv6", "mapped", "name", "name-server", "host", "metadata", "frame", "raw"),
     *("route", "direct-control", "direct-redis", "direct-metrics", "direct-tools", "direct-gateway-inside"),

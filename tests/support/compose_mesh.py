@@ -25,6 +25,9 @@ body = json.loads(reply.read())
 print(json.dumps({"status": reply.status, "decision": reply.headers["x-aegis-decision"], "body": body}))
 """
 
+BUSY = 5
+"""So often is asked of a gateway that is too busy to judge."""
+
 
 @dataclass(frozen=True)
 class Mesh:
@@ -54,9 +57,12 @@ class Mesh:
     def call(
         self, amount: int, url: str = "http://api.stripe.example/v1/payments", approval: str = ""
     ) -> dict[str, str]:
+        """What an agent is answered; asked again where the gateway was too busy to judge, which is another refusal."""
         words = ("aegis", "agent", "run", "--agent", AGENT, "--", "/usr/bin/python3", "-c", CALL)
-        said = self.inside("agent", *words, json.dumps([amount, url, approval]))
-        reply: dict[str, str] = json.loads(said)
+        for _ in range(BUSY):
+            reply: dict[str, str] = json.loads(self.inside("agent", *words, json.dumps([amount, url, approval])))
+            if "DEADLINE_EXCEEDED" not in json.dumps(reply):
+                break
         return reply
 
 
