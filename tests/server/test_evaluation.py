@@ -37,7 +37,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.settlement import Settled, SettleOutcome
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import ApprovalOutcomes, Reservations
-from aegis_authz.server import evaluation, evaluation_app
+from aegis_authz.server import evaluation, evaluation_app, request_body
 from aegis_authz.server.admission import LEAST_CONCURRENT, Admission
 from aegis_authz.server.authz import CheckHandler, CheckTimes
 from aegis_authz.server.evaluation import EvaluationDesk
@@ -500,7 +500,7 @@ async def served(world: World) -> AsyncIterator[int]:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation_app, "_BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request_body, "_SECONDS", 0.05)
     async with served(world) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST /access/v1/evaluation HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")

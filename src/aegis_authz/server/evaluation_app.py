@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from aegis_authz.core.refused import Refused
 from aegis_authz.server.evaluation import EvaluationDesk, Reply
+from aegis_authz.server.request_body import NotWhole, whole_body
 from aegis_authz.wire.authzen.answer import REQUESTS_PATH, refusal
 from aegis_authz.wire.http.call import HttpCall
 
@@ -29,7 +30,6 @@ METADATA_PATH: Final = "/.well-known/authzen-configuration"
 MOST_QUESTION_BYTES: Final = 256 * 1024
 MOST_REPORT_BYTES: Final = 1024 * 1024
 
-_BODY_SECONDS = 5.0
 _LEAST_WAIT, _MOST_WAIT = 1.0, 300.0
 _READ = ("content-encoding", "content-length", "content-type", "traceparent", "x-aegis-approval", "x-aegis-proof")
 _READ_AS = {"authorization": "proxy-authorization"}
@@ -38,25 +38,19 @@ _TOKEN = "x-aegis-token"  # noqa: S105  # the name of a header
 _REQUEST_ID = "x-request-id"
 
 
-class _TooSlow(Exception):
-    """A body did not come in time."""
-
-
-class _TooLarge(Exception):
-    """A body is larger than is read."""
-
-
 def evaluation_app(desk: EvaluationDesk, url: str) -> Starlette:
     """The app. `url` is where it is reached, without a slash at the end: what a proof is made for."""
     place = urlsplit(url)
 
     async def evaluation(request: Request) -> Response:
-        http = _call(request, place.scheme, place.hostname or "", place.port, await _body(request, MOST_QUESTION_BYTES))
+        body = await whole_body(request, MOST_QUESTION_BYTES)
+        http = _call(request, place.scheme, place.hostname or "", place.port, body)
         async with _departure(request) as gone:
             return _response(request, await desk.evaluate(http, _wait(request), gone))
 
     async def outcome(request: Request) -> Response:
-        http = _call(request, place.scheme, place.hostname or "", place.port, await _body(request, MOST_REPORT_BYTES))
+        body = await whole_body(request, MOST_REPORT_BYTES)
+        http = _call(request, place.scheme, place.hostname or "", place.port, body)
         return _response(request, await desk.report(http))
 
     async def metadata(request: Request) -> Response:
@@ -84,12 +78,8 @@ def _bounded(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Re
     async def whole(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except _TooLarge:
-            return _unread(request, 413, "The body is larger than is read.")
-        except _TooSlow:
-            return _unread(request, 408, "The body did not come in time.")
-        except ClientDisconnect:
-            return _unread(request, 400, "The body did not come whole.")
+        except NotWhole as fault:
+            return _unread(request, fault.status, str(fault))
 
     return whole
 
@@ -99,22 +89,6 @@ def _unread(request: Request, status: int, sentence: str) -> Response:
     response = _response(request, Reply(status, {}, refusal(problem)))
     response.headers["connection"] = "close"  # what is left of the body is no next request
     return response
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """The whole body. Raises _TooLarge, _TooSlow, ClientDisconnect."""
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for piece in request.stream():
-                size += len(piece)
-                if size > most:
-                    raise _TooLarge
-                pieces.append(piece)
-    except TimeoutError:
-        raise _TooSlow from None
-    return b"".join(pieces)
 
 
 def _call(request: Request, scheme: str, host: str, port: int | None, body: bytes) -> HttpCall:
