@@ -34,6 +34,8 @@ def serve(arguments: Sequence[str]) -> None:
         _routes(options.config)
     elif options.process == "certificates":
         _certificates(options.config)
+    elif options.process == "injection":
+        _injection(options.config)
     elif options.process == "echo":
         _echo(options.port, options.ready, options.host)
     else:
@@ -49,19 +51,20 @@ def _parser() -> argparse.ArgumentParser:
     authz.add_argument("--worker", type=_number, default=0, help="Number of this worker.")
     control = processes.add_parser("control", help="Serve the control plane: bundles, approvals, keys.")
     certificates = processes.add_parser("certificates", help="Serve Envoy the certificates of opened HTTPS.")
+    injection = processes.add_parser("injection", help="Give pods their gateway: a webhook of Kubernetes.")
     routes = processes.add_parser("routes", help="Keep the configuration of the Envoy beside it.")
     echo = processes.add_parser("echo", help="Stand in for tools on this machine: answer with what arrives.")
     echo.add_argument("--port", type=int, action="append", required=True, help="A port; may be repeated.")
     echo.add_argument("--host", default="127.0.0.1", help="The address to listen on; default: loopback.")
     echo.add_argument("--ready", type=Path, required=True, help="A unix socket for GET /readyz.")
-    for process in (authz, control, routes, certificates, echo):
+    for process in (authz, control, routes, certificates, injection, echo):
         process.add_argument(
             "--log-format",
             type=_log_format,
             default=os.environ.get(FORMAT_VARIABLE, LogFormat.TEXT.value),
             help=f"Write logs as text or json (docs/logs.md); default: {FORMAT_VARIABLE}, else text.",
         )
-    for process in (authz, control, routes, certificates):
+    for process in (authz, control, routes, certificates, injection):
         process.add_argument("--config", type=_file, required=True, help="The process's settings (YAML).")
     return parser
 
@@ -127,6 +130,16 @@ def _certificates(config: Path) -> None:
         serve_certificates(_settings("certificates", config, CertificateSettings))
     except CertificatesFault as fault:
         raise _unable("certificates", fault) from None
+
+
+def _injection(config: Path) -> None:
+    from aegis_authz.bootstrap.injection import InjectionFault, serve_injection
+    from aegis_authz.config.injection import InjectionSettings
+
+    try:
+        serve_injection(_settings("injection", config, InjectionSettings))
+    except InjectionFault as fault:
+        raise _unable("injection", fault) from None
 
 
 def _echo(ports: Sequence[int], ready: Path, host: str) -> None:
