@@ -1,12 +1,14 @@
-"""The admission policies of sidecars, in a real API server: pods of a labelled namespace get their gateway, and pods
+"""The admission policies of sidecars, and the webhook in place of one, in a real API server: pods of a labelled namespace get their gateway, and pods
 that could get around it are refused with a sentence.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ import pytest_asyncio
 import yaml
 
 from tests.deploy.conftest import HERE
+from tests.support.injection_server import injection_server
 from tests.support.kube_cluster import PATIENCE, RealCluster, real_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -51,19 +54,32 @@ GATEWAY = [
 ]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealCluster]:
-    """A cluster with the chart's policies in force in the namespace `shop`."""
-    async with real_cluster(tmp_path_factory.mktemp("cluster")) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sidecar", "webhook"])
+async def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RealCluster]:
+    """A cluster with what the chart gives it in force in the namespace `shop`: policies, or a webhook and a policy."""
+    folder = tmp_path_factory.mktemp("cluster")
+    objects = list(yaml.safe_load_all((HERE / "renders" / f"{request.param}.yaml").read_text("utf-8")))
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(real_cluster(folder))
         labels = {"aegis/inject": "true"}
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}}
         await running.post("/api/v1/namespaces", space)
-        for entry in yaml.safe_load_all((HERE / "renders" / "sidecar.yaml").read_text("utf-8")):
+        for entry in objects:
             if entry is not None and "AdmissionPolicy" in entry["kind"]:
                 plural = entry["kind"].lower().replace("policybinding", "policybindings").removesuffix("policy")
                 plural = plural if plural.endswith("bindings") else f"{plural}policies"
                 await running.post(f"/apis/{entry['apiVersion']}/{plural}", entry)
-        async with asyncio.timeout(PATIENCE):  # policies take force a moment after they are written
+            elif entry is not None and entry["kind"] == "MutatingWebhookConfiguration":
+                files = next(
+                    e["data"] for e in objects if e and e["metadata"]["name"] == "aegis-injection" and "data" in e
+                )
+                server = await stack.enter_async_context(injection_server(folder, files))
+                bundle = base64.b64encode(server.authorities.read_bytes()).decode("ascii")
+                entry["webhooks"][0]["clientConfig"] = {"url": f"{server.url}/inject", "caBundle": bundle}
+                await running.post(f"/apis/{entry['apiVersion']}/mutatingwebhookconfigurations", entry)
+        async with asyncio.timeout(PATIENCE):  # they take force a moment after they are written
             while not await is_held(running):
                 await asyncio.sleep(0.2)
         yield running

@@ -18,7 +18,9 @@ from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config.authz import AuthzSettings
 from aegis_authz.config.certificates import CertificateSettings
 from aegis_authz.config.control import ControlSettings
+from aegis_authz.config.injection import InjectionSettings
 from aegis_authz.config.routes import RoutesSettings
+from aegis_authz.server.pod_patch import Injection, patch_of
 from tests.deploy.conftest import CHART, HERE, SETS
 
 KINDS = {
@@ -26,6 +28,7 @@ KINDS = {
     "routes.yaml": RoutesSettings,
     "certificates.yaml": CertificateSettings,
     "control.yaml": ControlSettings,
+    "settings.yaml": InjectionSettings,
 }
 SECRETS = {
     "control": {"control"},
@@ -35,7 +38,10 @@ SECRETS = {
     "redis": {"redis"},
 }
 """Which Secrets each kind of container is given, `public` aside."""
-SERVER_CERTIFICATE = {"envoy": {"gateway-tls"}, "probe": {"gateway-tls"}, "control": {"control-tls"}}
+SERVER_CERTIFICATE = {
+    "production": {"envoy": {"gateway-tls"}, "probe": {"gateway-tls"}, "control": {"control-tls"}},
+    "webhook": {"injection": {"injection-tls"}},
+}
 """And where servers speak TLS: of the gateway's the probe has the authority alone."""
 URLS = {"redis.url": "redis://aegis:word@redis:6379", "database.url": "postgresql://aegis:word@db/aegis"}
 
@@ -104,7 +110,7 @@ def test_a_secret_is_given_to_its_process_alone(name: str) -> None:
             mounted = {
                 secrets[mount["name"]] for mount in container.get("volumeMounts", []) if mount["name"] in secrets
             }
-            shown = SERVER_CERTIFICATE.get(part, set()) if name == "production" else set()
+            shown = SERVER_CERTIFICATE.get(name, {}).get(part, set())
             assert {secret.removeprefix("aegis-") for secret in mounted} - {"public"} == SECRETS.get(
                 part, set()
             ) | shown
@@ -133,6 +139,25 @@ def test_no_rule_of_the_network_leads_everywhere_for_being_empty(name: str) -> N
         if entry["kind"] == "NetworkPolicy":
             rules = [*entry["spec"].get("ingress", []), *entry["spec"].get("egress", [])]
             assert all(rule.get("from") or rule.get("to") for rule in rules), entry["metadata"]["name"]
+
+
+def test_a_webhook_gives_pods_what_the_admission_policy_would(tmp_path: Path) -> None:
+    """One list of containers and volumes, written as CEL for the one and as YAML for the other."""
+    (policy,) = (entry for entry in objects("sidecar") if entry["kind"] == "MutatingAdmissionPolicy")
+    expression = policy["spec"]["mutations"][0]["jsonPatch"]["expression"]
+    (injection,) = (
+        entry["data"]
+        for entry in objects("webhook")
+        if entry["metadata"]["name"] == "aegis-injection" and entry["kind"] == "ConfigMap"
+    )
+    read = Injection.of(yaml.safe_load(injection["injection.yaml"]))
+    pod = {"metadata": {"labels": {"aegis/agent": "finance"}}, "spec": {"containers": []}}
+    added = [operation for operation in patch_of(pod, read) if operation["path"].count("/") == 3]
+    names = [operation["value"]["name"] for operation in added if isinstance(operation["value"], dict)]
+    assert names == re.findall(
+        r'/spec/(?:volumes|initContainers)/[-\d]+", value: \{.*?"name": dyn\("(aegis-[a-z0-9-]+)"\)', expression
+    )
+    assert len(names) > 10
 
 
 def test_agents_reach_the_gateway_and_nothing_else() -> None:

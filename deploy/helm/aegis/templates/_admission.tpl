@@ -18,7 +18,7 @@
 {{- define "aegis.admission.version" -}}
 {{- if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}admissionregistration.k8s.io/v1
 {{- else if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy" }}admissionregistration.k8s.io/v1beta1
-{{- else }}{{ fail "sidecar.enabled: this cluster has no MutatingAdmissionPolicy (v1 from Kubernetes 1.36, v1beta1 from 1.34 when switched on); use the gateway, or --api-versions where there is no cluster to ask" }}{{ end }}
+{{- else }}{{ fail "sidecar.enabled: this cluster has no MutatingAdmissionPolicy (v1 from Kubernetes 1.36, v1beta1 from 1.34 when switched on); name the certificate of a webhook instead (sidecar.webhook.secret), use the gateway, or --api-versions where there is no cluster to ask" }}{{ end }}
 {{- end }}
 
 {{/* The init container that puts the packet filter's rules in force, before anything of the pod runs. */}}

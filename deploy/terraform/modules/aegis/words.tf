@@ -21,10 +21,12 @@ locals {
     sidecar = {
       enabled    = [], token_endpoint = [], audience = [], workers = [], https = [], drain_ms = [], tools = []
       namespaces = [], resources = [], records = ["claim", "loss"]
+      webhook    = ["secret", "ca_bundle", "cert_manager", "replicas"]
     }
     redis = { bundled = [], storage = local.place, resources = [] }
     network_policy = {
-      enabled = [], agents = [], tools = [], redis = [], operators = [], metrics = [], control_egress = []
+      enabled    = [], agents = [], tools = [], redis = [], operators = [], metrics = [], control_egress = []
+      api_server = []
     }
     monitoring = { enabled = [], labels = [], interval = [], control = ["secret", "key"], dashboards = ["enabled", "labels"] }
   }

@@ -13,8 +13,14 @@ locals {
         cpu         = var.gateway.autoscaling.cpu
         metric      = var.gateway.autoscaling.metric
       }, {})
-      service     = var.gateway.service
-      records     = var.sidecar.records
+      service = var.gateway.service
+      records = var.sidecar.records
+      webhook = var.sidecar.webhook == null ? null : {
+        secret      = var.sidecar.webhook.secret
+        caBundle    = var.sidecar.webhook.ca_bundle
+        certManager = var.sidecar.webhook.cert_manager
+        replicas    = var.sidecar.webhook.replicas
+      }
       gateway_tls = var.gateway.tls == null ? null : { secret = var.gateway.tls.secret, clientCa = var.gateway.tls.client_ca }
       monitoring = var.monitoring == null ? null : {
         enabled  = var.monitoring.enabled
@@ -61,6 +67,7 @@ locals {
       https         = var.sidecar.https
       drainMs       = var.sidecar.drain_ms
       records       = local.sections.records
+      webhook       = local.sections.webhook
       namespaces    = var.sidecar.namespaces
       tools         = var.sidecar.tools
       resources     = var.sidecar.resources
@@ -77,6 +84,7 @@ locals {
       redis         = var.network_policy.redis
       operators     = var.network_policy.operators
       metrics       = var.network_policy.metrics
+      apiServer     = var.network_policy.api_server
       controlEgress = var.network_policy.control_egress
     }
     monitoring = {

@@ -177,6 +177,12 @@ variable "sidecar" {
     https          = optional(bool)
     drain_ms       = optional(number)
     records        = optional(object({ claim = optional(string), loss = optional(string) }))
+    webhook = optional(object({
+      secret       = string
+      ca_bundle    = optional(string)
+      cert_manager = optional(string)
+      replicas     = optional(number)
+    }))
     namespaces = optional(list(object({
       name   = string
       agents = list(object({ name = string, agent = string }))
@@ -210,6 +216,10 @@ variable "sidecar" {
     error_message = "sidecar.namespaces: an agent is org/tenant/agent."
   }
   validation {
+    condition     = var.sidecar.webhook == null ? true : var.sidecar.webhook.ca_bundle != null || var.sidecar.webhook.cert_manager != null
+    error_message = "sidecar.webhook: what the API server verifies it by, ca_bundle (PEM) or cert_manager (NAMESPACE/NAME of its Certificate)."
+  }
+  validation {
     condition     = var.sidecar.workers == null ? true : var.sidecar.workers >= 1 && var.sidecar.workers <= 64 && floor(var.sidecar.workers) == var.sidecar.workers
     error_message = "sidecar.workers: 1 to 64, one core each."
   }
@@ -235,6 +245,7 @@ variable "network_policy" {
     redis          = optional(any)
     operators      = optional(any)
     metrics        = optional(any)
+    api_server     = optional(any)
     control_egress = optional(any)
   })
   default  = {}
