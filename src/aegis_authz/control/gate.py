@@ -22,7 +22,7 @@ from aegis_authz.control.http import SMALL_BODY_BYTES, HttpProblem, StrictReques
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import WHOLE_MESH, Domain, Person
 from aegis_authz.core.scope import Scope
-from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, may, may_somewhere
+from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, domains_of, may, may_somewhere
 from aegis_authz.people.secrets import csrf_token, is_csrf_token
 from aegis_authz.policy.source.problems import printable
 from aegis_authz.ports.database import DatabaseFault
@@ -133,6 +133,11 @@ class Caller:
     def sees_all(self) -> bool:
         """Whether the permission holds in the whole mesh."""
         return may(self.person, self.permission, WHOLE_MESH)
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """Where the permission holds."""
+        return domains_of(self.person, self.permission)
 
     def may_in(self, org: str, tenant: str) -> bool:
         """Whether the permission holds in that tenant; not where there can be no such tenant."""

@@ -23,6 +23,8 @@ class Permission(Enum):
     READ_LIMITS = "limits:read"
     RESET_LIMITS = "limits:reset"
     READ_SPEND = "spend:read"
+    READ_RECORDS = "records:read"
+    VERIFY_RECORDS = "records:verify"
     ROTATE_KEYS = "keys:rotate"
     READ_PEOPLE = "people:read"
     APPOINT_PEOPLE = "people:appoint"
@@ -44,6 +46,8 @@ PERMISSIONS: Mapping[Permission, frozenset[Role]] = MappingProxyType(
         Permission.READ_LIMITS: frozenset({_V, _P, _X, _O}),
         Permission.RESET_LIMITS: frozenset({_O}),
         Permission.READ_SPEND: frozenset({_V, _P, _X, _O}),
+        Permission.READ_RECORDS: frozenset({_A, _P, _X, _O}),
+        Permission.VERIFY_RECORDS: frozenset({_X, _O}),
         Permission.ROTATE_KEYS: frozenset({_O}),
         Permission.READ_PEOPLE: frozenset({_X, _O}),
         Permission.APPOINT_PEOPLE: frozenset({_O}),
@@ -67,6 +71,12 @@ def may(person: Person, permission: Permission, domain: Domain) -> bool:
     """Whether the person may do it everywhere in that domain. A permission that is not in the table, nobody has."""
     roles = PERMISSIONS.get(permission, frozenset())
     return any(binding.role in roles and binding.domain.covers(domain) for binding in person.roles)
+
+
+def domains_of(person: Person, permission: Permission) -> tuple[Domain, ...]:
+    """Where the person may do it: all that these domains cover, and nothing else."""
+    roles = PERMISSIONS.get(permission, frozenset())
+    return tuple(dict.fromkeys(binding.domain for binding in person.roles if binding.role in roles))
 
 
 def narrowed(person: Person, roles: tuple[RoleBinding, ...]) -> Person:

@@ -10,11 +10,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.adapters.records.browsing import RecordBrowser
+from aegis_authz.adapters.records.files import log_files, newest_notes
 from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.core.anchor import FIRST_PREVIOUS, Anchor, Head
 from aegis_authz.core.person import WHOLE_MESH
 from aegis_authz.core.record import ApprovalStep
+from aegis_authz.core.units import Epoch
+from aegis_authz.evidence.anchors import encode_anchor
+from aegis_authz.evidence.chain import read_link
+from aegis_authz.evidence.checkpoint import read_checkpoint
 from aegis_authz.evidence.position import Standing
 from aegis_authz.evidence.search import EVERY_RECORD, RecordsUnavailable
 from tests.support.made_records import APPROVAL, DENIED, approval_step
@@ -123,3 +129,46 @@ async def test_without_keys_nothing_is_proven_and_the_log_says_why(
     with pytest.raises(RecordsUnavailable, match="the control plane's log says more"):
         browser.verify()
     assert "not a public key" in caplog.text
+
+
+def anchored(tmp_path: Path, **places: str) -> Path:
+    """A file of anchors of these logs of `records`, each at a place."""
+    number, previous, lines = 0, FIRST_PREVIOUS, b""
+    notes = newest_notes(tmp_path / "records", [RAW])
+    for writer, place in places.items():
+        name = writer.replace("_", "-")
+        first = next(log for log in log_files(tmp_path / "records") if log.folder.name == name)
+        note = notes[name]
+        size = read_checkpoint(note, RAW).size
+        head = Head(place, name, read_link(next(first.oldest_first()).raw).computed.hex(), size, note.decode())
+        made = Anchor.after(number, previous, Epoch(1000.0), head)
+        number, previous, lines = made.number, made.hash, lines + encode_anchor(made)
+    (tmp_path / "anchors.jsonl").write_bytes(lines)
+    return tmp_path / "anchors.jsonl"
+
+
+async def test_logs_of_other_machines_are_named_and_are_no_damage(tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    for name in ("authz-0", "authz-1", "authz-2"):
+        await write(records / name, ["a"])
+    anchors = anchored(tmp_path, authz_0="here", authz_1="here", authz_2="elsewhere")
+    for path in (records / "authz-2", *records.glob("roster-*")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    browser = RecordBrowser(records, tmp_path / "records.index", lambda: [RAW], anchors)
+    reports = browser.verify()
+    assert [report.writer for report in reports if "roster" not in report.writer] == ["authz-0", "authz-1"]
+    assert [note for report in reports for note in report.notes] == [
+        "of elsewhere no log is in this folder: those are not verified here"
+    ]
+
+
+async def test_a_log_that_is_gone_from_beside_others_is_damage_by_its_anchor(tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    for name in ("authz-0", "authz-1"):
+        await write(records / name, ["a"])
+    anchors = anchored(tmp_path, authz_0="here", authz_1="here")
+    for path in (records / "authz-1", *records.glob("roster-*")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    browser = RecordBrowser(records, tmp_path / "records.index", lambda: [RAW], anchors)
+    sentences = [damage.sentence() for report in browser.verify() for damage in report.damages]
+    assert any("the log of here is missing" in sentence for sentence in sentences)

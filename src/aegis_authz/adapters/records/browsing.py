@@ -6,15 +6,23 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from aegis_authz.adapters.files.keys import KeyFolderError
-from aegis_authz.adapters.records.files import ExpectationInvalid, NoRecords, load_anchors, verify_folder
+from aegis_authz.adapters.records.files import (
+    ExpectationInvalid,
+    NoRecords,
+    first_hashes,
+    load_anchors,
+    log_files,
+    verify_folder,
+)
 from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, RecordIndex
 from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.neighbourhood import position_of
 from aegis_authz.core.person import Domain
-from aegis_authz.evidence.anchors import NO_ANCHORS
+from aegis_authz.evidence.anchors import NO_ANCHORS, ProvenAnchors
 from aegis_authz.evidence.position import ChainPosition
 from aegis_authz.evidence.search import (
     IndexedRecord,
@@ -93,12 +101,27 @@ class RecordBrowser:
             return position_of(self._folder, record, self._keys())
 
     def verify(self) -> list[LogReport]:
-        """Verify every log, against the anchors where there are any."""
+        """Verify every log, against the anchors of the places of which any log is here."""
         with self._translated():
             keys = self._keys()
-            has_anchors = self._anchors is not None and self._anchors.exists() and self._anchors.stat().st_size > 0
-            anchors = load_anchors(self._anchors, keys) if has_anchors and self._anchors is not None else NO_ANCHORS
-            return verify_folder(self._folder, keys, (), anchors)
+            anchors = self._anchored(keys)
+            here = self._places_here(anchors)
+            reports = verify_folder(self._folder, keys, (), anchors.at(here) if here else NO_ANCHORS)
+            if reports and (absent := sorted(anchors.places - here)):
+                words = f"of {', '.join(absent)} no log is in this folder: those are not verified here"
+                reports[0] = replace(reports[0], notes=(*reports[0].notes, words))
+            return reports
+
+    def _anchored(self, keys: Sequence[bytes]) -> ProvenAnchors:
+        file = self._anchors
+        is_begun = file is not None and file.exists() and file.stat().st_size > 0
+        return load_anchors(file, keys) if file is not None and is_begun else NO_ANCHORS
+
+    def _places_here(self, anchors: ProvenAnchors) -> frozenset[str]:
+        # logs of other machines may not be here, and their absence is no damage; that of one log beside others is
+        firsts = {(log.folder.name, first) for log in log_files(self._folder) for first in first_hashes(log.folder)}
+        here = {anchored.place for anchored in anchors.seals if (anchored.writer, anchored.first) in firsts}
+        return frozenset(here)
 
     @contextmanager
     def _opened(self) -> Iterator[RecordIndex]:

@@ -112,7 +112,7 @@ def verify_folder(
     matched: set[AnchoredSeal] = set()
     for path in folders:
         of_writer = [checkpoint for checkpoint in expected if checkpoint.writer == path.name]
-        firsts = _firsts(path)
+        firsts = first_hashes(path)
         of_log = [seal for seal in anchored if seal.writer == path.name and seal.first in firsts]
         matched.update(of_log)
         reports.append(_verify_writer(path, keys, of_writer, [known.seal for known in of_log]))
@@ -129,7 +129,7 @@ def verify_folder(
     return reports
 
 
-def _firsts(folder: Path) -> set[str]:
+def first_hashes(folder: Path) -> set[str]:
     """The hash of the log's first record, as it is and as it states it: by one of them its anchors know the log."""
     for path in record_files(folder)[:1]:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Whose turn it is on a server that works for one caller at a time."""
+"""Whose turn it is on a server that works for few callers at a time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class TurnMissed(Exception):
 
 
 class Turns:
-    """One turn at a time, and the next is that of another person who waits: of each person, one waits in the line."""
+    """So many turns at a time, and the next is that of another person who waits: of each person, one is in the line."""
 
-    def __init__(self, patience: Seconds) -> None:
-        """`patience` is how long one waits for others."""
+    def __init__(self, patience: Seconds, places: int = 1) -> None:
+        """`patience` is how long one waits for others; `places` is how many take their turns at the same time."""
         self._patience = patience
-        self._line = asyncio.Lock()
+        self._line = asyncio.Semaphore(places)
         self._own_lines: dict[str, asyncio.Lock] = {}
         self._waiting: Counter[str] = Counter()
 
