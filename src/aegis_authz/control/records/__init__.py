@@ -1,0 +1,1 @@
+"""Records: read for people and programs, watched as they come, and verified."""
