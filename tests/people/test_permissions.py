@@ -26,7 +26,7 @@ def test_a_permission_is_a_noun_and_a_verb() -> None:
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.AUDITOR])
 def test_who_only_looks_changes_nothing(role: Role) -> None:
     verbs = {permission.value.split(":")[1] for permission, roles in PERMISSIONS.items() if role in roles}
-    assert verbs <= {"read", "own"}
+    assert verbs <= {"read", "verify", "own"}
 
 
 def test_who_writes_policy_decides_no_approval_and_appoints_nobody() -> None:

@@ -238,6 +238,7 @@ async def _serve(
             services.revoker.watch(),
             services.limits.watch(),
             services.rotator.watch(),
+            services.records.live.watch(),
         )
         watches = [group.create_task(watch) for watch in always]
         outreach = services.outreach

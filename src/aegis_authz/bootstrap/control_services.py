@@ -10,8 +10,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from aegis_authz.adapters.files.authority_folder import PublishedAuthorities
-from aegis_authz.adapters.files.keys import Keys
+from aegis_authz.adapters.files.keys import RECORDS_PUBLIC, Keys
+from aegis_authz.adapters.records.browsing import RecordBrowser
 from aegis_authz.adapters.records.files import NoRecords
+from aegis_authz.adapters.records.keys import load_public_keys
 from aegis_authz.adapters.records.spending import recorded_spend
 from aegis_authz.api.enrolment import MeshPlace
 from aegis_authz.approvals.deciding import Approver, override_mint
@@ -33,7 +35,7 @@ from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.agents.narrowing import Narrower
 from aegis_authz.control.agents.revoking import Revoker
 from aegis_authz.control.agents.roster import Roster
-from aegis_authz.control.app import ControlServices, PeopleServices
+from aegis_authz.control.app import ControlServices, PeopleServices, RecordServices
 from aegis_authz.control.approvals.access_requests import AccessRequestDesk
 from aegis_authz.control.approvals.callbacks import CallbackDesk, CallbackServices
 from aegis_authz.control.approvals.deciding_on_record import Deciding
@@ -63,6 +65,9 @@ from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.services import PolicyServices
 from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.policies.trials import TrialRule
+from aegis_authz.control.records.live import LiveRecords
+from aegis_authz.control.records.reading import RecordDesk
+from aegis_authz.control.records.verifying import Verifier
 from aegis_authz.control.routes.sessions import SignInDoor
 from aegis_authz.control.spend.limit_accounts import LimitBook
 from aegis_authz.control.spend.limiting import LimitKeeper
@@ -81,6 +86,8 @@ from aegis_authz.ports.data_plane import Clock, Ids
 _log = logging.getLogger(__name__)
 _READERS_PATIENCE = Seconds(20.0)
 """How long one trial of a reader may take: others wait as long for theirs."""
+RECORD_INDEX = "records.index"
+"""The control plane's own index of records, in its state folder."""
 _BUNDLE_LIFE = Seconds(3600.0)
 """How long an OPA that was away may find on its own disk a bundle of the key before, and run it."""
 
@@ -201,6 +208,12 @@ def _spend(folder: Path, by: Sequence[Dimension], since: float) -> list[SpendRow
         return []
 
 
+def _records(settings: ControlSettings, clock: Clock) -> RecordServices:
+    keys = partial(load_public_keys, settings.keys / RECORDS_PUBLIC)
+    browser = RecordBrowser(settings.records, settings.state / RECORD_INDEX, keys, settings.anchors)
+    return RecordServices(RecordDesk(browser), LiveRecords(browser), Verifier(browser, clock))
+
+
 def _overseer(settings: OversightSettings, stores: ControlStores, note: Note, clock: Clock) -> Overseer:
     terms = StampTerms(settings.approvals, settings.hasty_share, Seconds(settings.within))
     return Overseer(stores.history, terms, note, clock)
@@ -307,8 +320,7 @@ def control_services(
 ) -> ControlServices:
     """The services on these ports, before `publisher.start`. Without routes, notices, callbacks nobody has any."""
     bulletin, board, registry = Bulletin(), StatusBoard(clock), CollectorRegistry()
-    builder = _builder(settings, keys, stores, clock)
-    discovery = _discovery(keys, stores, clock)
+    builder, discovery = _builder(settings, keys, stores, clock), _discovery(keys, stores, clock)
     publisher = _publisher(settings, stores, builder, bulletin, clock, ids)
     base = settings.public_url.rstrip("/")
     terms = _token_terms(settings, base)
@@ -342,6 +354,7 @@ def control_services(
         limit_book=LimitBook(stores.limits.accounts, documents.limits, clock),
         roster=Roster(directory, documents.current, revoker, limits),
         spend=partial(_spend, settings.records),
+        records=_records(settings, clock),
         terms=terms,
         trusted_keys=trusted_keys,
         directory=directory,

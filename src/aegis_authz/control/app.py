@@ -53,6 +53,9 @@ from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.services import PolicyServices
 from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.policies.trials import NotTried
+from aegis_authz.control.records.live import LiveRecords
+from aegis_authz.control.records.reading import RecordDesk
+from aegis_authz.control.records.verifying import Verifier
 from aegis_authz.control.routes.access_requests import access_request_routes
 from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approval_batches import approval_batch_routes
@@ -73,6 +76,7 @@ from aegis_authz.control.routes.oversight import oversight_routes
 from aegis_authz.control.routes.people import person_routes
 from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.proposals import proposal_routes
+from aegis_authz.control.routes.records import record_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
 from aegis_authz.control.routes.sign_in_links import sign_in_link_routes
 from aegis_authz.control.routes.slack import slack_routes
@@ -166,6 +170,15 @@ class Outreach:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordServices:
+    """How records are read: `desk` finds them, `live` tells what comes, `verifier` proves all of them."""
+
+    desk: RecordDesk
+    live: LiveRecords
+    verifier: Verifier
+
+
+@dataclass(frozen=True, slots=True)
 class ControlServices:
     """What `create_app` serves.
 
@@ -198,6 +211,7 @@ class ControlServices:
     limit_book: LimitBook
     roster: Roster
     spend: Spend
+    records: RecordServices
     rotator: Rotator
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
     authorities: Callable[[], MeshAuthorities] | None
@@ -267,6 +281,7 @@ def _routers(services: ControlServices) -> list[APIRouter]:
         *notice_routes(services.outreach.courier, services.outreach.callbacks, authentication),
         *limit_routes(services.limits, services.limit_book, authentication),
         *spend_routes(services.spend, authentication),
+        *record_routes(services.records.desk, services.records.verifier, authentication),
         *agent_routes(services.revoker, authentication),
         *token_routes(services.issuer),
         *enrolment_routes(

@@ -40,7 +40,7 @@ class ControlHost(uvicorn.Server):
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )
-        self._notices = (services.bulletin, services.discovery)
+        self._notices = (services.bulletin, services.discovery, services.records.live)
         self._ends: asyncio.Future[None] | None = None
 
     async def main_loop(self) -> None:
@@ -50,7 +50,7 @@ class ControlHost(uvicorn.Server):
             await asyncio.wait({self._ends}, timeout=_TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let held polls go first, then stop as uvicorn does."""
+        """Let held polls and who watches go first, then stop as uvicorn does."""
         for notice in self._notices:
             notice.close()
         await super().shutdown(sockets)
