@@ -16,7 +16,7 @@ from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, MeshState
 
 if TYPE_CHECKING:
-    from aegis_authz.commands.reasons import Advice
+    from aegis_authz.control.reasons import Advice
     from aegis_authz.core.grant import Grant
     from aegis_authz.core.record import DecisionRecord
 
@@ -36,8 +36,8 @@ def explain(
     Example: aegis explain 01a22794-286c-7e11-8d73-a643d43c6d71
     """
     from aegis_authz.cli.reason_words import read_reason
-    from aegis_authz.commands.reasons import advice
     from aegis_authz.commands.records import decision_records
+    from aegis_authz.control.reasons import advice
     from aegis_authz.core.record import DecisionRecord
 
     if _CODE.fullmatch(subject):

@@ -26,7 +26,7 @@ HERE = (Path("agents"), Path("tools"))
 
 def since_option(text: str, name: str = "--since") -> float:
     """Epoch seconds of what the option of that name says, 0 where it says nothing. Raises typer.BadParameter."""
-    from aegis_authz.cli.moments import read_moment
+    from aegis_authz.encoding.moments import read_moment
 
     try:
         return read_moment(text, time.time()) if text else 0.0

@@ -81,9 +81,9 @@ def _moments(lasts: str, until: str) -> tuple[Epoch, float | None]:
     """Now, and the end that is asked for. Raises Unable."""
     import time
 
-    from aegis_authz.cli.moments import read_end
     from aegis_authz.commands.faults import unable_on
     from aegis_authz.core.units import Epoch
+    from aegis_authz.encoding.moments import read_end
 
     now = time.time()
     with unable_on(ValueError):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.cli.moments import read_moment
+from aegis_authz.encoding.moments import read_moment
 
 NOW = 1_795_408_921.0
 

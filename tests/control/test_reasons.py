@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aegis_authz.commands.reasons import advice
+from aegis_authz.control.reasons import advice
 from aegis_authz.core.reason import REASONS, Reason
 
 
