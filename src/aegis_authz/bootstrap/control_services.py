@@ -232,6 +232,11 @@ def _trusted_keys(
     return TrustedKeys(stores.key_sets, lambda: (*directory().trusts, *own), clock)
 
 
+def _door(settings: ControlSettings, stores: ControlStores, clock: Clock, ids: Ids) -> SignInDoor:
+    cookie = SessionCookie.of(settings.people_url or settings.public_url)
+    return SignInDoor(SignIn(stores.people, clock, ids), cookie, clock.now, clock.monotonic)
+
+
 def _people_services(
     settings: ControlSettings,
     stores: ControlStores,
@@ -326,7 +331,7 @@ def control_services(
     terms = _token_terms(settings, base)
     directory = _directory(bulletin, stores, settings.region)
     trusted_keys = _trusted_keys(settings, stores, directory, clock)
-    door = SignInDoor(SignIn(stores.people, clock, ids), SessionCookie.of(settings.people_url or base), clock.now)
+    door = _door(settings, stores, clock, ids)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
     enroller = Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids)
     approver = _approver(settings, stores, bulletin, clock, ids)

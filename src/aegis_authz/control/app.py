@@ -41,6 +41,7 @@ from aegis_authz.control.http import (
 )
 from aegis_authz.control.keys.rotating import NotRotated, Rotator
 from aegis_authz.control.keys.trusted_keys import TrustedKeys
+from aegis_authz.control.live import Streams
 from aegis_authz.control.pages import Pages, ProblemPages
 from aegis_authz.control.people.appointing import Appointer, NotAppointed
 from aegis_authz.control.people.federation import FederatedSignIn, NotAdmitted
@@ -240,12 +241,13 @@ def create_app(services: ControlServices) -> FastAPI:
             Exception: on_http_problem,
         },
     )
-    for router in _routers(services):
+    app.state.streams = Streams()
+    for router in _routers(services, app.state.streams):
         app.include_router(router)
     return app
 
 
-def _routers(services: ControlServices) -> list[APIRouter]:
+def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
     """All routers. A page with a name of its own comes before those that have an id in its place."""
     authentication, pages, door = services.authentication, services.outreach.pages, services.people.door
     return [
@@ -274,6 +276,7 @@ def _routers(services: ControlServices) -> list[APIRouter]:
             authentication,
             pages,
             door,
+            streams,
         ),
         *standing_decision_routes(services.policies.standing, services.board, services.approver, authentication),
         *standing_page_routes(services.policies.standing, services.board, services.approver, authentication, pages),

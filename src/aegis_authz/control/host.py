@@ -26,9 +26,10 @@ class ControlHost(uvicorn.Server):
         self, services: ControlServices, gateways: Sequence[str] = (), tls: ssl.SSLContext | None = None
     ) -> None:
         """`gateways` are the networks (CIDR) of proxies that say rightly who asks; without `tls` it speaks HTTP."""
+        app = create_app(services)
         super().__init__(
             uvicorn.Config(
-                create_app(services),
+                app,
                 http=CertificateProtocol,
                 ssl_context_factory=None if tls is None else lambda _config, _default: tls,
                 log_config=None,
@@ -40,7 +41,7 @@ class ControlHost(uvicorn.Server):
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )
-        self._notices = (services.bulletin, services.discovery, services.records.live)
+        self._notices = (services.bulletin, services.discovery, services.records.live, app.state.streams)
         self._ends: asyncio.Future[None] | None = None
 
     async def main_loop(self) -> None:
@@ -50,7 +51,7 @@ class ControlHost(uvicorn.Server):
             await asyncio.wait({self._ends}, timeout=_TICK_SECONDS)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let held polls and who watches go first, then stop as uvicorn does."""
+        """Let held polls and live pages go first, then stop as uvicorn does."""
         for notice in self._notices:
             notice.close()
         await super().shutdown(sockets)

@@ -14,6 +14,7 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.record import ApprovalRecord, ApprovalStep
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
@@ -242,3 +243,22 @@ async def test_forms_are_taken_from_where_people_reach_the_pages(
         assert (await decide(browser, verdict="approve")).status_code == 403
         browser.headers["origin"] = "https://people.acme.example"
         assert (await decide(browser, verdict="approve")).status_code == 303
+
+
+async def test_the_page_says_what_differs_from_the_last_call_like_it_and_what_the_agent_asked_lately(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold(store, parameters={"amount": 7000, "payee": "ACME"})
+    now = Epoch(SystemClock().now())
+    await store.decide(HELD, ApprovalState.APPROVED, "ben", now)
+    later, foreign = f"apr_0a{2:032x}", f"apr_0a{3:032x}"
+    await hold(store, later, jti="j2", parameters={"amount": 9000, "payee": "ACME"})
+    await hold(store, foreign, jti="j3", agent=Scope("globex", "emea", "finance-agent"))
+    async with client(plane, "ann") as browser:
+        page = (await browser.get(f"/approvals/{later}")).text
+    assert "<del><code>7000</code></del>" in page
+    assert "<ins><code>9000</code></ins>" in page
+    assert "<del><code>&#34;ACME" not in page
+    assert page.count(f'href="/approvals/{HELD}"') == 2  # the last like it, and in the list of what was asked
+    assert "Approved by ben." in page
+    assert foreign not in page

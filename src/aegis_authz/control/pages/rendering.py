@@ -13,10 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aegis_authz.approvals.comparison import NO_PAST, Past
 from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.pages.frame import NOBODY, frame_for, frame_of
-from aegis_authz.control.pages.templates import page_of
+from aegis_authz.control.pages.templates import fragment_of, page_of
 from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import Person
@@ -26,6 +27,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MOST_BYTES = 64 * 1024
 _MOST = 64  # fields
 _MOST_ROWS = 200
+_MOST_CHANGES = 40
 _APPROVAL = re.compile(r"/approvals/(apr_[0-9a-f]{34})")
 _CALL = re.compile(r'<pre id="call">(.*?)</pre>', re.DOTALL)
 _ADVICE = {
@@ -137,7 +139,9 @@ class Pages:
         """What waits for somebody, those that expire first at the top; how many more there are than a page holds."""
         return page_of("approvals.html", 200, frame_of(request), **waiting(approvals))
 
-    def sheet(self, approval: Approval, person: Person, request: Request, refusal: str) -> Response:
+    def sheet(
+        self, approval: Approval, person: Person, request: Request, refusal: str, past: Past = NO_PAST
+    ) -> Response:
         """One call, whole, with the form to decide it; `refusal` says why the last form was not taken.
 
         What does not read back from the page as this very call is not shown, and cannot be decided here.
@@ -160,6 +164,7 @@ class Pages:
             "is_open": approval.state is ApprovalState.PENDING,
             "call": statement_text(held),
             "most_note": MOST_NOTE,
+            **_past(past),
         }
         response = page_of("approval.html", 409 if refusal else 200, frame_of(request), **content)
         match = _CALL.findall(bytes(response.body).decode("utf-8"))
@@ -216,6 +221,21 @@ def waiting(approvals: Sequence[Approval]) -> dict[str, object]:
     """What the list of held calls shows: those that expire first, and how many more there are than it holds."""
     first = sorted(approvals, key=lambda approval: approval.request.expires_at)[:_MOST_ROWS]
     return {"rows": [_row(approval.request) for approval in first], "more": len(approvals) - len(first)}
+
+
+def waiting_rows(approvals: Sequence[Approval]) -> str:
+    """The list alone, as live updates send it."""
+    return fragment_of("approvals_list.html", **waiting(approvals))
+
+
+def _past(past: Past) -> dict[str, object]:
+    calls = [{**_row(call.request), "outcome": ascii_line(outcome(call))} for call in past.calls]
+    last = None if past.last is None else {**_row(past.last.request), "outcome": ascii_line(outcome(past.last))}
+    changes = [
+        {"place": ascii_line(change.place), "before": change.before, "now": change.now}
+        for change in past.differences[:_MOST_CHANGES]
+    ]
+    return {"calls": calls, "last": last, "changes": changes, "more_changes": len(past.differences) - len(changes)}
 
 
 def _row(held: ApprovalRequest) -> dict[str, object]:

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from aegis_authz.approvals.comparison import past_of
 from aegis_authz.approvals.deciding import Approver
 from aegis_authz.control.approvals.deciding_on_record import Deciding, Verb, Verdict
+from aegis_authz.control.approvals.waiting import Waiting, pending, recent
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem, open_router
+from aegis_authz.control.live import State, Streams, event_stream
 from aegis_authz.control.pages import Form, Pages
+from aegis_authz.control.pages.rendering import waiting_rows
 from aegis_authz.control.routes.approvals import visible_approval
 from aegis_authz.control.routes.sessions import SignInDoor, source_of
 from aegis_authz.core import units
-from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalForbidden, ApprovalState
+from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalForbidden
 from aegis_authz.people.permissions import Permission
 
 ApprovalId = Annotated[units.ApprovalId, Path()]
 Destination = Annotated[str, Query(pattern="^(apr_[0-9a-f]{34})?$", description="The approval to go on to.")]
-_PAGE, _MOST_PAGES = 200, 50
+_MOST_CALLS = 10
 _VERBS = {"approve": Verb.APPROVE, "deny": Verb.DENY}
 
 
 def approval_page_routes(
-    approver: Approver, deciding: Deciding, authentication: Authentication, pages: Pages, door: SignInDoor
+    approver: Approver,
+    deciding: Deciding,
+    authentication: Authentication,
+    pages: Pages,
+    door: SignInDoor,
+    streams: Streams,
 ) -> list[APIRouter]:
     """Everything under `/approvals`."""
     people = people_router(authentication, takes_forms=True)
+    _add_stream(people, Waiting(approver, door.monotonic), authentication, streams)
+
+    async def sheet(approval: Approval, caller: Caller, request: Request, refusal: str) -> Response:
+        past = past_of(approval.request, await recent(approver), _MOST_CALLS)
+        return pages.sheet(approval, caller.person, request, refusal, past)
 
     @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
     async def list_approvals_page(caller: Asker, request: Request) -> Response:
@@ -43,7 +58,7 @@ def approval_page_routes(
     )
     async def show_approval_page(approval_id: ApprovalId, caller: Asker, request: Request) -> Response:
         """Show one held call."""
-        return pages.sheet(await visible_approval(approver, approval_id, caller), caller.person, request, "")
+        return await sheet(await visible_approval(approver, approval_id, caller), caller, request, "")
 
     @people.post(
         "/approvals/{approval_id}",
@@ -58,12 +73,26 @@ def approval_page_routes(
         try:
             await deciding.decide(caller.person, approval.request, verdict_of(form))
         except (ApprovalConflict, ApprovalForbidden) as refusal:
-            return pages.sheet(
-                await visible_approval(approver, approval_id, caller), caller.person, request, str(refusal)
-            )
+            return await sheet(await visible_approval(approver, approval_id, caller), caller, request, str(refusal))
         return RedirectResponse(f"/approvals/{approval.request.id}", status_code=303)
 
     return [_open_page_routes(pages, door), people]
+
+
+def _add_stream(people: APIRouter, waiting: Waiting, authentication: Authentication, streams: Streams) -> None:
+    @people.get(
+        "/approvals/events", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)]
+    )
+    async def stream_approvals(caller: Asker, request: Request) -> Response:
+        """Send the list anew whenever another call waits, or one does no more."""
+
+        async def look() -> State:
+            own = [approval for approval in await waiting.all() if caller.may_for(approval.request.scope)]
+            return State([(approval.request.id, approval.approved_by) for approval in own], lambda: waiting_rows(own))
+
+        return event_stream(
+            streams, caller.id, "approvals", look, partial(still_reads, authentication, caller, request)
+        )
 
 
 def _open_page_routes(pages: Pages, door: SignInDoor) -> APIRouter:
@@ -89,17 +118,15 @@ def _open_page_routes(pages: Pages, door: SignInDoor) -> APIRouter:
     return everyone
 
 
+async def still_reads(authentication: Authentication, caller: Caller, request: Request) -> bool:
+    """Whether who asked is still that person, with the same roles. Raises HttpProblem, DatabaseFault."""
+    proven = await authentication.proven(request)
+    return proven is not None and proven.person == caller.person
+
+
 async def waiting_for(approver: Approver, caller: Caller) -> list[Approval]:
-    """What the caller may see of all that waits: pages end with what expires first, and are of every tenant's."""
-    approvals: list[Approval] = []
-    after = ""
-    for _ in range(_MOST_PAGES):
-        page = await approver.page(ApprovalState.PENDING, _PAGE, after)
-        approvals += (approval for approval in page.approvals if caller.may_for(approval.request.scope))
-        after = page.after
-        if not after:
-            break
-    return approvals
+    """What the caller may see of all that waits."""
+    return [approval for approval in await pending(approver) if caller.may_for(approval.request.scope)]
 
 
 def verdict_of(form: Form) -> Verdict:

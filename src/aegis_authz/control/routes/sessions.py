@@ -25,7 +25,7 @@ from aegis_authz.control.http import HttpProblem, strict_router
 from aegis_authz.control.people.signing_in import OpenedSession, SignIn
 from aegis_authz.control.routes.people import roles_of
 from aegis_authz.core.person import WHOLE_MESH, Person
-from aegis_authz.core.units import Epoch, Seconds
+from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.people.permissions import BOOTSTRAP_OWNER, Permission, may
 from aegis_authz.people.secrets import csrf_token
 
@@ -41,6 +41,7 @@ class SignInDoor:
     sign_in: SignIn
     cookie: SessionCookie
     now: Callable[[], Epoch]
+    monotonic: Callable[[], Monotonic]
 
 
 def session_routes(door: SignInDoor, authentication: Authentication) -> list[APIRouter]:
