@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import base64
+import gzip
 import hashlib
 import json
 import re
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +35,7 @@ CHECKPOINT = re.compile(f"(aegis/({WRITER})\n(0|[1-9][0-9]{{0,17}})\n([A-Za-z0-9
 ROSTER = re.compile(f"(aegis-roster\n(?:0|[1-9][0-9]{{0,17}})\n((?:~?{WRITER}\n){{1,1000}})){SIGNATURE}")
 SUCCESSION = re.compile(f"(aegis-succession\n([A-Za-z0-9+/]{{43}}=)\n([A-Za-z0-9+/]{{43}}=)\n){SIGNATURE}")
 SEGMENT = re.compile(f"(aegis-segment\n{WRITER}\n[0-9]+\n[0-9]+\n[0-9]+\n[0-9a-f]{{64}}\n){SIGNATURE}")
+MOST_BYTES = 256 * 1024 * 1024  # what a compressed segment may expand to
 ANCHOR = {"number", "at", "place", "writer", "first", "size", "note", "previous", "hash"}
 SEAL_RECORD = {"v", "kind", "decision_id", "time", "segment", "first", "last", "digest", "signature"}
 KEY_RECORD = {"v", "kind", "decision_id", "time", "key_id", "note"}
@@ -240,7 +243,7 @@ class Verifier:
         heads = {0: start_of(writer, log.spans[0][1])}
         seq, head = 0, None
         segments = Segments()
-        for place, raw in lines_of(folder):
+        for place, raw in lines_of(folder, log.faults):
             log.records += 1
             if problem := segments.enter(place, raw, seq + 1):
                 log.faults.append(f"{place}: {problem}")
@@ -473,21 +476,30 @@ def members_of(raw: bytes) -> dict[str, Any] | None:
 
 
 def segments(folder: Path) -> list[Path]:
-    """The files of a log, in order."""
-    return sorted(path for path in folder.iterdir() if re.fullmatch(r"[0-9]{8}\.jsonl", path.name))
+    """The files of a log, in order; of a segment that is there both plain and compressed, the plain one."""
+    files = {path.name: path for path in folder.iterdir() if re.fullmatch(r"[0-9]{8}\.jsonl(\.gz)?", path.name)}
+    return [path for name, path in sorted(files.items()) if name.removesuffix(".gz") not in files or name[-3:] != ".gz"]
 
 
-def lines_of(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """The lines of a log and where they stand."""
+def lines_of(folder: Path, faults: list[str]) -> Iterator[tuple[str, bytes]]:
+    """The lines of a log and where they stand; of what cannot be expanded, the fault."""
     for path in segments(folder):
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                yield f"{folder.name}/{path.name} line {number}", raw
+        name = f"{folder.name}/{path.name.removesuffix('.gz')}"
+        try:
+            with path.open("rb") if path.suffix == ".jsonl" else gzip.open(path) as file:
+                size = 0
+                for number, raw in enumerate(iter(lambda: file.readline(MOST_BYTES), b""), start=1):
+                    size += len(raw)
+                    if path.suffix == ".gz" and size > MOST_BYTES:
+                        raise EOFError(f"it holds more than {MOST_BYTES} bytes")
+                    yield f"{name} line {number}", raw
+        except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
+            faults.append(f"{name}: its compressed bytes cannot be expanded: {fault}")
 
 
 def first_hashes(folder: Path) -> set[str]:
     """The hash of the first record of a log, as it is and as it states it."""
-    raw = next((line for _, line in lines_of(folder)), b"")
+    raw = next((line for _, line in lines_of(folder, [])), b"")
     link = LINE.fullmatch(raw)
     if link is None:
         return set()

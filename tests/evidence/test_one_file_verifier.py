@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,9 +18,10 @@ from types import ModuleType
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from aegis_authz.adapters.records.compression import compress_log
 from aegis_authz.adapters.records.files import load_anchors, load_expected, log_files, newest_notes, verify_folder
 from aegis_authz.adapters.records.folder import RecordFolder
 from aegis_authz.adapters.records.renewal import RecordKey
@@ -122,6 +125,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Case:
     shutil.copytree(case.records, case.place / "old")
     for writer in WRITERS:
         grow(case.records / writer, SUCCEEDED if writer != "control" else BEFORE, range(4, 9))
+    assert list(compress_log(case.records / "authz-1"))
     anchor(case.anchors, case.records)
     shutil.copytree(case.place / "old", case.place / "fork")
     for writer in WRITERS:
@@ -137,23 +141,34 @@ def case(whole: Case, tmp_path: Path) -> Case:
 
 
 def segments(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.jsonl"))
+    return sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")])
+
+
+def content_of(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def put(path: Path, content: bytes) -> None:
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
 def lines(folder: Path) -> list[tuple[Path, int]]:
-    return [(path, at) for path in segments(folder) for at in range(len(path.read_bytes().splitlines()))]
+    return [(path, at) for path in segments(folder) for at in range(len(content_of(path).splitlines()))]
 
 
 def rewrite(path: Path, change: Callable[[list[bytes]], Sequence[bytes]]) -> None:
-    path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
+    put(path, b"".join(change(content_of(path).splitlines(keepends=True))))
 
 
 def flip(case: Case, draw: Callable[[int], int]) -> str:
     """Another bit in a line, a checkpoint, a roster or an anchor."""
-    files = [case.anchors, *sorted([*case.records.rglob("*.jsonl"), *case.records.rglob("*.note")])]
+    files = [case.anchors, *sorted(path for name in ("*.jsonl", "*.gz", "*.note") for path in case.records.rglob(name))]
     path = files[draw(len(files))]
     content = bytearray(path.read_bytes())
     content[draw(len(content))] ^= 1 << draw(8)
+    with suppress(OSError, EOFError, zlib.error):  # it expands no more
+        if path.suffix == ".gz":
+            assume(gzip.decompress(content) != content_of(path))  # a time in its head is no record
     path.write_bytes(content)
     if path == case.anchors:
         return "anchors"
@@ -171,14 +186,14 @@ def delete_line(case: Case, draw: Callable[[int], int]) -> str:
 def reorder(case: Case, draw: Callable[[int], int]) -> str:
     writer = WRITERS[draw(3)]
     path = segments(case.records / writer)[0]
-    count = len(path.read_bytes().splitlines())
+    count = len(content_of(path).splitlines())
     at = draw(count - 1)
     rewrite(path, lambda content: [*content[:at], content[at + 1], content[at], *content[at + 2 :]])
     return writer
 
 
 def cut(case: Case, draw: Callable[[int], int]) -> str:
-    """The end is gone, at any byte."""
+    """The end is gone, at any byte, also of what is compressed."""
     writer = WRITERS[draw(3)]
     files = segments(case.records / writer)
     at = draw(len(files))
@@ -228,9 +243,9 @@ def swap_segments(case: Case, draw: Callable[[int], int]) -> str:
     """Two files of one log, or of two."""
     writer, other = WRITERS[draw(3)], WRITERS[draw(3)]
     path, exchange = segments(case.records / writer)[0], segments(case.records / other)[1]
-    content, exchanged = path.read_bytes(), exchange.read_bytes()
-    path.write_bytes(exchanged)
-    exchange.write_bytes(content)
+    content, exchanged = content_of(path), content_of(exchange)
+    put(path, exchanged)
+    put(exchange, content)
     return writer
 
 
@@ -253,8 +268,9 @@ def delete_writer(case: Case, draw: Callable[[int], int]) -> str:
 def add(case: Case, draw: Callable[[int], int]) -> str:
     """A line at the end: one of another log, one of the same again, or none at all."""
     writer = WRITERS[draw(3)]
+    line = content_of(segments(case.records / WRITERS[draw(3)])[0]).splitlines(keepends=True)[draw(2)]
     with segments(case.records / writer)[-1].open("ab") as file:
-        file.write(segments(case.records / WRITERS[draw(3)])[0].read_bytes().splitlines(keepends=True)[draw(2)])
+        file.write(line)
     return writer
 
 

@@ -12,6 +12,7 @@ import typer
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder, since_option
+from aegis_authz.cli.retention import Folder, compress
 
 if TYPE_CHECKING:
     from aegis_authz.core.effect import Effect
@@ -23,10 +24,8 @@ _ALL = 1_000_000_000
 _LOOK_EVERY = 0.3  # seconds
 
 app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
+app.command()(compress)
 
-Folder = Annotated[
-    Path | None, typer.Argument(help="A folder of record logs, or one log; default: DIR/records.", show_default=False)
-]
 Key = Annotated[
     Path | None,
     typer.Option("--key", help="The public key: JWK, JWK set or PEM; default: DIR/keys/records.pub.json."),

@@ -191,6 +191,10 @@ class LogCheck:
         elif link.is_whole:
             self._unknown += 1
 
+    def add_damage(self, file: str, words: str) -> None:
+        """What stands next in that file cannot be read; `words` say why."""
+        self._damage(file, words, seq=self._seq + 1)
+
     def conclude(self, later: Iterable[Note] | None = None) -> LogReport:
         """Compare with the checkpoints and report.
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from aegis_authz import durable
 from aegis_authz.adapters.records.files import label, log_files
-from aegis_authz.adapters.records.recovery import record_files
+from aegis_authz.adapters.records.segments import Segment, segments
+from aegis_authz.evidence.segment import segment_number
 from aegis_authz.evidence.verify import LogLine
 
 _VERSION = 1
@@ -51,24 +52,31 @@ def lines_behind(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLi
     """
     for log in log_files(folder):
         place = places.get(log.folder.name)
-        for path in record_files(log.folder):
-            if place is None or path.name >= place.file:
-                start = place if place is not None and path.name == place.file else Place(path.name, 0, 0, "")
-                yield from _read(path, log.folder, start)
+        for segment in segments(log.folder):
+            if place is None or segment.name >= place.file:
+                start = place if place is not None and segment.name == place.file else Place(segment.name, 0, 0, "")
+                yield from _read(segment, start)
 
 
 def is_there(folder: Path, place: Place) -> bool:
     """Whether the log in `folder` still has, before a place, the bytes that are remembered of it. Raises OSError."""
     try:
-        with (folder / place.file).open("rb") as file:
-            return _is_there(file.fileno(), place)
+        with Segment(folder, segment_number(place.file)).open() as file:
+            return _is_there(file, place)
     except FileNotFoundError:
         return False
 
 
 def ends(folder: Path) -> dict[str, Place]:
     """Where the logs in `folder` end now, by writer. Raises NoRecords, OSError."""
-    return {placed.writer: placed.place for placed in lines_behind(folder, {})}
+    found: dict[str, Place] = {}
+    for log in log_files(folder):
+        for segment in reversed(segments(log.folder)):
+            for placed in _read(segment, Place(segment.name, 0, 0, "")):
+                found[placed.writer] = placed.place
+            if log.folder.name in found:
+                break
+    return found
 
 
 def load_places(path: Path) -> tuple[dict[str, Place], list[tuple[str, str]]] | None:
@@ -107,20 +115,24 @@ def _place(members: Mapping[str, object]) -> Place:
     return Place(file, offset, lines, tail)
 
 
-def _read(path: Path, folder: Path, start: Place) -> Iterator[PlacedLine]:
-    with path.open("rb") as file:
-        if not _is_there(file.fileno(), start):
-            start = Place(path.name, 0, 0, "")
+def _read(segment: Segment, start: Place) -> Iterator[PlacedLine]:
+    folder = segment.folder
+    with segment.open() as file:
+        if not _is_there(file, start):
+            start = Place(segment.name, 0, 0, "")
         file.seek(start.offset)
         offset, lines = start.offset, start.lines
         for raw in file:
             if not raw.endswith(b"\n"):
                 return  # being written at this moment
             offset, lines = offset + len(raw), lines + 1
-            place = Place(path.name, offset, lines, raw[-_TAIL:].decode("latin-1"))
-            yield PlacedLine(LogLine(f"{label(folder)}{path.name}", lines, raw), folder.name, place)
+            place = Place(segment.name, offset, lines, raw[-_TAIL:].decode("latin-1"))
+            yield PlacedLine(LogLine(f"{label(folder)}{segment.name}", lines, raw), folder.name, place)
 
 
-def _is_there(descriptor: int, place: Place) -> bool:
+def _is_there(file: BinaryIO, place: Place) -> bool:
     tail = place.tail.encode("latin-1", "replace")
-    return os.pread(descriptor, len(tail), place.offset - len(tail)) == tail if place.offset >= len(tail) else False
+    if place.offset < len(tail):
+        return False
+    file.seek(place.offset - len(tail))
+    return file.read(len(tail)) == tail

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 from aegis_authz.adapters.records.folder import LOCK
-from aegis_authz.adapters.records.recovery import SLOTS, read_notes, record_files
+from aegis_authz.adapters.records.recovery import SLOTS, read_notes
 from aegis_authz.adapters.records.roster import load_roster, roster_file
+from aegis_authz.adapters.records.segments import Segment, SegmentDamaged, segments
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.anchors import NO_ANCHORS, AnchoredSeal, ProvenAnchors, prove_anchors
 from aegis_authz.evidence.chain import NotARecord, read_link
@@ -23,7 +22,6 @@ from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport
 
 _SEAL_PATIENCE = 3.0
 _SEAL_PAUSE = 0.01
-_BLOCK = 64 * 1024
 
 
 class NoRecords(Exception):
@@ -42,12 +40,14 @@ class LogFiles:
 
     def oldest_first(self) -> Iterator[LogLine]:
         """Every line in order. Raises OSError."""
-        return _lines(record_files(self.folder), self.folder)
+        for segment in segments(self.folder):
+            yield from _lines(segment)
 
     def newest_first(self) -> Iterator[LogLine]:
         """Every line, the last one first; only what is taken is read whole. Raises OSError."""
-        for path in reversed(record_files(self.folder)):
-            yield from _lines_from_the_end(path, f"{label(self.folder)}{path.name}")
+        for segment in reversed(segments(self.folder)):
+            name = f"{label(self.folder)}{segment.name}"
+            yield from (LogLine(name, number, raw) for number, raw in segment.newest_first())
 
 
 def log_files(folder: Path) -> list[LogFiles]:
@@ -131,11 +131,11 @@ def verify_folder(
 
 def first_hashes(folder: Path) -> set[str]:
     """The hash of the log's first record, as it is and as it states it: by one of them its anchors know the log."""
-    for path in record_files(folder)[:1]:
-        with path.open("rb") as file:
+    for segment in segments(folder)[:1]:
+        with segment.open() as file:
             try:
                 link = read_link(file.readline())
-            except NotARecord:
+            except (NotARecord, SegmentDamaged):
                 return set()
             return {link.stated.hex(), link.computed.hex()}
     return set()
@@ -211,10 +211,14 @@ def _verify_writer(
     live = _is_live(folder)
     notes = _steady_notes(folder, keys) if live else _read_notes(folder)
     check = LogCheck(folder.name, keys, notes, expected, anchored)
-    for line in _lines(record_files(folder), folder):
-        if live and not line.raw.endswith(b"\n"):
-            break  # being written at this moment
-        check.add(line)
+    for segment in segments(folder):
+        try:
+            for line in _lines(segment):
+                if live and not line.raw.endswith(b"\n"):
+                    break  # being written at this moment
+                check.add(line)
+        except SegmentDamaged as fault:
+            check.add_damage(f"{label(folder)}{segment.name}", str(fault))
     return check.conclude(_sealed_since(folder, keys, check.seq) if live else None)
 
 
@@ -243,46 +247,11 @@ def _sealed_since(folder: Path, keys: Sequence[bytes], seq: int) -> list[Note]:
         time.sleep(_SEAL_PAUSE)
 
 
-def _lines(files: Iterable[Path], folder: Path) -> Iterator[LogLine]:
-    for path in files:
-        name = f"{label(folder)}{path.name}"
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                yield LogLine(name, number, raw)
-
-
-def _lines_from_the_end(path: Path, label: str) -> Iterator[LogLine]:
-    with path.open("rb") as file:
-        at = file.seek(0, os.SEEK_END)
-        number = _line_count(file, at)
-        rest: list[bytes] = []  # the last lines of what was read, of which the first may lack its beginning
-        while at:
-            start = max(0, at - _BLOCK)
-            file.seek(start)
-            data = file.read(at - start) + (rest[0] if rest else b"")
-            rest = _split(data)
-            for raw in reversed(rest[1:]):
-                yield LogLine(label, number, raw)
-                number -= 1
-            at = start
-        for raw in rest[:1]:
-            yield LogLine(label, number, raw)
-
-
-def _line_count(file: BinaryIO, size: int) -> int:
-    file.seek(0)
-    count, last = 0, b"\n"
-    while size and (block := file.read(min(_BLOCK, size))):
-        count += block.count(b"\n")
-        size -= len(block)
-        last = block
-    return count if last.endswith(b"\n") else count + 1
-
-
-def _split(data: bytes) -> list[bytes]:
-    """The lines of `data`, each with its newline; `splitlines` would end some at other characters."""
-    pieces = data.split(b"\n")
-    return [piece + b"\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
+def _lines(segment: Segment) -> Iterator[LogLine]:
+    name = f"{label(segment.folder)}{segment.name}"
+    with segment.open() as file:
+        for number, raw in enumerate(file, start=1):
+            yield LogLine(name, number, raw)
 
 
 def _read_notes(folder: Path) -> list[Note]:
@@ -304,7 +273,7 @@ def _signed_by_any(note: bytes, keys: Sequence[bytes]) -> Checkpoint:
 
 
 def _is_log(folder: Path) -> bool:
-    return any((folder / slot).exists() for slot in SLOTS) or bool(record_files(folder))
+    return any((folder / slot).exists() for slot in SLOTS) or bool(segments(folder))
 
 
 def _is_live(folder: Path) -> bool:

@@ -23,13 +23,13 @@ from aegis_authz.adapters.records.recovery import (
     SLOTS,
     LogAltered,
     cut_tail,
-    file_name,
     find_sealed,
     first_hash,
     read_seals,
 )
 from aegis_authz.adapters.records.renewal import RecordKey
 from aegis_authz.adapters.records.roster import enrol, require_new
+from aegis_authz.adapters.records.segments import file_name
 from aegis_authz.core.anchor import Head
 from aegis_authz.core.record import CutRecord, KeyRecord
 from aegis_authz.core.units import Epoch

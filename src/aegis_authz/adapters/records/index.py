@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_behind
 from aegis_authz.adapters.records.files import label, log_files
+from aegis_authz.adapters.records.segments import Segment, SegmentReader
 from aegis_authz.core.person import Domain
 from aegis_authz.core.record import (
     ApprovalRecord,
@@ -37,6 +38,7 @@ from aegis_authz.evidence.search import (
     SearchTooLong,
     sees_all,
 )
+from aegis_authz.evidence.segment import segment_number
 
 _VERSION = 2
 _TABLES = """
@@ -228,7 +230,10 @@ class RecordIndex:
     def _read_all(self, rows: Iterable[tuple[object, ...]]) -> list[IndexedRecord]:
         rows = list(rows)
         folders = self._folders() if rows else {}
-        return [self._read(folders, *row) for row in rows]  # type: ignore[arg-type]  # the columns of `_ROW`
+        with SegmentReader() as reader:
+            # in the order of the files: a compressed one is gone through once
+            records = {row: self._read(reader, folders, *row) for row in sorted(rows)}  # type: ignore[arg-type]  # of `_ROW`
+        return [records[row] for row in rows]
 
     def _folders(self) -> dict[str, Path]:
         return {log.folder.name: log.folder for log in log_files(self._folder)}
@@ -262,14 +267,20 @@ class RecordIndex:
         return IndexUpdate(lines, added)
 
     def _read(
-        self, folders: Mapping[str, Path], writer: str, file: str, line: int, offset: int, length: int, *columns: object
+        self,
+        reader: SegmentReader,
+        folders: Mapping[str, Path],
+        writer: str,
+        file: str,
+        line: int,
+        offset: int,
+        length: int,
+        *columns: object,
     ) -> IndexedRecord:
         try:
             folder = folders[writer]
-            with (folder / file).open("rb") as opened:
-                opened.seek(offset)
-                raw = opened.read(length)
-                record = read_record(raw)
+            raw = reader.read(Segment(folder, segment_number(file)), offset, length)
+            record = read_record(raw)
         except (KeyError, FileNotFoundError, NotARecord, RecordInvalid):
             raise IndexStale(f"{self._path} is an index of other records") from None
         if _columns(record) != columns:

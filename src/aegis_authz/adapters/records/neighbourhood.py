@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aegis_authz.adapters.records.files import NoRecords, label, log_files
-from aegis_authz.adapters.records.recovery import read_notes, record_files
+from aegis_authz.adapters.records.recovery import read_notes
+from aegis_authz.adapters.records.segments import Segment, segments
 from aegis_authz.evidence.notes import trusted_seals
 from aegis_authz.evidence.position import ChainPosition, chain_position
 from aegis_authz.evidence.search import IndexedRecord
@@ -27,18 +28,18 @@ def position_of(folder: Path, record: IndexedRecord, keys: Sequence[bytes]) -> C
     if log is None:
         raise NoRecords(f"{folder} holds no log of {writer}")
     seals, _ = trusted_seals(read_notes(log, label(log)), writer, keys)
-    files = record_files(log)
-    number = [path.name for path in files].index(record.place.file)
+    files = segments(log)
+    number = [segment.name for segment in files].index(record.place.file)
     before = _line_before(files[: number + 1], record.offset)
     behind = _lines_behind(files[number:], record.offset + len(record.raw))
     return chain_position(writer, record.raw, before, behind, [seal.checkpoint for seal in seals], keys)
 
 
-def _line_before(files: Sequence[Path], offset: int) -> bytes | None:
+def _line_before(files: Sequence[Segment], offset: int) -> bytes | None:
     """The line that ends at `offset` of the last of these files, or at the end of the one before."""
-    for path in reversed(files):
-        with path.open("rb") as file:
-            end = offset if path == files[-1] else file.seek(0, 2)
+    for segment in reversed(files):
+        with segment.open_anywhere() as file:
+            end = offset if segment == files[-1] else file.seek(0, 2)
             if end == 0:
                 continue  # a file begins here: the line before is the last of the file before
             data = b""
@@ -51,8 +52,8 @@ def _line_before(files: Sequence[Path], offset: int) -> bytes | None:
     return None
 
 
-def _lines_behind(files: Sequence[Path], offset: int) -> Iterator[bytes]:
-    for path in files:
-        with path.open("rb") as file:
-            file.seek(offset if path == files[0] else 0)
+def _lines_behind(files: Sequence[Segment], offset: int) -> Iterator[bytes]:
+    for segment in files:
+        with segment.open() as file:
+            file.seek(offset if segment == files[0] else 0)
             yield from file

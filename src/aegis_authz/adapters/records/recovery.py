@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz import durable
+from aegis_authz.adapters.records.segments import Segment, file_name, segments
 from aegis_authz.evidence.chain import Link, NotARecord, read_link, read_members
 from aegis_authz.evidence.checkpoint import Checkpoint
 from aegis_authz.evidence.notes import Note, trusted_seals
 
 SLOTS = ("checkpoint-a.note", "checkpoint-b.note")
-_FILE_NAME = re.compile(r"[0-9]{8}\.jsonl")
 _log = logging.getLogger(__name__)
 
 
@@ -38,16 +37,6 @@ class Sealed:
     is_closed: bool
 
 
-def file_name(number: int) -> str:
-    """The name of the log's file of that number, from 1."""
-    return f"{number:08d}.jsonl"
-
-
-def record_files(folder: Path) -> list[Path]:
-    """The log's files of lines, in order."""
-    return sorted(path for path in folder.iterdir() if _FILE_NAME.fullmatch(path.name))
-
-
 def read_notes(folder: Path, label: str) -> list[Note]:
     """The notes in the folder's slots; a missing slot is an empty note. `label` stands before the slots' names."""
     notes: list[Note] = []
@@ -60,7 +49,7 @@ def read_notes(folder: Path, label: str) -> list[Note]:
 def read_seals(folder: Path, writer: str, public_key: bytes) -> list[Checkpoint] | None:
     """The checkpoints in the slots, None for a log that was never begun. Raises LogAltered when none can be trusted."""
     notes = read_notes(folder, f"{folder}/")
-    if not any(note.raw for note in notes) and not record_files(folder):
+    if not any(note.raw for note in notes) and not segments(folder):
         return None
     seals, distrusted = trusted_seals(notes, writer, (public_key,))
     if not seals:
@@ -76,8 +65,10 @@ def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
     if checkpoint.size == 0:
         return Sealed(1, 0, 0, hashlib.sha256(), False)
     start = b'{"writer":"%b","seq":%d,"prev":"' % (checkpoint.writer.encode("ascii"), checkpoint.size)
-    for path in reversed(record_files(folder)):
-        data = path.read_bytes()
+    for segment in reversed(segments(folder)):
+        path = segment.plain
+        with segment.open() as file:
+            data = file.read()
         # Anchored at the line's start: inside a line an agent's own parameters could look like this.
         at = 0 if data.startswith(start) else data.rfind(b"\n" + start) + 1
         if at == 0 and not data.startswith(start):
@@ -86,18 +77,18 @@ def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
         _require_sealed(data[at:end], checkpoint, path)
         first = _link(data[: data.find(b"\n") + 1], f"the first record in {path}").seq
         is_closed = read_members(data[at:end]).get("kind") == "seal"
-        return Sealed(int(path.stem), end, first, hashlib.sha256(data[:end]), is_closed)
+        return Sealed(segment.number, end, first, hashlib.sha256(data[:end]), is_closed)
     raise LogAltered(f"record {checkpoint.size} is sealed but missing from {folder}: the log was truncated")
 
 
 def first_hash(folder: Path) -> str:
     """The hash of the log's first record in hex, "" for a log without any. Raises LogAltered when that is damaged."""
-    for path in record_files(folder)[:1]:
-        with path.open("rb") as file:
+    for segment in segments(folder)[:1]:
+        with segment.open() as file:
             line = file.readline()
         if not line:
             return ""
-        return _link(line, f"the first record in {path}").stated.hex()
+        return _link(line, f"the first record in {segment.plain}").stated.hex()
     return ""
 
 
@@ -120,14 +111,14 @@ def cut_tail(folder: Path, sealed: Sealed) -> tuple[int, str] | None:
     Returns how many bytes were cut and the name of the `.torn` file that keeps them, None when there were none.
     """
     last = folder / file_name(sealed.number)
-    later = [path for path in record_files(folder) if int(path.stem) > sealed.number]
-    tail = b"".join(
-        [last.read_bytes()[sealed.offset :] if last.exists() else b"", *(path.read_bytes() for path in later)]
-    )
+    later = [segment for segment in segments(folder) if segment.number > sealed.number]
+    behind = last.read_bytes()[sealed.offset :] if last.exists() else b""
+    tail = b"".join([behind, *map(_content, later)])
     kept_in = _keep(folder, sealed, tail) if tail else ""
-    for path in reversed(later):
-        path.unlink()
-    if tail or not sealed.is_closed:
+    for segment in reversed(later):
+        segment.plain.unlink(missing_ok=True)
+        segment.compressed.unlink(missing_ok=True)
+    if behind or not sealed.is_closed:  # a closed one may have been compressed, and must not be begun again
         with last.open("ab") as file:
             file.truncate(sealed.offset)
             os.fsync(file.fileno())
@@ -136,6 +127,11 @@ def cut_tail(folder: Path, sealed: Sealed) -> tuple[int, str] | None:
         return None
     _log.warning("%d unsealed bytes were cut off the log in %s and kept in %s", len(tail), folder, kept_in)
     return len(tail), kept_in
+
+
+def _content(segment: Segment) -> bytes:
+    with segment.open() as file:
+        return file.read()
 
 
 def _keep(folder: Path, sealed: Sealed, tail: bytes) -> str:
