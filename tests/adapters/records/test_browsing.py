@@ -70,7 +70,8 @@ async def test_every_record_is_proven_across_the_files_of_a_log(browser: RecordB
     _, records = browser.advance(100)
     positions = [browser.position(record) for record in records]
     assert {position.standing for position in positions} == {Standing.PROVEN}
-    assert [position.seq for position in positions] == list(range(1, 13))
+    # each file but the last ends in its seal, which is no record of a call
+    assert [position.seq for position in positions] == [number for number in range(1, 16) if number % 4]
 
 
 async def test_a_record_that_was_altered_is_not_shown_and_its_neighbours_are_broken(
