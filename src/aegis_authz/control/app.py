@@ -58,6 +58,7 @@ from aegis_authz.control.records.live import LiveRecords
 from aegis_authz.control.records.reading import RecordDesk
 from aegis_authz.control.records.verifying import Verifier
 from aegis_authz.control.routes.access_requests import access_request_routes
+from aegis_authz.control.routes.agent_pages import AgentServices, agent_page_routes
 from aegis_authz.control.routes.agents import agent_routes
 from aegis_authz.control.routes.approval_batches import approval_batch_routes
 from aegis_authz.control.routes.approval_pages import approval_page_routes
@@ -286,6 +287,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *spend_routes(services.spend, authentication),
         *record_routes(services.records.desk, services.records.verifier, authentication),
         *agent_routes(services.revoker, authentication),
+        *agent_page_routes(_agent_services(services), authentication, pages),
         *token_routes(services.issuer),
         *enrolment_routes(
             services.enroller,
@@ -301,6 +303,10 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *change_routes(services.people.changes, authentication),
         *open_routes(services.bulletin, services.keeper, services.revoker, services.token_jwks, services.authorities),
     ]
+
+
+def _agent_services(services: ControlServices) -> AgentServices:
+    return AgentServices(services.roster, services.revoker, services.limits, services.limit_book)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -205,9 +205,24 @@ async def _on_record(
     request: Request,
     answer: Callable[[Request], Awaitable[Response]],
 ) -> Response:
-    """Answer once the act is a line of the change log; what then was not done is another line."""
+    """Answer once the act is a line of the change log, in the words of the request."""
+    return await on_record(authentication, caller, name, act_words(request), partial(answer, request))
+
+
+async def on_record(
+    authentication: Authentication,
+    caller: Caller,
+    name: str,
+    words: tuple[str, str, str],
+    act: Callable[[], Awaitable[Response]],
+) -> Response:
+    """Do what the caller asks once it is a line of the change log; what then was not done is another line.
+
+    `name` is that of the API's route, so that what is done on a page reads the same; `words` are what it is about,
+    where that is, and why.
+    """
     action = f"{caller.permission.value.partition(':')[0]}:{name}"
-    subject, domain, reason = act_words(request)
+    subject, domain, reason = words
     is_stop = name in _STOPS
     try:
         async with asyncio.timeout(_STOP_PATIENCE if is_stop else None):
@@ -218,9 +233,9 @@ async def _on_record(
         # a database that is away must not keep an agent going, nor one that does not answer
         why = str(fault) or f"no answer within {_STOP_PATIENCE} seconds"
         _log.error("%s by %s on %s is in no change log: %s", action, caller.id, subject, why)
-        return await answer(request)
+        return await act()
     note = partial(authentication.note, caller.person, action, subject, domain)
-    return await done_or_noted(partial(answer, request), note, _failure)
+    return await done_or_noted(act, note, _failure)
 
 
 def _failure(response: Response) -> str:
