@@ -18,6 +18,7 @@ from aegis_authz.core.identity import Identity, Proof, Way
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.price import NO_PRICES
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.record_terms import NO_RECORD_RULES
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS, AgentKey, Registration, Registry
 from aegis_authz.core.scope import Scope
@@ -48,6 +49,7 @@ SNAPSHOT = Snapshot(
     "",
     None,
     NO_TELEMETRY_RULES,
+    NO_RECORD_RULES,
 )
 DEFAULT = Acceptance(frozenset({Way.TOKEN, Way.BOUND}), {})
 ONCE = bound_token(cnf=None)

@@ -48,7 +48,9 @@ from aegis_authz.core.decision import (
     Evaluation,
     Finding,
     InjectCredential,
+    Obligation,
     Redact,
+    RedactionTerms,
     SetHeader,
     Target,
 )
@@ -59,6 +61,7 @@ from aegis_authz.core.interface import NO_INTERFACE, Interface, Method, Sending
 from aegis_authz.core.price import NO_PRICES, ModelPrice, OnError, ParameterPrice, Prices, Pricing, TokenPrice
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import MOST_PATH, DecisionRecord, Record, RefusalsRecord, WholePath
+from aegis_authz.core.record_terms import NO_RECORD_RULES, RecordedParameters, RecordRules
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
@@ -134,6 +137,7 @@ SNAPSHOT = Snapshot(
     "http://control",
     None,
     NO_TELEMETRY_RULES,
+    NO_RECORD_RULES,
 )
 
 
@@ -412,6 +416,45 @@ async def test_documents_say_what_spans_may_show_of_an_agents_calls() -> None:
     world = World(snapshots=[replace(SNAPSHOT, telemetry=TelemetryRules.by({"acme/emea/*": terms}))])
     await world.check(payment(traceparent=f"00-{'c' * 32}-{'d' * 16}-01".encode()))
     assert world.traces == [DecisionTrace("", (f"00-{'c' * 32}-{'d' * 16}-01",), terms)]
+
+
+def recording(word: RecordedParameters, *answers: Decision) -> World:
+    """A world in which documents say what records hold."""
+    rules = RecordRules.by({"acme/emea/*": word})
+    return World(snapshots=[replace(SNAPSHOT, records=rules)], answers=list(answers) or [decision()])
+
+
+async def test_a_record_that_is_to_hold_no_parameters_holds_neither_them_nor_the_path_they_may_stand_in() -> None:
+    world = recording(RecordedParameters.HASHED)
+    await world.check(payment())
+    [record] = world.records
+    assert (record.parameters, record.withheld, record.path) == ({}, 1, "")
+    assert record.whole_path == WholePath(12, hashlib.sha256(b"/v1/payments").hexdigest())
+    assert record.digest != ""
+    assert world.told[0].parameters == {}
+
+
+async def test_a_record_that_is_to_hold_all_parameters_holds_those_of_a_call_whose_answer_is_redacted() -> None:
+    redaction = decision(Effect.SANITIZE, Reason.SANITIZED, obligations=(Redact(Target.RESPONSE, ("us_ssn",), ()),))
+    world = recording(RecordedParameters.CLEAR, redaction)
+    await world.check(payment())
+    [record] = world.records
+    assert (record.parameters, record.withheld) == ({"amount": 4200}, 0)
+    assert world.told[0].parameters == {}  # telemetry has terms of its own
+
+
+@pytest.mark.parametrize(
+    "obligation", [Redact(Target.REQUEST, ("us_ssn",), ()), RedactionTerms(Target.REQUEST, False, False, False, ())]
+)
+async def test_what_is_redacted_from_a_request_stands_in_no_record_whatever_documents_say(
+    obligation: Obligation,
+) -> None:
+    redact = Redact(Target.RESPONSE, ("us_ssn",), ())
+    world = recording(
+        RecordedParameters.CLEAR, decision(Effect.SANITIZE, Reason.SANITIZED, obligations=(redact, obligation))
+    )
+    await world.check(payment())
+    assert (world.records[0].parameters, world.records[0].withheld) == ({}, 1)
 
 
 @pytest.mark.parametrize(
@@ -967,6 +1010,7 @@ async def test_what_policy_wants_redacted_is_not_in_the_path_of_the_record() -> 
         "",
         None,
         NO_TELEMETRY_RULES,
+        NO_RECORD_RULES,
     )
     redactions = (Redact(Target.REQUEST, ("us_ssn",), ()),)
     world = World(snapshots=[snapshot], answers=[decision(Effect.SANITIZE, Reason.SANITIZED, obligations=redactions)])

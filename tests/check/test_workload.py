@@ -15,6 +15,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.price import NO_PRICES
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.record_terms import NO_RECORD_RULES
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import Registration, Registry
 from aegis_authz.core.revocation import marks_of
@@ -42,6 +43,7 @@ SNAPSHOT = Snapshot(
     "",
     None,
     NO_TELEMETRY_RULES,
+    NO_RECORD_RULES,
 )
 EVERY = Acceptance(frozenset(Way) - {Way.WORKLOAD}, {})
 

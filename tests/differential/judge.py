@@ -34,6 +34,7 @@ from aegis_authz.core.identity import Way
 from aegis_authz.core.price import NO_PRICES
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.record_terms import NO_RECORD_RULES
 from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
@@ -187,6 +188,7 @@ class Judge:
             "http://control",
             None,
             NO_TELEMETRY_RULES,
+            NO_RECORD_RULES,
         )
 
     async def at(self, revision: Revision, deadline: float) -> Snapshot:

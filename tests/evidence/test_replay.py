@@ -30,6 +30,7 @@ from aegis_authz.core.identity import Way
 from aegis_authz.core.price import NO_PRICES
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, FindingName, WholePath
+from aegis_authz.core.record_terms import NO_RECORD_RULES
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
@@ -162,6 +163,7 @@ class World:
             "",
             None,
             NO_TELEMETRY_RULES,
+            NO_RECORD_RULES,
         )
         self.asked: list[Evaluation] = []
         self.decided: list[Decision] = []

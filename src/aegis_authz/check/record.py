@@ -12,13 +12,23 @@ from dataclasses import dataclass, field, replace
 from aegis_authz.check.charge import charge_records
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.refusal_tally import RefusalTally
-from aegis_authz.core.call import ToolCall
-from aegis_authz.core.decision import Decision, denied
+from aegis_authz.core.call import CallKind, ToolCall
+from aegis_authz.core.decision import (
+    Decision,
+    FilterTools,
+    HideTools,
+    Obligation,
+    Redact,
+    RedactionTerms,
+    Target,
+    denied,
+)
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord, FindingName, WholePath
+from aegis_authz.core.record_terms import RecordedParameters
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
@@ -50,7 +60,7 @@ class Recorder:
         record = record_of(decision, draft, self.clock)
         _tell_of_limits(record)
         if self.tally.counts(record):
-            self.telemetry.decided(record, draft.trace)
+            self.telemetry.decided(_shown(record, decision, draft), draft.trace)
             return decision
         try:
             with self.tally.waiting(record):
@@ -61,7 +71,7 @@ class Recorder:
             if self.required and decision.effect is not Effect.DENY:
                 decision = denied(Reason.RECORD_FAILED, str(fault), decision.revision)
                 record = replace(record, effect=decision.effect, reason=decision.reason, detail=decision.detail)
-        self.telemetry.decided(record, draft.trace)
+        self.telemetry.decided(_shown(record, decision, draft), draft.trace)
         return decision
 
     async def keep_counts(self) -> None:
@@ -86,9 +96,11 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         draft = draft.bare()
     http, call, settled = draft.http, draft.call, draft.settled
     changes_bodies = decision.changes_bodies
-    parameters = _parameters(call, changes_bodies or decision.effect is Effect.SANITIZE) if call else {}
+    terms = _terms(draft)
+    parameters = _parameters(call, decision, terms) if call else {}
     path = http.path if http else ""
     judged_path = _path(decision, path) if changes_bodies else path
+    is_long = len(judged_path) > MOST_PATH or _is_hashed(call, terms)
     return DecisionRecord(
         version=DECISION_VERSION,
         decision_id=draft.decision_id,
@@ -108,8 +120,8 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         scheme=http.scheme if http else "",
         host=http.host if http else "",
         port=http.port if http else None,
-        path=judged_path[:MOST_PATH],
-        whole_path=_whole_path(judged_path) if len(judged_path) > MOST_PATH else None,
+        path="" if _is_hashed(call, terms) else judged_path[:MOST_PATH],
+        whole_path=_whole_path(judged_path) if is_long else None,
         source=http.source if http else "",
         environment=draft.environment,
         policies=decision.policies,
@@ -141,11 +153,45 @@ def _tell_of_limits(record: DecisionRecord) -> None:
         _log.warning("%s is quarantined: decision %s", record.identity.scope, record.decision_id)
 
 
-def _parameters(call: ToolCall, is_redacted: bool) -> Mapping[str, Json]:
-    # what policy wants redacted from the call has no place in its record either
-    if is_redacted:
+def _parameters(call: ToolCall, decision: Decision, terms: RecordedParameters) -> Mapping[str, Json]:
+    """What of the parameters is kept: what policy wants redacted from the call has no place in its record either."""
+    if terms is RecordedParameters.HASHED:
+        return {}
+    if terms is RecordedParameters.CLEAR:
+        return {} if _redacts_request(decision) else call.parameters
+    if decision.changes_bodies or decision.effect is Effect.SANITIZE:
         return {}
     return {name: call.parameters[name] for name in call.declared if name in call.parameters}
+
+
+def _redacts_request(decision: Decision) -> bool:
+    return any(map(_is_of_request, decision.obligations))
+
+
+def _is_of_request(obligation: Obligation) -> bool:
+    """Whether it changes what the agent sends; lists of tools are filtered in answers."""
+    if isinstance(obligation, Redact | RedactionTerms):
+        return obligation.target is Target.REQUEST
+    return obligation.changes_bodies and not isinstance(obligation, FilterTools | HideTools)
+
+
+def _terms(draft: Draft) -> RecordedParameters:
+    if draft.identity is None or draft.snapshot is None:
+        return RecordedParameters.DECLARED
+    return draft.snapshot.records.of(draft.identity.scope)
+
+
+def _is_hashed(call: ToolCall | None, terms: RecordedParameters) -> bool:
+    """Whether the path may hold parameters that the record must not."""
+    has_values = call is not None and call.kind is CallKind.ACTION and bool(call.parameters)
+    return terms is RecordedParameters.HASHED and has_values
+
+
+def _shown(record: DecisionRecord, decision: Decision, draft: Draft) -> DecisionRecord:
+    """The record as telemetry hears of it: never of more parameters than are declared."""
+    if draft.call is None or _terms(draft) is not RecordedParameters.CLEAR:
+        return record
+    return replace(record, parameters=_parameters(draft.call, decision, RecordedParameters.DECLARED))
 
 
 def _identity(identity: Identity | None, is_whole: bool) -> Identity | None:

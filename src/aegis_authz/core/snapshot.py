@@ -10,6 +10,7 @@ from aegis_authz.core.breaker import Breakers
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.limit import Limit
 from aegis_authz.core.price import Prices
+from aegis_authz.core.record_terms import RecordRules
 from aegis_authz.core.registration import Registry
 from aegis_authz.core.residency import Residency
 from aegis_authz.core.scope import Scope
@@ -44,7 +45,8 @@ class Snapshot:
     `bases` is None in a bundle that was made before there were any. `limits` are all that its decisions may name, and
     `breakers` watch what is refused. `prices` are what calls cost.
     `revoked` are the marks of what was revoked when the bundle was made, whatever the store remembers. `residency` is
-    whose calls it judges, None in a mesh that has no regions. `telemetry` says what spans may show.
+    whose calls it judges, None in a mesh that has no regions. `telemetry` says what spans may show, and `records` what
+    records hold.
     """
 
     revision: Revision
@@ -62,6 +64,7 @@ class Snapshot:
     people_base: str
     residency: Residency | None
     telemetry: TelemetryRules
+    records: RecordRules
 
     def basis_of(self, scope: Scope, tool: str) -> Basis:
         """What judges that agent's calls of the tool: the whole revision where no more is known."""

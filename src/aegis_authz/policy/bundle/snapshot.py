@@ -21,6 +21,7 @@ from aegis_authz.encoding.narrowing import items, members, text
 from aegis_authz.policy.bundle.agent_data import agents_from_data
 from aegis_authz.policy.bundle.limit_data import breakers_from_data, limits_from_data
 from aegis_authz.policy.bundle.price_data import prices_from_data, prices_to_data
+from aegis_authz.policy.bundle.record_data import records_from_data
 from aegis_authz.policy.bundle.residency_data import residency_from_data
 from aegis_authz.policy.bundle.telemetry_data import telemetry_from_data
 from aegis_authz.policy.bundle.tool_data import tools_from_data
@@ -38,6 +39,7 @@ _YOUNGER: Mapping[str, Json] = {
     "people_base": None,
     "residency": None,
     "telemetry": {},
+    "records": {},
 }
 _NAMES = {"revision", "catalogue", "trust", "status_base", "reads", *_YOUNGER}
 _KEY = {"kty", "crv", "x", "kid"}
@@ -118,6 +120,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         revoked=_revoked(item["revoked"]),
         residency=residency,
         telemetry=telemetry_from_data(item["telemetry"]),
+        records=records_from_data(item["records"]),
     )
 
 

@@ -17,6 +17,7 @@ from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.bundle.library import rego_library
 from aegis_authz.policy.bundle.limit_data import breakers_to_data, limits_to_data
 from aegis_authz.policy.bundle.price_data import prices_to_data
+from aegis_authz.policy.bundle.record_data import records_to_data
 from aegis_authz.policy.bundle.residency_data import residency_to_data
 from aegis_authz.policy.bundle.snapshot import bases_from_data, snapshot_from_data, trust_from_data
 from aegis_authz.policy.bundle.telemetry_data import telemetry_to_data
@@ -26,6 +27,7 @@ from aegis_authz.policy.compile.fast_path import plain_rules
 from aegis_authz.policy.compile.holds import holds_of
 from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, identity_data, snapshot_agents
 from aegis_authz.policy.compile.limits import breakers_of, limits_of
+from aegis_authz.policy.compile.records import records_of
 from aegis_authz.policy.compile.rule_data import document_data, reads
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.compile.telemetry import telemetry_of
@@ -76,7 +78,7 @@ def compile_policy(
     """
     trust_from_data(trust_data)
     compiled_policies, catalogue, holds = _policies(policies, tools), tools_to_data(tools), holds_of(policies)
-    telemetry = telemetry_of(policies)
+    telemetry, records = telemetry_of(policies), records_of(policies)
     content: dict[str, Json] = {
         "policies": compiled_policies,
         "identity": identity_data(identities),
@@ -97,6 +99,7 @@ def compile_policy(
             **({"people_base": people_base} if people_base not in ("", status_base) else {}),
             **({} if residency is None else {"residency": residency_to_data(residency)}),
             **({"telemetry": telemetry_to_data(telemetry)} if telemetry else {}),
+            **({"records": records_to_data(records)} if records else {}),
         },
     }
     revision = revision_of(content, rego_library() if rego is None else rego)

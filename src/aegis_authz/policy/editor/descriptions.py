@@ -21,6 +21,8 @@ _SCOPE: Mapping[str, str] = {
     "ticket": "For people; changes nothing.",
     "disclose_limits": "Denials tell the limit and the value seen.",
     "telemetry": "What spans may show of the agents' calls; of all documents that cover one, the strictest holds.",
+    "record": "What records hold of the agents' calls; of all documents that cover one, the strictest holds.",
+    "RecordWords.parameters": "hashed: none, the digest of the call alone; declared, the default; clear: all of them.",
     "Telemetry.parameters": "none; names, the default; hashed: a keyed digest of each value; clear: the values.",
     "Telemetry.trace": "continue, the default: spans are part of the trace that the caller names; link: they link to it.",
     "extends": "Adds the rules of the template of that name.",

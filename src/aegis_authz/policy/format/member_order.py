@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.costs import PricesDocument
-from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, Telemetry, Template
+from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, RecordWords, Telemetry, Template
 from aegis_authz.policy.language.document_limits import LimitEntry
 from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
 from aegis_authz.policy.language.limits import (
@@ -56,9 +56,11 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
         *_RULED,
         "breaker",
         "telemetry",
+        "record",
         "waivers",
     ),
     Telemetry: ("parameters", "trace"),
+    RecordWords: ("parameters",),
     Template: ("template", "description", *_RULED),
     DefinitionsDocument: ("description", "define"),
     ToolRule: (*_RULE, *_LIMITED, "sanitize", "approval", "obligations"),

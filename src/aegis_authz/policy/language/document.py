@@ -70,6 +70,12 @@ class Telemetry(Part):
     trace: Literal["link", "continue"] = "continue"
 
 
+class RecordWords(Part):
+    """What records hold of the calls of its agents; of all documents that cover an agent, the strictest holds."""
+
+    parameters: Literal["hashed", "declared", "clear"] = "declared"
+
+
 class PolicyDocument(RuleSet):
     """One policy document. `org`, `tenant` and `agent` may be "*" for all, or a beginning and "*" for a group.
 
@@ -87,6 +93,7 @@ class PolicyDocument(RuleSet):
     extends: Words | None = None
     breaker: BreakerTerms | None = None
     telemetry: Telemetry | None = None
+    record: RecordWords | None = None
     waivers: Annotated[tuple[Waiver, ...], LISTED] = ()
 
     @model_validator(mode="after")
