@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,10 @@ from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.notice import ChannelHealth, Notice
+from aegis_authz.core.reason import Reason
 from aegis_authz.core.release import Sources
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement
@@ -59,8 +61,10 @@ from aegis_authz.testing.releases import MemoryReleases
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.control.conftest import NoClusters
 from tests.support.control_settings import control_settings
+from tests.support.made_records import DENIED
 from tests.support.mesh_facts import made_facts
 from tests.support.people import memory_people
+from tests.support.recorded_calls import write_log
 
 POLICY = """\
 agent: finance-agent
@@ -419,6 +423,35 @@ def test_what_fails_its_tests_is_not_published(mesh: Mesh, aegis: Aegis) -> None
     assert skipped.exit_code == 0, skipped.stderr
     assert mesh.releases.changes()[0].message == "more (tests were not run)"
     assert mesh.releases.tests(mesh.releases.current()) == {}
+
+
+@pytest.mark.usefixtures("opa_binary", "redis_binary")
+def test_what_recorded_calls_make_milder_is_published_for_a_reason_that_is_kept(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    before = mesh.releases.current()
+    (mesh.tools / "stripe.yaml").write_text(f"{TOOL}    parameters:\n      amount: {{from: /amount, type: number}}\n")
+    small = replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, parameters={"amount": 1}, decision_id="d-2")
+    write_log(mesh.state / "records", "authz-0", [DENIED, small])
+    try_it = ("publish", "-m", "more", "--backtest", "2026-01-01")
+
+    assert aegis(policy.app, *try_it).exit_code == 0
+    kept = "more (tried on 2 recorded calls: none is decided more mildly)"
+    assert mesh.releases.changes()[0].message == kept
+
+    before = mesh.releases.current()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "90000"))
+    refused = aegis(policy.app, *try_it)
+    assert (refused.exit_code, mesh.releases.current()) == (1, before)
+    assert "1 of 2 recorded calls would be decided more mildly, the first of them stripe-payments" in refused.stderr
+
+    accepted = aegis(policy.app, *try_it, "--accept", "the board decided so")
+    assert accepted.exit_code == 0, accepted.stderr
+    kept = "more (1 of 2 recorded calls are decided more mildly; accepted: the board decided so)"
+    assert mesh.releases.changes()[0].message == kept
+
+
+def test_a_reason_to_accept_what_is_not_tried_is_refused(aegis: Aegis) -> None:
+    assert aegis(policy.app, "publish", "--accept", "why not").exit_code == 2
 
 
 def test_what_passes_its_tests_is_published(mesh: Mesh, aegis: Aegis) -> None:

@@ -14,6 +14,7 @@ from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.documents import located, read_documents
 from aegis_authz.commands.faults import Rejected
 from aegis_authz.commands.lab import trial_bench
+from aegis_authz.commands.publish_trial import PublishTrial, trial_note
 from aegis_authz.core.release import DocumentChanges, Sources
 from aegis_authz.lab.trial_report import trial_report
 from aegis_authz.policy.source.problems import PolicyErrors, printable
@@ -31,13 +32,22 @@ class Publication:
 
 
 def publish(
-    state: Path, policies: Path, tools: Path, message: str, wait: float, *, allow_empty: bool, is_tested: bool
+    state: Path,
+    policies: Path,
+    tools: Path,
+    message: str,
+    wait: float,
+    *,
+    allow_empty: bool,
+    is_tested: bool,
+    trial: PublishTrial | None = None,
 ) -> Publication:
     """Publish the documents of two folders to the mesh in `state`; wait at most `wait` seconds for OPA to run them.
 
     The tests beside them must pass, here and at the control plane, unless they are not to be run: then they are not
     sent either, and the change log says so. An empty folder in
-    place of documents that are served is refused unless `allow_empty`. Raises PolicyErrors naming files as they are
+    place of documents that are served is refused unless `allow_empty`. With a `trial` they are tried on recorded calls,
+    too, and the change log says what that came to. Raises PolicyErrors naming files as they are
     found from here, Unable, Rejected, SourceFolderError.
     """
     sources = read_documents(policies, tools)
@@ -46,6 +56,8 @@ def publish(
         _require_tests(policies, tools)
     else:
         message = f"{message} (tests were not run)".strip()
+    if trial is not None:
+        message = f"{message} {trial_note(trial, policies, tools)}".strip()
     with control_plane(state) as control:
         current = control.revisions().current
         served_now = control.sources(current) if current else None

@@ -10,7 +10,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults, unusable
-from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, AsJson, MeshState
+from aegis_authz.cli.options import DEFAULT_STATE, DIR_VARIABLE, AsJson, MeshState, records_folder
 from aegis_authz.cli.policy import backtest as policy_backtest
 from aegis_authz.cli.policy import diff as policy_diff
 from aegis_authz.cli.policy import explain as policy_explain
@@ -109,12 +109,27 @@ def publish_(
     skip_tests: Annotated[
         bool, typer.Option("--skip-tests", help="Do not run the tests beside the policies; the change log says so.")
     ] = False,
+    backtest: Annotated[
+        str,
+        typer.Option(
+            "--backtest",
+            envvar="AEGIS_BACKTEST",
+            help="Try them first on the calls recorded from then on: 7d, 2026-11-29.",
+        ),
+    ] = "",
+    records: Annotated[
+        Path | None, typer.Option("--records", help="Where calls are recorded.", show_default="DIR/records")
+    ] = None,
+    accept: Annotated[
+        str, typer.Option("--accept", help="Why recorded calls may be decided more mildly; kept in the change log.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Test, validate, compile, sign and activate; the folders in use by the mesh unless others are given.
 
     Says which files are added, changed and removed. Exits with 1 when a test fails, the documents are invalid or lint
-    has an error (what was served stays), or OPA does not run them in time.
+    has an error (what was served stays), or OPA does not run them in time; and with --backtest, when a recorded call
+    would be decided more mildly and --accept does not say why that is right.
 
     Example: aegis policy publish --dir DIR -m "raise the limit to 9000"
     """
@@ -126,7 +141,14 @@ def publish_(
         policies, tools = document_folders("policy publish", policies, tools, state)
         try:
             publication = publish(
-                state, policies, tools, message, wait, allow_empty=allow_empty, is_tested=not skip_tests
+                state,
+                policies,
+                tools,
+                message,
+                wait,
+                allow_empty=allow_empty,
+                is_tested=not skip_tests,
+                trial=policy_backtest.publish_trial(records_folder(records, state), backtest, accept),
             )
         except PolicyErrors as errors:
             typer.echo(problems_json(errors.problems) if as_json else str(errors), err=not as_json)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
-from aegis_authz.cli.faults import exits_on_faults
+from aegis_authz.cli.faults import exits_on_faults, unusable
 from aegis_authz.cli.options import AsJson, since_option
 from aegis_authz.cli.policy.call_files import problems_told
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Tools, candidate_folders
 
 if TYPE_CHECKING:
+    from aegis_authz.commands.publish_trial import PublishTrial
     from aegis_authz.lab.backtest import BacktestReport
 
 COMMAND = "policy backtest"
@@ -49,6 +50,19 @@ class _Progress:
         if now - self.last >= _PATIENCE:
             self.last = now
             typer.echo(f"{records:,} records are done", err=True)
+
+
+def publish_trial(records: Path, since: str, accept: str) -> PublishTrial | None:
+    """On what a publication is tried; None where nothing is. Raises typer.Exit, typer.BadParameter."""
+    from aegis_authz.commands.backtest import Period
+    from aegis_authz.commands.publish_trial import PublishTrial
+
+    if not since:
+        if accept:
+            raise unusable("policy publish", "--accept is about what --backtest finds")
+        return None
+    period = Period(since_option(since, "--backtest"), math.inf)
+    return PublishTrial(records, period, accept, _Progress(time.monotonic()))
 
 
 def backtest(
