@@ -82,12 +82,14 @@ from aegis_authz.control.routes.records import record_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
 from aegis_authz.control.routes.sign_in_links import sign_in_link_routes
 from aegis_authz.control.routes.slack import slack_routes
-from aegis_authz.control.routes.spend import Spend, spend_routes
+from aegis_authz.control.routes.spend import spend_routes
+from aegis_authz.control.routes.spend_pages import spend_page_routes
 from aegis_authz.control.routes.standing_decisions import standing_decision_routes
 from aegis_authz.control.routes.standing_pages import standing_page_routes
 from aegis_authz.control.routes.tokens import token_routes
 from aegis_authz.control.spend.limit_accounts import LimitBook
 from aegis_authz.control.spend.limiting import LimitKeeper, NotQuarantined
+from aegis_authz.control.spend.spend_reading import Spend, SpendReader
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
 from aegis_authz.core.proposal import ProposalConflict, ProposalForbidden, ProposalUnknown, ProposalWaits
 from aegis_authz.core.release import ReleaseConflict, ReleasesFault, RevisionUnknown
@@ -251,6 +253,7 @@ def create_app(services: ControlServices) -> FastAPI:
 def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
     """All routers. A page with a name of its own comes before those that have an id in its place."""
     authentication, pages, door = services.authentication, services.outreach.pages, services.people.door
+    spend = SpendReader(services.spend, services.limit_book.clock)
     return [
         *opa_routes(services.board, services.bulletin, services.discovery, services.opa_token),
         *policy_routes(
@@ -284,7 +287,8 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *slack_routes(services.outreach.presses),
         *notice_routes(services.outreach.courier, services.outreach.callbacks, authentication),
         *limit_routes(services.limits, services.limit_book, authentication),
-        *spend_routes(services.spend, authentication),
+        *spend_routes(spend, authentication),
+        *spend_page_routes(spend, services.limit_book, authentication),
         *record_routes(services.records.desk, services.records.verifier, authentication),
         *agent_routes(services.revoker, authentication),
         *agent_page_routes(_agent_services(services), authentication, pages),

@@ -1,0 +1,59 @@
+"""What calls cost, read from the records for one caller: all records are read each time, and never twice at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aegis_authz.core.units import Monotonic, Seconds
+from aegis_authz.evidence.spend import Dimension, SpendRow
+from aegis_authz.ports.data_plane import Clock
+
+Spend = Callable[[Sequence[Dimension], float], list[SpendRow]]
+"""Adds up what the records say that calls cost, by what and since when. Blocks on the disk; raises OSError."""
+
+MayIn = Callable[[str, str], bool]
+"""Whether spend of that org and tenant may be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    dimensions: tuple[Dimension, ...]
+    since: float
+    read_at: Monotonic
+    rows: tuple[SpendRow, ...]
+
+
+class SpendReader:
+    """Reads spend, one reading at a time."""
+
+    def __init__(self, spend: Spend, clock: Clock) -> None:
+        self._spend = spend
+        self._clock = clock
+        self._reading = asyncio.Lock()
+        self._latest: _Sum | None = None
+
+    async def rows(self, by: Sequence[Dimension], since: float, max_age: Seconds) -> tuple[SpendRow, ...]:
+        """All sums; those of a reading that is at most so old will do. Raises OSError."""
+        dimensions = tuple(by)
+        async with self._reading:
+            latest, now = self._latest, self._clock.monotonic()
+            if (
+                latest is None
+                or (latest.dimensions, latest.since) != (dimensions, since)
+                or now - latest.read_at > max_age
+            ):
+                rows = tuple(await asyncio.to_thread(self._spend, dimensions, since))
+                latest = self._latest = _Sum(dimensions, since, now, rows)
+            return latest.rows
+
+
+def visible_rows(rows: Sequence[SpendRow], may_in: MayIn) -> list[SpendRow]:
+    """The rows whose tenant, which is the first they are added up by, may be seen."""
+    return [row for row in rows if may_in(*_tenant(row))]
+
+
+def _tenant(row: SpendRow) -> tuple[str, str]:
+    org, _, tenant = row.key[0].partition("/")
+    return org, tenant
