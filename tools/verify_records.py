@@ -37,6 +37,10 @@ SUCCESSION = re.compile(f"(aegis-succession\n([A-Za-z0-9+/]{{43}}=)\n([A-Za-z0-9
 SEGMENT = re.compile(f"(aegis-segment\n{WRITER}\n[0-9]+\n[0-9]+\n[0-9]+\n[0-9a-f]{{64}}\n){SIGNATURE}")
 MOST_BYTES = 256 * 1024 * 1024  # what a compressed segment may expand to
 ANCHOR = {"number", "at", "place", "writer", "first", "size", "note", "previous", "hash"}
+TOMBSTONE = re.compile(
+    f"(aegis-tombstone\n({WRITER})\n([1-9][0-9]{{0,7}})\n([1-9][0-9]{{0,17}})\n([A-Za-z0-9+/]{{43}}=)\n([0-9a-f]{{64}})\n"
+    f"((?:0|[1-9][0-9]{{0,17}})\n){{2}}((?:(?:0|[1-9][0-9]{{0,17}}) [A-Za-z0-9+/]{{43}}=\n){{1,1000}})){SIGNATURE}"
+)
 SEAL_RECORD = {"v", "kind", "decision_id", "time", "segment", "first", "last", "digest", "signature"}
 KEY_RECORD = {"v", "kind", "decision_id", "time", "key_id", "note"}
 FOREIGN = "signed with another key than those given"
@@ -121,6 +125,7 @@ class Log:
     is_foreign: bool = False
     records: int = 0
     sealed: int = 0
+    retired: int = 0
     spans: list[tuple[int, bytes]] = field(default_factory=list)
 
     @property
@@ -140,12 +145,23 @@ class Seal:
     key: bytes
 
 
+@dataclass(frozen=True)
+class Tombstone:
+    """What stands for the segments of a log that were retired, and the keys that sealed them."""
+
+    segment: int = 0
+    size: int = 0
+    head: bytes | None = None
+    first: str = ""
+    spans: tuple[tuple[int, bytes], ...] = ()
+
+
 class Segments:
     """Follows the files of a log: behind the first seal, each but the last ends in one, and the next number follows."""
 
-    def __init__(self) -> None:
-        self.number, self.first = 0, 0
-        self.is_closed, self.has_seal = False, False
+    def __init__(self, retired: int) -> None:
+        self.number, self.first = retired, 0
+        self.is_closed = self.has_seal = retired > 0
         self.digest_before = ""
         self._digest = hashlib.sha256()
 
@@ -186,7 +202,7 @@ class Verifier:
             foreign = [name for name in foreign if name == folder.name]
         logs, matched = [], set()
         for path in paths:
-            firsts = first_hashes(path)
+            firsts = self._firsts(path)
             own = [seal for first, seal in known if seal.writer == path.name and first in firsts]
             matched.update(own)
             logs.append(self._log(path, [*(seal for seal in expected if seal.writer == path.name), *own]))
@@ -236,14 +252,22 @@ class Verifier:
         log, writer = Log(folder.name), folder.name
         seals, distrusted, strangers = self._slots(folder)
         log.is_foreign = strangers == len(SLOTS)
+        try:
+            tombstone = self._tombstone(folder, log.is_foreign)
+        except (ValueError, Foreign) as fault:
+            tombstone = Tombstone()
+            log.faults.append(f"tombstone.note: {fault}")
         oldest = min(seals, key=lambda seal: seal.size) if seals else None
         starts = {start_of(writer, key): key for key in self._keys}
         log.spans = [(0, oldest.key if oldest else self._keys[0])]
         wanted = {seal.size for seal in (*seals, *elsewhere)}
         heads = {0: start_of(writer, log.spans[0][1])}
-        seq, head = 0, None
-        segments = Segments()
-        for place, raw in lines_of(folder, log.faults):
+        log.retired = seq = tombstone.size
+        head = tombstone.head
+        if head is not None:
+            heads[seq], log.spans = head, list(tombstone.spans)
+        segments = Segments(tombstone.segment)
+        for place, raw in lines_of(folder, log.faults, tombstone.segment):
             log.records += 1
             if problem := segments.enter(place, raw, seq + 1):
                 log.faults.append(f"{place}: {problem}")
@@ -326,6 +350,44 @@ class Verifier:
             return
         log.spans.append((seq, successor))
 
+    def _tombstone(self, folder: Path, is_foreign: bool) -> Tombstone:
+        """What stands for retired segments. Raises ValueError, Foreign unless nothing of the log is to be proven."""
+        path = folder / "tombstone.note"
+        if not path.exists():
+            return Tombstone()
+        match = TOMBSTONE.fullmatch(path.read_bytes()[: 128 * 1024].decode("utf-8", "replace"))
+        if match is None:
+            raise ValueError("not a tombstone")
+        pairs = [line.split(" ") for line in match[8].splitlines()]
+        spans = tuple((int(begin), base64.b64decode(key)) for begin, key in pairs)
+        head = base64.b64decode(match[5])
+        tombstone = Tombstone(int(match[3]), int(match[4]), head, match[6], spans)
+        texts = [(head, match[5]), *zip((key for _, key in spans), (text for _, text in pairs), strict=True)]
+        if any(base64.b64encode(raw).decode() != text for raw, text in texts):
+            raise ValueError("its base64 is not canonical")
+        if match[2] != folder.name:
+            raise ValueError(f"it is of the log of {match[2]}")
+        try:
+            signer = self._signed(match, "aegis-tombstone")
+        except Foreign:
+            if is_foreign:
+                return tombstone
+            raise
+        begins = [begin for begin, _ in spans]
+        moments = [int(line) for line in match[1].split("\n")[6:8]]
+        if max(moments) > 253_402_300_799 or begins != sorted({0, *begins}) or begins[-1] > tombstone.size:
+            raise ValueError("its times or its keys are not in order")
+        if signer in {key for _, key in spans[:-1]} or spans[-1][1] not in self._keys:
+            raise ValueError("it is signed with, or goes on with, a key that it may not")
+        return tombstone
+
+    def _firsts(self, folder: Path) -> set[str]:
+        try:
+            tombstone = self._tombstone(folder, False)
+        except (ValueError, Foreign):
+            return first_hashes(folder)
+        return {tombstone.first} if tombstone.size else first_hashes(folder)
+
     def _close(self, log: Log, record: dict[str, Any], segments: Segments, seq: int, place: str) -> None:
         """A segment ends in its seal."""
         if record.keys() - {"writer", "seq", "prev", "hash"} != SEAL_RECORD:
@@ -351,6 +413,8 @@ class Verifier:
         ends = [begin for begin, _ in log.spans[1:]] + [sys.maxsize]
         for seal in (*seals, *elsewhere):
             spans = zip(log.spans, ends, strict=True)
+            if seal.size < log.retired:
+                continue
             if not any(key == seal.key and begin <= seal.size <= end for (begin, key), end in spans):
                 log.faults.append(f"{seal.file}: it is signed with a key that does not seal this part of the log")
             elif seal.size > seq:
@@ -481,9 +545,9 @@ def segments(folder: Path) -> list[Path]:
     return [path for name, path in sorted(files.items()) if name.removesuffix(".gz") not in files or name[-3:] != ".gz"]
 
 
-def lines_of(folder: Path, faults: list[str]) -> Iterator[tuple[str, bytes]]:
-    """The lines of a log and where they stand; of what cannot be expanded, the fault."""
-    for path in segments(folder):
+def lines_of(folder: Path, faults: list[str], retired: int = 0) -> Iterator[tuple[str, bytes]]:
+    """The lines of a log behind so many segments and where they stand; of what cannot be expanded, the fault."""
+    for path in (path for path in segments(folder) if int(path.name[:8]) > retired):
         name = f"{folder.name}/{path.name.removesuffix('.gz')}"
         try:
             with path.open("rb") if path.suffix == ".jsonl" else gzip.open(path) as file:
@@ -550,7 +614,8 @@ def main(words: Iterable[str] | None = None) -> int:
         return 2
     for log in logs:
         state = "proven" if log.is_proven else "NOT PROVEN" if log.is_foreign else "DAMAGED"
-        print(f"{log.writer}: {state}, {log.records} records, {log.sealed} sealed")
+        retired = f", {log.retired} retired before" if log.retired else ""
+        print(f"{log.writer}: {state}, {log.records} records, {log.sealed} sealed{retired}")
         for fault in log.faults:
             print(f"  {fault}")
     if not logs:

@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +25,8 @@ from aegis_authz.adapters.records.compression import compress_log
 from aegis_authz.adapters.records.files import load_anchors, load_expected, log_files, newest_notes, verify_folder
 from aegis_authz.adapters.records.folder import RecordFolder
 from aegis_authz.adapters.records.renewal import RecordKey
+from aegis_authz.adapters.records.retention import log_plan, retire
+from aegis_authz.adapters.records.tombstones import TOMBSTONE
 from aegis_authz.core.anchor import FIRST_PREVIOUS, Anchor, Head
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.units import Epoch
@@ -32,7 +34,9 @@ from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.evidence.anchors import encode_anchor
 from aegis_authz.evidence.chain import encode_record, read_link
 from aegis_authz.evidence.checkpoint import Checkpoint, SignedByAnother, read_checkpoint
+from aegis_authz.evidence.retention import RetentionRule
 from aegis_authz.evidence.succession import sign_succession
+from aegis_authz.evidence.tombstone import read_tombstone, sign_tombstone
 
 TOOL = Path(__file__).parents[2] / "tools" / "verify_records.py"
 FIRST, SECOND, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32) for seed in (7, 8, 9))
@@ -40,6 +44,8 @@ KEYS = [key.public_key().public_bytes_raw() for key in (FIRST, SECOND)]
 BEFORE = RecordKey(FIRST, ())
 SUCCEEDED = RecordKey(SECOND, (sign_succession(FIRST, KEYS[1]),))
 WRITERS = ("authz-0", "authz-1", "control")
+RETIRED = ("authz-0", "control")
+"""Of whose logs the oldest segments were retired, twice."""
 SMALL = 900
 """Bytes: some three records a file."""
 
@@ -66,6 +72,13 @@ def grow(folder: Path, key: RecordKey, numbers: range) -> None:
         record = RedactionRecord(f"0190-{number:04d}", 1000.0 + number, "request", {"us_ssn": number}, "done")
         log.commit([encode_record(record)], Epoch(1000.0 + number))
     log.close()
+
+
+def retire_oldest(folder: Path) -> None:
+    """Retire the first segment, as `aegis audit retain` does."""
+    plan = log_plan(folder, KEYS, RetentionRule(1e10, None), 1_000_000)
+    only = replace(plan, extents=plan.extents[:1])
+    retire(folder, KEYS, only, SECOND if folder.name != "control" else FIRST, Epoch(2000.0))
 
 
 def sealed(note: bytes) -> Checkpoint:
@@ -124,9 +137,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Case:
     anchor(case.anchors, case.records)
     shutil.copytree(case.records, case.place / "old")
     for writer in WRITERS:
-        grow(case.records / writer, SUCCEEDED if writer != "control" else BEFORE, range(4, 9))
+        grow(case.records / writer, SUCCEEDED if writer != "control" else BEFORE, range(4, 16))
     assert list(compress_log(case.records / "authz-1"))
     anchor(case.anchors, case.records)
+    for writer in RETIRED:
+        retire_oldest(case.records / writer)
+        shutil.copy(case.records / writer / TOMBSTONE, case.place / f"{writer}-before.note")
+        retire_oldest(case.records / writer)
     shutil.copytree(case.place / "old", case.place / "fork")
     for writer in WRITERS:
         grow(case.place / "fork" / writer, SUCCEEDED if writer != "control" else BEFORE, range(20, 27))
@@ -265,6 +282,37 @@ def delete_writer(case: Case, draw: Callable[[int], int]) -> str:
     return writer
 
 
+def delete_tombstone(case: Case, draw: Callable[[int], int]) -> str:
+    writer = RETIRED[draw(2)]
+    (case.records / writer / TOMBSTONE).unlink()
+    return writer
+
+
+def exchange_tombstone(case: Case, draw: Callable[[int], int]) -> str:
+    """The tombstone of before, of another log, or one that whoever has another key made."""
+    writer = RETIRED[draw(2)]
+    path = case.records / writer / TOMBSTONE
+    now = read_tombstone(path.read_bytes(), writer, KEYS)
+    notes = (
+        (case.place / f"{writer}-before.note").read_bytes(),
+        (case.records / RETIRED[1 - RETIRED.index(writer)] / TOMBSTONE).read_bytes(),
+        sign_tombstone(now, STRANGER),
+        sign_tombstone(replace(now, size=now.size + 1), FIRST if len(now.spans) == 1 else SECOND),
+        sign_tombstone(now, FIRST) if len(now.spans) > 1 else b"",
+    )
+    path.write_bytes(notes[draw(len(notes))])
+    return writer
+
+
+def retire_unseen(case: Case, draw: Callable[[int], int]) -> str:
+    """The first segments are removed as if they had been retired, without a key to say so."""
+    writer = WRITERS[draw(3)]
+    files = segments(case.records / writer)
+    for path in files[: 1 + draw(len(files) - 1)]:
+        path.unlink()
+    return writer
+
+
 def add(case: Case, draw: Callable[[int], int]) -> str:
     """A line at the end: one of another log, one of the same again, or none at all."""
     writer = WRITERS[draw(3)]
@@ -294,6 +342,9 @@ TAMPERINGS = (
     swap_segments,
     delete_segment,
     delete_writer,
+    delete_tombstone,
+    exchange_tombstone,
+    retire_unseen,
     add,
     cut_anchors,
 )

@@ -12,7 +12,7 @@ import typer
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder, since_option
-from aegis_authz.cli.retention import Folder, compress
+from aegis_authz.cli.retention import Folder, compress, retain
 
 if TYPE_CHECKING:
     from aegis_authz.core.effect import Effect
@@ -25,6 +25,7 @@ _LOOK_EVERY = 0.3  # seconds
 
 app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
 app.command()(compress)
+app.command()(retain)
 
 Key = Annotated[
     Path | None,

@@ -57,14 +57,15 @@ def verify_records(
     """
     keys = record_keys(key, state or folder)
     expected = load_expected(expect, keys) if expect is not None else []
-    file = anchors if anchors is not None else _anchors_beside(state or folder)
+    file = anchors if anchors is not None else anchors_beside(state or folder)
     if file is None and places:
         raise Unable(f"no file of anchors is named, and no {ANCHORS_FILE} is beside {folder}")
     proven = NO_ANCHORS if file is None else load_anchors(file, keys, places)
     return verify_folder(folder, keys, expected, proven)
 
 
-def _anchors_beside(folder: Path) -> Path | None:
+def anchors_beside(folder: Path) -> Path | None:
+    """The file of anchors of the mesh that `folder` belongs to, None where there is none."""
     places = (folder, *folder.absolute().parents[:2])
     # a link to a disk that is not there now is no reason to go without
     return next((path for place in places if os.path.lexists(path := place / ANCHORS_FILE)), None)

@@ -56,13 +56,14 @@ class SegmentCheck:
     Files from before segments were sealed have no seal at their end; behind the first seal, each but the last has one.
     """
 
-    def __init__(self, writer: str) -> None:
+    def __init__(self, writer: str, retired: int = 0) -> None:
+        """`retired` is the number of the last segment that a tombstone stands for, 0 for a log from its beginning."""
         self._writer = writer
-        self._number = 0
+        self._number = retired
         self._first = 0
         self._digest = hashlib.sha256()
-        self._is_closed = False
-        self._has_seal = False
+        self._is_closed = retired > 0
+        self._has_seal = retired > 0
 
     def enter(self, number: int, seq: int) -> str:
         """The next line stands in the segment of that number, and record `seq` belongs there.

@@ -13,6 +13,7 @@ from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.notes import Note, Seal, is_foreign, trusted_seals
 from aegis_authz.evidence.segment import SegmentCheck, segment_number
 from aegis_authz.evidence.succession import SuccessionInvalid, read_succession
+from aegis_authz.evidence.tombstone import Tombstone
 
 MAX_DAMAGES = 100
 """So many damages are described; further ones are only counted."""
@@ -115,6 +116,7 @@ class LogCheck:
     `keys` are the raw public keys to believe: the log begins with one of them, and goes on with another only where a
     record says so by the signature of the one before. `notes` are the log's own checkpoint notes, read before its
     lines; `expected` are checkpoints kept elsewhere, verified before, and so are those that anchors hold (`anchored`).
+    With a `tombstone`, verified before, the log begins behind what that stands for; checkpoints of before say nothing.
     The log is intact only when every line is whole and in its place, every note verifies and agrees, the newest covers
     exactly the last line, and every checkpoint kept elsewhere still holds.
     """
@@ -126,6 +128,7 @@ class LogCheck:
         notes: Iterable[Note],
         expected: Sequence[Checkpoint] = (),
         anchored: Sequence[Seal] = (),
+        tombstone: Tombstone | None = None,
     ) -> None:
         self._writer = writer
         self._keys = keys
@@ -148,7 +151,11 @@ class LogCheck:
         # the first line is bound to the key, so what it continues is known of no other
         self._accepted: tuple[bytes, ...] | None = None if self._is_foreign else tuple(self._starts)
         self._first_beyond: LogLine | None = None
-        self._segments = SegmentCheck(writer)
+        self._segments = SegmentCheck(writer, tombstone.segment if tombstone is not None else 0)
+        self._retired = 0
+        self._notes: list[str] = []
+        if tombstone is not None:
+            self._begin_behind(tombstone)
         self._lines = 0
         self._times: tuple[float, float] | None = None
         self._cuts: list[str] = []
@@ -158,6 +165,28 @@ class LogCheck:
     def seq(self) -> int:
         """The number of the last record read."""
         return self._seq
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with what was read, in sentences, the first of them."""
+        return [damage.sentence() for damage in self._damages]
+
+    @property
+    def head(self) -> bytes:
+        """The hash of the last record read, raw."""
+        return self._head
+
+    @property
+    def spans(self) -> tuple[tuple[int, bytes], ...]:
+        """The raw keys that sealed the log until here, each from which record on."""
+        return tuple(self._spans)
+
+    def _begin_behind(self, tombstone: Tombstone) -> None:
+        self._retired = self._seq = tombstone.size
+        self._head, self._accepted = tombstone.head, (tombstone.head,)
+        self._heads = {tombstone.size: tombstone.head}
+        self._spans = list(tombstone.spans)
+        self._notes.append(tombstone.sentence())
 
     def add(self, line: LogLine) -> None:
         """Take the next line, in the order of the files."""
@@ -192,8 +221,8 @@ class LogCheck:
             self._unknown += 1
 
     def add_damage(self, file: str, words: str) -> None:
-        """What stands next in that file cannot be read; `words` say why."""
-        self._damage(file, words, seq=self._seq + 1)
+        """What stands in that file cannot be read, or trusted; `words` say why."""
+        self._damage(file, words)
 
     def conclude(self, later: Iterable[Note] | None = None) -> LogReport:
         """Compare with the checkpoints and report.
@@ -279,6 +308,8 @@ class LogCheck:
                 return
 
     def _compare_seal(self, seal: Seal, chain_holds: bool) -> None:
+        if seal.checkpoint.size < self._retired:
+            return  # of what is retired
         ends = [begin for begin, _ in self._spans[1:]] + [seal.checkpoint.size]
         spans = zip(self._spans, ends, strict=True)
         if not any(key == seal.key and begin <= seal.checkpoint.size <= end for (begin, key), end in spans):
@@ -288,6 +319,8 @@ class LogCheck:
 
     def _compare(self, file: str, checkpoint: Checkpoint, chain_holds: bool) -> None:
         size = checkpoint.size
+        if size < self._retired:
+            return
         if size > self._seq:
             missing = f"{self._seq + 1} to {size}" if size > self._seq + 1 else f"{size}"
             self._damage(file, f"it seals {size} records, {missing} missing: the log was truncated or rolled back")
@@ -330,7 +363,7 @@ class LogCheck:
             damages=tuple(self._damages),
             damage_count=self._damage_count,
             is_foreign=self._is_foreign and self._damage_count == 1,
-            notes=(),
+            notes=tuple(self._notes),
         )
 
 

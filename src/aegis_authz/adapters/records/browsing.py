@@ -105,7 +105,7 @@ class RecordBrowser:
         with self._translated():
             keys = self._keys()
             anchors = self._anchored(keys)
-            here = self._places_here(anchors)
+            here = self._places_here(anchors, keys)
             reports = verify_folder(self._folder, keys, (), anchors.at(here) if here else NO_ANCHORS)
             if reports and (absent := sorted(anchors.places - here)):
                 words = f"of {', '.join(absent)} no log is in this folder: those are not verified here"
@@ -117,9 +117,10 @@ class RecordBrowser:
         is_begun = file is not None and file.exists() and file.stat().st_size > 0
         return load_anchors(file, keys) if file is not None and is_begun else NO_ANCHORS
 
-    def _places_here(self, anchors: ProvenAnchors) -> frozenset[str]:
+    def _places_here(self, anchors: ProvenAnchors, keys: Sequence[bytes]) -> frozenset[str]:
         # logs of other machines may not be here, and their absence is no damage; that of one log beside others is
-        firsts = {(log.folder.name, first) for log in log_files(self._folder) for first in first_hashes(log.folder)}
+        folders = [log.folder for log in log_files(self._folder)]
+        firsts = {(folder.name, first) for folder in folders for first in first_hashes(folder, keys)}
         here = {anchored.place for anchored in anchors.seals if (anchored.writer, anchored.first) in firsts}
         return frozenset(here)
 

@@ -12,16 +12,18 @@ from aegis_authz.adapters.records.folder import LOCK
 from aegis_authz.adapters.records.recovery import SLOTS, read_notes
 from aegis_authz.adapters.records.roster import load_roster, roster_file
 from aegis_authz.adapters.records.segments import Segment, SegmentDamaged, segments
+from aegis_authz.adapters.records.tombstones import TOMBSTONE, LogBeginning, read_beginning
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.anchors import NO_ANCHORS, AnchoredSeal, ProvenAnchors, prove_anchors
 from aegis_authz.evidence.chain import NotARecord, read_link
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
-from aegis_authz.evidence.notes import Note, Seal, trusted_seals
+from aegis_authz.evidence.notes import Note, Seal, is_foreign, trusted_seals
 from aegis_authz.evidence.roster import Roster, RosterInvalid
 from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport
 
 _SEAL_PATIENCE = 3.0
 _SEAL_PAUSE = 0.01
+_MOST_RETIREMENTS = 5
 
 
 class NoRecords(Exception):
@@ -112,7 +114,7 @@ def verify_folder(
     matched: set[AnchoredSeal] = set()
     for path in folders:
         of_writer = [checkpoint for checkpoint in expected if checkpoint.writer == path.name]
-        firsts = first_hashes(path)
+        firsts = first_hashes(path, keys)
         of_log = [seal for seal in anchored if seal.writer == path.name and seal.first in firsts]
         matched.update(of_log)
         reports.append(_verify_writer(path, keys, of_writer, [known.seal for known in of_log]))
@@ -129,8 +131,14 @@ def verify_folder(
     return reports
 
 
-def first_hashes(folder: Path) -> set[str]:
-    """The hash of the log's first record, as it is and as it states it: by one of them its anchors know the log."""
+def first_hashes(folder: Path, keys: Sequence[bytes]) -> set[str]:
+    """The hash of the log's first record, as it is and as it states it: by one of them its anchors know the log.
+
+    A tombstone under the raw public `keys` says it of a record that was retired. Raises OSError.
+    """
+    beginning = read_beginning(folder, keys)
+    if beginning.tombstone is not None and not beginning.problem:
+        return {beginning.tombstone.first}
     for segment in segments(folder)[:1]:
         with segment.open() as file:
             try:
@@ -208,10 +216,33 @@ def newest_notes(folder: Path, keys: Sequence[bytes]) -> dict[str, bytes]:
 def _verify_writer(
     folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint], anchored: Sequence[Seal]
 ) -> LogReport:
+    for _ in range(_MOST_RETIREMENTS):
+        beginning = read_beginning(folder, keys)
+        try:
+            report = _verify_behind(beginning, folder, keys, expected, anchored)
+        except FileNotFoundError:
+            continue  # retired at this moment
+        if read_beginning(folder, keys).note == beginning.note:
+            return report
+    raise NoRecords(f"segments of {folder} are retired again and again while they are read")
+
+
+def _verify_behind(
+    beginning: LogBeginning,
+    folder: Path,
+    keys: Sequence[bytes],
+    expected: Sequence[Checkpoint],
+    anchored: Sequence[Seal],
+) -> LogReport:
     live = _is_live(folder)
     notes = _steady_notes(folder, keys) if live else _read_notes(folder)
-    check = LogCheck(folder.name, keys, notes, expected, anchored)
-    for segment in segments(folder):
+    is_unproven = beginning.is_foreign and is_foreign(notes, keys)  # nothing of the log is proven, and that is all
+    if beginning.is_foreign and not is_unproven:
+        beginning = replace(beginning, tombstone=None)
+    check = LogCheck(folder.name, keys, notes, expected, anchored, beginning.tombstone)
+    if beginning.problem and not is_unproven:
+        check.add_damage(f"{label(folder)}{TOMBSTONE}", f"it cannot be trusted: {beginning.problem}")
+    for segment in beginning.segments(folder):
         try:
             for line in _lines(segment):
                 if live and not line.raw.endswith(b"\n"):

@@ -112,7 +112,7 @@ class RecordFolder:
             self._segment_first, self._digest = sealed.first, sealed.digest
             if sealed.is_closed:
                 self._turn_to_next()
-            self._first = first_hash(self._folder)
+            self._first = first_hash(self._folder, (self._public_key, *self._record_key.formers()))
         if sealed_by == self._public_key:
             self._fill_slots()
         self._open_files(0 if self._offset else os.O_CREAT)

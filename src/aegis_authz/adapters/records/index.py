@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_behind
 from aegis_authz.adapters.records.files import label, log_files
-from aegis_authz.adapters.records.segments import Segment, SegmentReader
+from aegis_authz.adapters.records.segments import Segment, SegmentReader, segments
 from aegis_authz.core.person import Domain
 from aegis_authz.core.record import (
     ApprovalRecord,
@@ -147,6 +147,9 @@ class RecordIndex:
                         self._connection.execute("DELETE FROM records WHERE writer = ?", (writer,))
                         self._connection.execute("DELETE FROM places WHERE writer = ?", (writer,))
                         del places[writer]
+                for writer, folder in folders.items():
+                    first = next((segment.name for segment in segments(folder)), "")
+                    self._connection.execute("DELETE FROM records WHERE writer = ? AND file < ?", (writer, first))
                 added = self._add(islice(lines_behind(self._folder, places), most))
             except BaseException:
                 self._connection.execute("ROLLBACK")

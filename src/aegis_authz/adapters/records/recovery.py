@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz import durable
 from aegis_authz.adapters.records.segments import Segment, file_name, segments
+from aegis_authz.adapters.records.tombstones import read_beginning
 from aegis_authz.evidence.chain import Link, NotARecord, read_link, read_members
 from aegis_authz.evidence.checkpoint import Checkpoint
 from aegis_authz.evidence.notes import Note, trusted_seals
@@ -81,14 +83,26 @@ def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
     raise LogAltered(f"record {checkpoint.size} is sealed but missing from {folder}: the log was truncated")
 
 
-def first_hash(folder: Path) -> str:
-    """The hash of the log's first record in hex, "" for a log without any. Raises LogAltered when that is damaged."""
+def first_hash(folder: Path, keys: Sequence[bytes]) -> str:
+    """The hash of the log's first record in hex, "" for a log without any.
+
+    Of a record that was retired a tombstone under one of the raw public `keys` says it. Raises LogAltered when the
+    record is damaged, or missing without such a tombstone.
+    """
+    beginning = read_beginning(folder, keys)
+    tombstone = None if beginning.problem else beginning.tombstone
+    if tombstone is not None:
+        return tombstone.first
     for segment in segments(folder)[:1]:
         with segment.open() as file:
             line = file.readline()
         if not line:
             return ""
-        return _link(line, f"the first record in {segment.plain}").stated.hex()
+        first = _link(line, f"the first record in {segment.plain}")
+        if first.seq != 1:
+            why = f" ({beginning.problem})" if beginning.problem else ""
+            raise LogAltered(f"the log in {folder} begins with record {first.seq}, and no tombstone says why{why}")
+        return first.stated.hex()
     return ""
 
 
