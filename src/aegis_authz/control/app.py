@@ -76,6 +76,7 @@ from aegis_authz.control.routes.open import open_routes
 from aegis_authz.control.routes.openid import openid_routes
 from aegis_authz.control.routes.oversight import oversight_routes
 from aegis_authz.control.routes.people import person_routes
+from aegis_authz.control.routes.people_pages import people_page_routes
 from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.proposals import proposal_routes
 from aegis_authz.control.routes.records import record_routes
@@ -304,6 +305,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *key_routes(services.rotator, authentication),
         *session_routes(door, authentication),
         *person_routes(services.people.appointer, authentication),
+        *people_page_routes(services.people.appointer, authentication, pages),
         *change_routes(services.people.changes, authentication),
         *open_routes(services.bulletin, services.keeper, services.revoker, services.token_jwks, services.authorities),
     ]

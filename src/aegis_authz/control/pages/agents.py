@@ -53,10 +53,10 @@ class RosterFilter:
         return address("/agents", {"name": self.name, "state": self.state, "page": "" if page == 1 else page})
 
 
-def agents_page(entries: Sequence[Entry], shown: RosterFilter, frame: Frame) -> Response:
+def agents_page(entries: Sequence[Entry], choice: RosterFilter, frame: Frame) -> Response:
     """The list of agents."""
-    matching = [entry for entry in entries if shown.keeps(entry)]
-    start = (shown.page - 1) * _ON_PAGE
+    matching = [entry for entry in entries if choice.keeps(entry)]
+    start = (choice.page - 1) * _ON_PAGE
     return page_of(
         "agents.html",
         200,
@@ -64,11 +64,11 @@ def agents_page(entries: Sequence[Entry], shown: RosterFilter, frame: Frame) -> 
         rows=[_entry(entry) for entry in matching[start : start + _ON_PAGE]],
         total=len(matching),
         filters=[
-            {"name": "name", "label": "Name holds", "value": shown.name},
-            {"name": "state", "label": "State", "value": shown.state, "choices": STATES},
+            {"name": "name", "label": "Name holds", "value": choice.name},
+            {"name": "state", "label": "State", "value": choice.state, "choices": STATES},
         ],
-        before=shown.href(shown.page - 1) if shown.page > 1 else "",
-        after=shown.href(shown.page + 1) if len(matching) > start + _ON_PAGE else "",
+        before=choice.href(choice.page - 1) if choice.page > 1 else "",
+        after=choice.href(choice.page + 1) if len(matching) > start + _ON_PAGE else "",
     )
 
 

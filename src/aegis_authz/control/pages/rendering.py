@@ -211,6 +211,10 @@ class Pages:
         if not hmac.compare_digest(seal, self.seal_of(words, person, request).encode("ascii")):
             raise HttpProblem(403, "this form is not of a page that was shown to you now; open the page again")
 
+    def url(self, path: str) -> str:
+        """The URL of a page, as people reach it."""
+        return f"{self._origin}{path}"
+
     def _sealed(self, words: Sequence[str], request: Request) -> str:
         parts = (*words, request.headers.get("cookie", ""), request.headers.get("authorization", ""))
         text = "".join(f"{len(part)}:{part}" for part in parts)

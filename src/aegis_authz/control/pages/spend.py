@@ -43,7 +43,7 @@ class SpendFilter:
 class SpendPage:
     """What the page shows. `limits_note` says why there are no limits, "" where they were looked for."""
 
-    shown: SpendFilter
+    choice: SpendFilter
     sheets: Sequence[CurrencySheet]
     tenants: Sequence[str]
     tools: Sequence[str]
@@ -53,24 +53,24 @@ class SpendPage:
 
 def spend_page(content: SpendPage, frame: Frame) -> Response:
     """The page."""
-    shown = content.shown
+    choice = content.choice
     return page_of(
         "spend.html",
         200,
         frame,
         filters=[
-            {"name": "tenant", "label": "Tenant", "value": shown.tenant, "choices": content.tenants},
-            {"name": "agent", "label": "Agent (org/tenant/agent)", "value": shown.agent},
-            {"name": "tool", "label": "Tool", "value": shown.tool, "choices": content.tools},
+            {"name": "tenant", "label": "Tenant", "value": choice.tenant, "choices": content.tenants},
+            {"name": "agent", "label": "Agent (org/tenant/agent)", "value": choice.agent},
+            {"name": "tool", "label": "Tool", "value": choice.tool, "choices": content.tools},
             {
                 "name": "days",
                 "label": f"Days (any: {USUAL_SPAN})",
-                "value": "" if shown.days == USUAL_SPAN else str(shown.days),
+                "value": "" if choice.days == USUAL_SPAN else str(choice.days),
                 "choices": [str(span) for span in SPANS],
             },
         ],
-        days=shown.days,
-        agent=shown.agent,
+        days=choice.days,
+        agent=choice.agent,
         sheets=[_sheet(sheet) for sheet in content.sheets],
         limits=[limit_row(limit) for limit in content.limits],
         limits_note=content.limits_note,

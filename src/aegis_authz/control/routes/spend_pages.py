@@ -43,18 +43,18 @@ def spend_page_routes(reader: SpendReader, book: LimitBook, authentication: Auth
         caller: Asker, request: Request, tenant: Word = "", agent: Word = "", tool: Word = "", days: Days = ""
     ) -> Response:
         """Show charts of what calls cost, and what is left of budgets."""
-        shown = SpendFilter(tenant.strip(), agent.strip(), tool.strip(), int(days or USUAL_SPAN))
-        if shown.agent:
-            _require_scope(shown.agent)
-        since = first_day(book.clock.now(), shown.days)
+        choice = SpendFilter(tenant.strip(), agent.strip(), tool.strip(), int(days or USUAL_SPAN))
+        if choice.agent:
+            _require_scope(choice.agent)
+        since = first_day(book.clock.now(), choice.days)
         read = await read_spend(reader, BY, since, _AGE)
         rows = list(read) if caller.sees_all else visible_rows(read, caller.may_in)
-        chosen = [row for row in rows if _is_chosen(row, shown)]
-        agents = [Scope.parse(shown.agent)] if shown.agent else _spenders(chosen)
-        limits, note = await _limits(book, agents, caller, is_whole=bool(shown.agent))
+        selection = [row for row in rows if _is_chosen(row, choice)]
+        agents = [Scope.parse(choice.agent)] if choice.agent else _spenders(selection)
+        limits, note = await _limits(book, agents, caller, is_whole=bool(choice.agent))
         content = SpendPage(
-            shown,
-            sheets_of(chosen, since, shown.days),
+            choice,
+            sheets_of(selection, since, choice.days),
             sorted({row.key[_TENANT] for row in rows}),
             sorted({row.key[_TOOL] for row in rows}),
             limits,
@@ -72,9 +72,9 @@ def _require_scope(agent: str) -> None:
         raise HttpProblem(400, f"agent: {fault}") from None
 
 
-def _is_chosen(row: SpendRow, shown: SpendFilter) -> bool:
-    wanted = ((shown.tenant, _TENANT), (shown.agent, _AGENT), (shown.tool, _TOOL))
-    return all(value in ("", row.key[place]) for value, place in wanted)
+def _is_chosen(row: SpendRow, choice: SpendFilter) -> bool:
+    places = ((choice.tenant, _TENANT), (choice.agent, _AGENT), (choice.tool, _TOOL))
+    return all(value in ("", row.key[place]) for value, place in places)
 
 
 def _spenders(rows: Sequence[SpendRow]) -> list[Scope]:
