@@ -42,13 +42,15 @@ def backtest(folder: Path, loaded: Loaded, period: Period, progress: Progress) -
     """
     with lab_bench(loaded, plays_sequences=False) as bench, lab_fold(bench.snapshot) as settle:
         test = Backtest(bench, settle, period.since, period.until)
-        for batch in _batches(_in_order(log_files(folder))):
+        for batch in ordered_batches(folder):
             test.take(batch)
             progress(test.report.records)
     return test.report
 
 
-def _batches(records: Iterator[StoredRecord]) -> Iterator[list[StoredRecord]]:
+def ordered_batches(folder: Path) -> Iterator[list[StoredRecord]]:
+    """The records of all logs in `folder` in the order of their times, without verifying. Raises NoRecords, OSError."""
+    records = _in_order(log_files(folder))
     while batch := list(islice(records, _BATCH)):
         yield batch
 

@@ -138,15 +138,15 @@ class Backtest:
 
     def _judge(self, pending: Iterable[_Pending]) -> None:
         """Ask OPA once about each question; the equal ones are remembered."""
-        asked: dict[bytes, dict[str, Json]] = {}
+        fresh: dict[bytes, dict[str, Json]] = {}
         for call in pending:
             if call.key not in self._remembered:
-                asked[call.key] = call.data
-        if len(self._remembered) + len(asked) > _MOST_REMEMBERED:
-            known = {call.key: self._remembered[call.key] for call in pending if call.key in self._remembered}
-            self._remembered = known
-        decisions = self._bench.judge([*asked.values()])
-        self._remembered.update(zip(asked, decisions, strict=True))
+                fresh[call.key] = call.data
+        if len(self._remembered) + len(fresh) > _MOST_REMEMBERED:
+            recent = {call.key: self._remembered[call.key] for call in pending if call.key in self._remembered}
+            self._remembered = recent
+        decisions = self._bench.judge([*fresh.values()])
+        self._remembered.update(zip(fresh, decisions, strict=True))
         for call in pending:
             call.decision = self._remembered[call.key]
 
@@ -201,9 +201,11 @@ class Backtest:
 
     def _explain(self, flipped: Sequence[tuple[_Pending, FlippedCall]]) -> None:
         """Add the flips with the rules that decide; each question is explained once."""
-        asked = {call.key: call for call, flip in flipped if call.key not in self._rules and _is_by_policy(call, flip)}
-        explained = self._bench.explanations([call.data for call in asked.values()]) if asked else []
-        for (key, call), data in zip(asked.items(), explained, strict=True):
+        questions = {
+            call.key: call for call, flip in flipped if call.key not in self._rules and _is_by_policy(call, flip)
+        }
+        explained = self._bench.explanations([call.data for call in questions.values()]) if questions else []
+        for (key, call), data in zip(questions.items(), explained, strict=True):
             explanation = explanation_of(call_of(call.recorded.question), data, self._bench.loaded.loaded_policies)
             self._rules[key] = deciding_rules(explanation)
         for call, flip in flipped:

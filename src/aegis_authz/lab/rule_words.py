@@ -18,9 +18,17 @@ def deciding_rules(explanation: Explanation) -> tuple[str, ...]:
     decision = explanation.decision
     if isinstance(decision, Refused):
         return (decision.reason.value,)
-    enforcing = [document for document in explanation.documents if document.mode == "enforce"]
-    rules = [rule for document in enforcing for rule in _of_document(document, decision.effect)]
-    return tuple(rules) or (decision.reason.value,)
+    return _rules(explanation, "enforce", decision.effect) or (decision.reason.value,)
+
+
+def shadow_rules(explanation: Explanation, effect: Effect) -> tuple[str, ...]:
+    """The rules of shadow documents that would have had that effect, in the same words; none where none would."""
+    return _rules(explanation, "shadow", effect)
+
+
+def _rules(explanation: Explanation, mode: str, effect: Effect) -> tuple[str, ...]:
+    documents = [document for document in explanation.documents if document.mode == mode]
+    return tuple(rule for document in documents for rule in _of_document(document, effect))
 
 
 def _of_document(document: LookedAtDocument, effect: Effect) -> Iterator[str]:

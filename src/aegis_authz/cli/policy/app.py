@@ -20,6 +20,7 @@ from aegis_authz.cli.policy import init as policy_init
 from aegis_authz.cli.policy import lint as policy_lint
 from aegis_authz.cli.policy import mutate as policy_mutate
 from aegis_authz.cli.policy import proposals as policy_proposals
+from aegis_authz.cli.policy import recorded_use as policy_recorded_use
 from aegis_authz.cli.policy import schema as policy_schema
 from aegis_authz.cli.policy import simulate as policy_simulate
 from aegis_authz.cli.policy import test as policy_test
@@ -221,3 +222,5 @@ app.command("schema")(policy_schema.schema)
 app.command("explain")(policy_explain.explain)
 app.command("simulate")(policy_simulate.simulate)
 app.command("backtest")(policy_backtest.backtest)
+app.command("shadow-report")(policy_recorded_use.shadow_report)
+app.command("unused")(policy_recorded_use.unused)

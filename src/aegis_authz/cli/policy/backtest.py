@@ -40,7 +40,7 @@ class FailOn(Enum):
 
 
 @dataclass(slots=True)
-class _Progress:
+class RecordsProgress:
     """Says on standard error how far long work is."""
 
     last: float
@@ -62,7 +62,7 @@ def publish_trial(records: Path, since: str, accept: str) -> PublishTrial | None
             raise unusable("policy publish", "--accept is about what --backtest finds")
         return None
     period = Period(since_option(since, "--backtest"), math.inf)
-    return PublishTrial(records, period, accept, _Progress(time.monotonic()))
+    return PublishTrial(records, period, accept, RecordsProgress(time.monotonic()))
 
 
 def backtest(
@@ -102,7 +102,7 @@ def backtest(
             loaded = loaded_folders(*folders)
         except PolicyErrors as errors:
             raise problems_told(errors, as_json) from None
-        report = command.backtest(records, loaded, period, _Progress(time.monotonic()))
+        report = command.backtest(records, loaded, period, RecordsProgress(time.monotonic()))
     if as_json:
         typer.echo(backtest_json(report))
     else:

@@ -11,6 +11,7 @@ import typer
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.record import DecisionRecord
 from aegis_authz.lab.backtest import BacktestReport, FlippedCall
 from aegis_authz.lab.simulation import Direction
 from aegis_authz.policy.source.problems import printable
@@ -31,11 +32,12 @@ def show_backtest(report: BacktestReport, show_all: bool) -> None:
     for group, flips in grouped(report.flips):
         direction, before, after, rules = group
         change = f"{before} -> {after}" if before != after else f"{before}, other obligations"
-        typer.echo(f"{_WORDS[direction]}, {change}: {_amount(len(flips), 'call')}")
+        typer.echo(f"{_WORDS[direction]}, {change}: {amount_text(len(flips), 'call')}")
         for rule in rules:
             typer.echo(f"  by {printable(rule)}")
         for flip in flips if show_all else flips[:_FIRST]:
-            typer.echo(f"  {_call_text(flip)}")
+            doubt = "" if flip.is_certain else "  (what is used of its limits is not certain)"
+            typer.echo(f"  {call_text(flip.record, flip.file, flip.line)}{doubt}")
         if not show_all and len(flips) > _FIRST:
             typer.echo(f"  ... and {len(flips) - _FIRST} more; --all shows them")
         typer.echo("")
@@ -83,15 +85,7 @@ def grouped(flips: Sequence[FlippedCall]) -> list[tuple[Group, list[FlippedCall]
 def _flip_json(flip: FlippedCall) -> Json:
     record = flip.record
     return {
-        "file": flip.file,
-        "line": flip.line,
-        "decision_id": record.decision_id,
-        "time": record.time,
-        "agent": str(record.identity.scope) if record.identity is not None else "",
-        "tool": record.tool,
-        "action": record.action,
-        "host": record.host,
-        "parameters": dict(record.parameters),
+        **record_json(record, flip.file, flip.line),
         "direction": flip.direction,
         "members": [*flip.members],
         "before": {"effect": flip.before.value, "reason": record.reason.value},
@@ -101,34 +95,48 @@ def _flip_json(flip: FlippedCall) -> Json:
     }
 
 
-def _call_text(flip: FlippedCall) -> str:
-    record = flip.record
+def call_text(record: DecisionRecord, file: str, line: int) -> str:
+    """A recorded call on one line: when, who, what, and where its record stands."""
     moment = datetime.fromtimestamp(record.time, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     agent = str(record.identity.scope) if record.identity is not None else ""
     call = f"{record.tool} {record.action}" if record.tool else f"{record.method} {record.host}"
     values = ", ".join(f"{name}={json.dumps(value)}" for name, value in record.parameters.items())
-    doubt = "" if flip.is_certain else "  (what is used of its limits is not certain)"
     words = f"{moment}Z  {agent} {call}{f' ({values})' if values else ''}"
-    return f"{printable(words)}  [{flip.file} line {flip.line}]{doubt}"
+    return f"{printable(words)}  [{file} line {line}]"
+
+
+def record_json(record: DecisionRecord, file: str, line: int) -> dict[str, Json]:
+    """A recorded call as JSON, and where its record stands."""
+    return {
+        "file": file,
+        "line": line,
+        "decision_id": record.decision_id,
+        "time": record.time,
+        "agent": str(record.identity.scope) if record.identity is not None else "",
+        "tool": record.tool,
+        "action": record.action,
+        "host": record.host,
+        "parameters": dict(record.parameters),
+    }
 
 
 def _summary(report: BacktestReport) -> list[str]:
     counts = Counter(flip.direction for flip in report.flips)
     changed = ", ".join(f"{counts[direction]} {_WORDS[direction]}" for direction in _DIRECTIONS if counts[direction])
-    judged = _amount(report.judged, "call")
+    judged = amount_text(report.judged, "call")
     lines = [f"{len(report.flips)} of {judged} changed: {changed}" if changed else f"nothing changes for {judged}"]
     lines += [f"before: {_effects_text(report.before)}", f"after: {_effects_text(report.after)}"] if changed else []
     if report.uncertain:
         lines.append(
-            f"{_amount(report.uncertain, 'call')} met limits of which calls used something that could not be judged"
+            f"{amount_text(report.uncertain, 'call')} met limits of which calls used something that could not be judged"
         )
     for sentence, count in report.not_judged.most_common():
-        lines.append(f"not judged: {_amount(count, 'call')}: {printable(sentence)}")
+        lines.append(f"not judged: {amount_text(count, 'call')}: {printable(sentence)}")
     if report.beside:
         reasons = ", ".join(f"{reason} {count}" for reason, count in report.beside.most_common())
-        lines.append(f"policy had no say in {_amount(report.beside.total(), 'answer')} ({reasons})")
+        lines.append(f"policy had no say in {amount_text(report.beside.total(), 'answer')} ({reasons})")
     if report.unreadable:
-        lines.append(f"unreadable: {_amount(report.unreadable, 'line')}; aegis audit verify says which")
+        lines.append(f"unreadable: {amount_text(report.unreadable, 'line')}; aegis audit verify says which")
     return lines
 
 
@@ -140,5 +148,6 @@ def _effects_text(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {effect}" for effect, count in _effects(counts).items())
 
 
-def _amount(count: int, noun: str) -> str:
+def amount_text(count: int, noun: str) -> str:
+    """The count with its noun."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
