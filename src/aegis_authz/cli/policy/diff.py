@@ -32,9 +32,9 @@ def diff(
     Example: aegis policy diff 4b34e9f4e3d6b7f97c4ec3c3 --calls calls.jsonl --dir DIR
     """
     from aegis_authz.cli.policy.text import change_lines
-    from aegis_authz.commands.proposals import document_difference
     from aegis_authz.commands.publishing import revisions_between
     from aegis_authz.core.release import DocumentChanges
+    from aegis_authz.policy.text_changes import document_difference
 
     with exits_on_faults(COMMAND):
         former, own = revisions_between(state, before, after)

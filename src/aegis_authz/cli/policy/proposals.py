@@ -24,6 +24,7 @@ def proposals(
     """
     from aegis_authz.cli.policy.text import proposal_lines
     from aegis_authz.commands import proposals as commands
+    from aegis_authz.policy.text_changes import document_difference
 
     with exits_on_faults("policy proposals"):
         if proposal_id:
@@ -33,8 +34,8 @@ def proposals(
                 return
             lines = [*proposal_lines(answer.proposal), f"digest {answer.proposal.digest}"]
             before, after = answer.before, answer.after
-            lines += commands.document_difference(before.policies, after.policies)
-            lines += commands.document_difference(before.tools, after.tools)
+            lines += document_difference(before.policies, after.policies)
+            lines += document_difference(before.tools, after.tools)
             typer.echo("\n".join(lines))
             return
         waiting = commands.proposals(state)

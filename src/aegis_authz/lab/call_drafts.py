@@ -1,0 +1,89 @@
+"""A call to begin with, as tests write it: of an agent and an action that some policy speaks of, or of those named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import yaml
+
+from aegis_authz.core.catalogue import ParameterType
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.scope import Scope
+from aegis_authz.lab.calls import TriedCall
+from aegis_authz.policy.language.document import PolicyDocument
+from aegis_authz.policy.language.types import ANY
+from aegis_authz.policy.load import Loaded
+
+_VALUES: Mapping[ParameterType, Json] = {
+    ParameterType.NUMBER: 1,
+    ParameterType.INTEGER: 1,
+    ParameterType.BOOLEAN: True,
+    ParameterType.ARRAY: [],
+    ParameterType.OBJECT: {},
+}
+
+
+def draft_of(loaded: Loaded, agent: str, tool: str, action: str) -> dict[str, Json]:
+    """A call of that action with a value for each parameter that it must have; what is "" is of the first policy.
+
+    Empty where no policy speaks of a call. It says nothing of how the call is decided.
+    """
+    first_agent, first_tool, first_action = next(_pairs(loaded, tool), ("", "", ""))
+    chosen = (agent or first_agent, tool or first_tool, action or first_action)
+    if not all(chosen):
+        return {}
+    return {
+        "agent": chosen[0],
+        "tool": chosen[1],
+        "action": chosen[2],
+        "parameters": _parameters(loaded, chosen[1], chosen[2]),
+    }
+
+
+def call_text(call: Mapping[str, Json]) -> str:
+    """A call as people write it in tests."""
+    text: str = yaml.safe_dump(dict(call), sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def written_call(call: TriedCall) -> dict[str, Json]:
+    """What of a call says something: what is as it is by itself is left out."""
+    written: dict[str, Json] = call.model_dump(mode="json", exclude_defaults=True)
+    return written
+
+
+def case_text(name: str, call: Mapping[str, Json], effect: str, reason: str) -> str:
+    """The call and what was decided of it as a policy test."""
+    expect: dict[str, Json] = {"effect": effect, "reason": reason}
+    case: dict[str, Json] = {"name": name, "call": dict(call), "expect": expect}
+    return call_text({"tests": [case]})
+
+
+def agents_of(loaded: Loaded) -> list[str]:
+    """The agents that policies name in full, and those that are registered, in order."""
+    named = {document.scope for document in loaded.policies if ANY not in document.scope}
+    return sorted(named | {str(scope) for scope, _ in loaded.identities.entries()})
+
+
+def _pairs(loaded: Loaded, tool: str) -> Iterator[tuple[str, str, str]]:
+    known = {entry.name: entry for entry in loaded.tools}
+    # what stands in no folder is of Aegis itself, and nobody's agent calls it first
+    for policy in sorted(loaded.loaded_policies, key=lambda policy: policy.source.path.startswith("/")):
+        document = policy.document
+        for rule in document.allowed_tools:
+            if rule.name in known and tool in ("", rule.name):
+                listed = known[rule.name].actions if ANY in rule.actions else ()
+                actions = [action.name for action in listed] or [name for name in rule.actions if name != ANY]
+                yield from ((_agent(document), rule.name, action) for action in actions)
+
+
+def _agent(document: PolicyDocument) -> str:
+    """An agent that the document covers."""
+    names = (document.org, "org"), (document.tenant, "tenant"), (document.agent, "agent")
+    return str(Scope(*(stand_in if name == ANY else name.replace(ANY, stand_in) for name, stand_in in names)))
+
+
+def _parameters(loaded: Loaded, tool: str, action: str) -> dict[str, Json]:
+    entry = next((entry for entry in loaded.tools if entry.name == tool), None)
+    parameters = () if entry is None else entry.parameters_of(action)
+    return {parameter.name: _VALUES.get(parameter.type, "text") for parameter in parameters if not parameter.optional}
