@@ -30,6 +30,7 @@ from aegis_authz.control.approvals.callbacks import CallbackCourier
 from aegis_authz.control.approvals.deciding_on_record import Deciding
 from aegis_authz.control.approvals.overseeing import Overseer
 from aegis_authz.control.approvals.pressing import SlackPresses
+from aegis_authz.control.console import policy_console
 from aegis_authz.control.gate import Authentication
 from aegis_authz.control.http import (
     Failures,
@@ -269,6 +270,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *approval_routes(services.approver, services.deciding, authentication),
         *access_request_routes(services.access_requests, authentication),
         *console_routes(authentication),
+        *policy_console(services),
         *command_login_routes(authentication, pages, door),
         *sign_in_link_routes(pages, door),
         *openid_routes(services.people.federation, pages, door),

@@ -30,6 +30,8 @@ class Section:
 
 SECTIONS = (
     Section("Approvals", "/approvals", Permission.READ_APPROVALS, Reach.EACH),
+    Section("Policies", "/policies", Permission.READ_POLICIES, Reach.MESH),
+    Section("Playground", "/playground", Permission.READ_POLICIES, Reach.MESH),
     Section("Agents", "/agents", Permission.READ_AGENTS, Reach.EACH),
     Section("Spend", "/spend", Permission.READ_SPEND, Reach.EACH),
     Section("Oversight", "/approvals/oversight", Permission.READ_APPROVALS, Reach.EACH),
