@@ -212,6 +212,8 @@ async def test_every_change_is_a_line_or_says_that_it_writes_its_own(
     }
     own |= {("POST", f"/v1/approvals/{{approval_id}}/{verb}") for verb in ("approve", "deny", "cancel")}
     own |= {("POST", "/approvals/{approval_id}"), ("POST", "/approvals/batch")}
+    own |= {("POST", "/policies/edit/review"), ("POST", "/policies/{revision}/tests")}  # which change nothing
+    own |= {("POST", "/playground")}
     own |= {("POST", "/access/v1/requests"), ("POST", "/agents/{org}/{tenant}/{agent}/{verb}")}
     own |= {("POST", "/people"), ("POST", "/people/{person_id}/{verb}")}
     own |= {("POST", "/v1/api-keys"), ("DELETE", "/v1/api-keys/{key_id}")}

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 
 from aegis_authz.control.routes.playground_pages import playground_page_routes
+from aegis_authz.control.routes.policy_edit_pages import policy_edit_page_routes
 from aegis_authz.control.routes.policy_ground import PolicyGround
 from aegis_authz.control.routes.policy_pages import policy_page_routes
+from aegis_authz.control.routes.proposal_pages import proposal_page_routes
 
 if TYPE_CHECKING:
     from aegis_authz.control.app import ControlServices
@@ -21,6 +23,8 @@ def policy_console(services: ControlServices) -> list[APIRouter]:
         services.policies, services.publisher, services.board, services.bulletin, services.outreach.pages
     )
     return [
+        *policy_edit_page_routes(ground, authentication),
+        *proposal_page_routes(ground, authentication),
         *policy_page_routes(ground, authentication),
         *playground_page_routes(ground, authentication, services.people.door.now),
     ]

@@ -29,14 +29,14 @@ def draft_of(loaded: Loaded, agent: str, tool: str, action: str) -> dict[str, Js
     Empty where no policy speaks of a call. It says nothing of how the call is decided.
     """
     first_agent, first_tool, first_action = next(_pairs(loaded, tool), ("", "", ""))
-    chosen = (agent or first_agent, tool or first_tool, action or first_action)
-    if not all(chosen):
+    names = (agent or first_agent, tool or first_tool, action or first_action)
+    if not all(names):
         return {}
     return {
-        "agent": chosen[0],
-        "tool": chosen[1],
-        "action": chosen[2],
-        "parameters": _parameters(loaded, chosen[1], chosen[2]),
+        "agent": names[0],
+        "tool": names[1],
+        "action": names[2],
+        "parameters": _parameters(loaded, names[1], names[2]),
     }
 
 
@@ -48,8 +48,8 @@ def call_text(call: Mapping[str, Json]) -> str:
 
 def written_call(call: TriedCall) -> dict[str, Json]:
     """What of a call says something: what is as it is by itself is left out."""
-    written: dict[str, Json] = call.model_dump(mode="json", exclude_defaults=True)
-    return written
+    members: dict[str, Json] = call.model_dump(mode="json", exclude_defaults=True)
+    return members
 
 
 def case_text(name: str, call: Mapping[str, Json], effect: str, reason: str) -> str:
@@ -61,18 +61,18 @@ def case_text(name: str, call: Mapping[str, Json], effect: str, reason: str) -> 
 
 def agents_of(loaded: Loaded) -> list[str]:
     """The agents that policies name in full, and those that are registered, in order."""
-    named = {document.scope for document in loaded.policies if ANY not in document.scope}
-    return sorted(named | {str(scope) for scope, _ in loaded.identities.entries()})
+    scopes = {document.scope for document in loaded.policies if ANY not in document.scope}
+    return sorted(scopes | {str(scope) for scope, _ in loaded.identities.entries()})
 
 
 def _pairs(loaded: Loaded, tool: str) -> Iterator[tuple[str, str, str]]:
-    known = {entry.name: entry for entry in loaded.tools}
+    tools = {entry.name: entry for entry in loaded.tools}
     # what stands in no folder is of Aegis itself, and nobody's agent calls it first
     for policy in sorted(loaded.loaded_policies, key=lambda policy: policy.source.path.startswith("/")):
         document = policy.document
         for rule in document.allowed_tools:
-            if rule.name in known and tool in ("", rule.name):
-                listed = known[rule.name].actions if ANY in rule.actions else ()
+            if rule.name in tools and tool in ("", rule.name):
+                listed = tools[rule.name].actions if ANY in rule.actions else ()
                 actions = [action.name for action in listed] or [name for name in rule.actions if name != ANY]
                 yield from ((_agent(document), rule.name, action) for action in actions)
 

@@ -89,8 +89,8 @@ def narrowing_lines(narrowing: LookedAtNarrowing) -> Iterator[tuple[bool, str]]:
 
 
 def _grant_value(value: LookedAtValue) -> str:
-    seen = f"seen {json.dumps(value.value, ensure_ascii=False)}" if value.there else "it is not there"
-    return f"{value.parameter} one of {json.dumps([*value.allowed], ensure_ascii=False)}: {seen}"
+    sight = f"seen {json.dumps(value.value, ensure_ascii=False)}" if value.there else "it is not there"
+    return f"{value.parameter} one of {json.dumps([*value.allowed], ensure_ascii=False)}: {sight}"
 
 
 def _grant(narrowing: LookedAtNarrowing, number: int, of: int) -> Branch:

@@ -139,7 +139,7 @@ def _value_words(value: ValueConditions) -> Iterator[tuple[str, str]]:
     if value.nullable:
         yield "nullable", f"{label} may be null"
     for number, check in enumerate(value.checks):
-        words = f"{label} {check.condition} {_written(check.limit)}".strip()
+        words = f"{label} {check.condition} {_words(check.limit)}".strip()
         otherwise = "" if check.otherwise == "deny" else f", else {check.otherwise}"
         key = check.condition if check.condition not in _names(value, number) else f"{check.condition} {number}"
         yield key, f"{words}{otherwise}"
@@ -154,9 +154,9 @@ def _limits_changes(title: str, old: Sequence[LimitEntry], new: Sequence[LimitEn
     for name in sorted({*before, *after}):
         at = f"limit {name}"
         if name not in before:
-            yield PolicyChange("+", title, at, _written(after[name]))
+            yield PolicyChange("+", title, at, _words(after[name]))
         elif name not in after:
-            yield PolicyChange("-", title, at, _written(before[name]))
+            yield PolicyChange("-", title, at, _words(before[name]))
         else:
             for sentence in _word_changes("", before[name], after[name], _FOR_PEOPLE | {"name"}):
                 yield PolicyChange("~", title, at, sentence)
@@ -186,10 +186,10 @@ def _word_changes(prefix: str, old: Mapping[str, Json], new: Mapping[str, Json],
         if isinstance(was, Mapping) and isinstance(now, Mapping):
             yield from _word_changes(f"{prefix}{word}.", was, now, frozenset())
         else:
-            yield printable(f"{prefix}{word}: {_written(was)} -> {_written(now)}")
+            yield printable(f"{prefix}{word}: {_words(was)} -> {_words(now)}")
 
 
-def _written(value: Json) -> str:
+def _words(value: Json) -> str:
     """A value as a document may write it."""
     if value is None:
         return "none"

@@ -134,16 +134,16 @@ def revision_page(sheet: RevisionSheet, frame: Frame) -> Response:
 
 def file_page(revision: Revision, name: FileName, text: str, can_edit: bool, frame: Frame) -> Response:
     """One file of a revision, with the numbers of its lines."""
-    shown = "" if is_binary(name.path) else text[:_MOST_TEXT]
+    excerpt = "" if is_binary(name.path) else text[:_MOST_TEXT]
     return page_of(
         "policy_file.html",
         200,
         frame,
         revision=revision,
         name=str(name),
-        lines=[printable(line) for line in shown.splitlines()[:_MOST_LINES]],
+        lines=[printable(line) for line in excerpt.splitlines()[:_MOST_LINES]],
         is_binary=is_binary(name.path),
-        is_whole=len(shown) == len(text) and len(shown.splitlines()) <= _MOST_LINES,
+        is_whole=len(excerpt) == len(text) and len(excerpt.splitlines()) <= _MOST_LINES,
         can_edit=can_edit,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Protocol
@@ -65,7 +65,7 @@ class Review:
     """What is known of an edition before it is published.
 
     With `problems` it is not valid, and nothing else is known. `report` is what became of its tests, None with why
-    they were not run in `untried`.
+    they were not run in `untried`; `is_without_opa` says that it was for want of one.
     """
 
     problems: tuple[Problem, ...]
@@ -73,6 +73,7 @@ class Review:
     changes: tuple[ReleaseChange, ...]
     report: TrialReport | None
     untried: str
+    is_without_opa: bool
 
 
 class Linter(Protocol):
@@ -113,12 +114,19 @@ class Editor:
             if standing_among(sources.policies):  # no test is about a standing decision
                 folder = await self._readings.of_sources(folder_of(sources))
         except PolicyErrors as errors:
-            return Review(tuple(errors.problems), (), (), None, "")
+            return Review(tuple(errors.problems), (), (), None, "", is_without_opa=False)
         now = datetime.fromtimestamp(self._now(), UTC)
         findings = await asyncio.to_thread(self._linter.findings, sources, now)
         changes = await self._changes(edition.base, reading)
-        problems, report, untried = await self._tried(folder, tests, by)
-        return Review(tuple(problems), tuple(findings), tuple(changes), report, untried)
+        untested = Review((), tuple(findings), tuple(changes), None, "", is_without_opa=False)
+        try:
+            return replace(untested, report=await self._laboratory.report(folder.loaded, tests, by))
+        except PolicyErrors as errors:
+            return Review(tuple(errors.problems), (), (), None, "", is_without_opa=False)
+        except TrialServerMissing as missing:
+            return replace(untested, untried=str(missing), is_without_opa=True)
+        except (TrialsFault, LaboratoryBusy) as fault:
+            return replace(untested, untried=str(fault))
 
     async def _edited(self, edition: Edition) -> tuple[Sources, Mapping[str, str]]:
         sources = await self._readings.sources(edition.base)
@@ -135,16 +143,6 @@ class Editor:
         except PolicyErrors:  # of what is served under rules of before: there is nothing to compare with
             return ()
         return await asyncio.to_thread(release_changes, (before.sources, before.loaded), (after.sources, after.loaded))
-
-    async def _tried(
-        self, reading: Reading, tests: Mapping[str, str], by: str
-    ) -> tuple[Sequence[Problem], TrialReport | None, str]:
-        try:
-            return (), await self._laboratory.report(reading.loaded, tests, by), ""
-        except PolicyErrors as errors:
-            return errors.problems, None, ""
-        except (TrialServerMissing, TrialsFault, LaboratoryBusy) as fault:
-            return (), None, str(fault)
 
 
 def _edited(texts: Mapping[str, str], edition: Edition, folder: Folder) -> dict[str, str]:
