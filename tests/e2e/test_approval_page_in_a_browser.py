@@ -153,6 +153,6 @@ async def test_whatever_an_agent_writes_stays_text(agent: Agent, control: str) -
             await page.get_by_label("Reason").fill(f"no: {number}")
             await page.get_by_role("button", name="Deny").click()
             assert "Denied by ann" in await page.locator("#outcome").inner_text()
-        await page.goto("/approvals/oversight")
+        await page.goto("/oversight")
         assert "ann" in await page.locator("table").first.inner_text()
         assert ann.complaints == []

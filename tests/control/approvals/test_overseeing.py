@@ -50,7 +50,7 @@ async def test_the_figures_are_of_the_tenants_that_one_may_see(plane: ControlSer
         whole = (await everything.get("/v1/oversight")).json()
         part = (await emea.get("/v1/oversight", params={"by": "channel"})).json()
         assert (await nothing.get("/v1/oversight")).status_code == 403
-        page = (await emea.get("/approvals/oversight")).text
+        page = (await emea.get("/oversight")).text
     assert [(row["key"], row["asked"], row["hasty"]) for row in whole["rows"]] == [
         ("ann", 12, 12),
         ("<b>zoe</b>", 1, 0),
@@ -61,9 +61,32 @@ async def test_the_figures_are_of_the_tenants_that_one_may_see(plane: ControlSer
     assert "ann: 12 of 12 approvals took less than 3 seconds" in page
 
 
+async def test_the_address_of_before_leads_to_the_page_with_its_question(
+    plane: ControlServices, client: Client
+) -> None:
+    async with client(plane, "aud") as everything:
+        answer = await everything.get("/approvals/oversight?days=7")
+        page = (await everything.get(answer.headers["location"])).text
+    assert (answer.status_code, answer.headers["location"]) == (308, "/oversight?days=7")
+    assert "in the last 7 days" in page
+    assert '<option value="7" selected>' in page
+    async with client(plane, "vic") as nothing:
+        assert (await nothing.get("/approvals/oversight")).status_code == 403
+
+
+async def test_where_no_call_was_held_the_page_says_what_holds_one(
+    new_plane: Callable[..., ControlServices], client: Client
+) -> None:
+    async with client(with_people(new_plane(), person("aud", "auditor")), "aud") as everything:
+        page = (await everything.get("/oversight?days=1.5")).text
+    assert "No call was held." in page
+    assert "<table" not in page
+    assert '<option value="1.5" selected>' in page
+
+
 async def test_what_a_name_holds_stays_text_on_the_page(plane: ControlServices, client: Client) -> None:
     async with client(plane, "aud") as everything:
-        page = await everything.get("/approvals/oversight")
+        page = await everything.get("/oversight")
     assert page.status_code == 200
     assert "&lt;b&gt;zoe&lt;/b&gt;" in page.text
     assert "<b>zoe" not in page.text

@@ -102,7 +102,7 @@ async def test_a_reader_of_one_tenant_sees_its_agents_alone(plane: ControlServic
     assert "apac" not in listing
     assert '<form class="panel"' not in page
     assert "amount: at most 5000" in page
-    assert "denied by <b>everywhere</b>" in page
+    assert "denied by <strong>everywhere</strong>" in page
     assert "iban" not in page, "what a document for other tenants holds is read by who reads all policies"
 
 

@@ -40,7 +40,7 @@ async def test_a_problem_says_who_reads_it_and_where_to_go(plane: ControlService
         answer = await browser.get("/approvals")
     assert answer.status_code == 403
     assert "Signed in as vic" in answer.text
-    assert 'href="/approvals/oversight"' not in answer.text
+    assert 'href="/oversight"' not in answer.text
     assert "Somebody with that role can do it" in answer.text
 
 

@@ -34,7 +34,7 @@ SECTIONS = (
     Section("Playground", "/playground", Permission.READ_POLICIES, Reach.MESH),
     Section("Agents", "/agents", Permission.READ_AGENTS, Reach.EACH),
     Section("Spend", "/spend", Permission.READ_SPEND, Reach.EACH),
-    Section("Oversight", "/approvals/oversight", Permission.READ_APPROVALS, Reach.EACH),
+    Section("Oversight", "/oversight", Permission.READ_APPROVALS, Reach.EACH),
     Section("People", "/people", Permission.READ_PEOPLE, Reach.EACH),
 )
 """In the order of the navigation; the first that a reader may open is where they begin."""

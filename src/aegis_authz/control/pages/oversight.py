@@ -13,6 +13,8 @@ from aegis_authz.evidence.oversight import Figures
 from aegis_authz.notices.words import ascii_line
 
 _MOST_ROWS = 100
+_SPANS = ("1", "7", "30", "90", "366")
+"""For how many days there are choices; the address takes any number up to a year."""
 
 
 def oversight_page(
@@ -24,6 +26,8 @@ def oversight_page(
         200,
         frame,
         days=f"{days:g}",
+        spans=sorted({*_SPANS, f"{days:g}"}, key=float),
+        empty=not any(tables.values()),
         stamps=[f"{ascii_line(stamp.person)}: {stamp}" for stamp in stamps],
         tables=[{"by": by, "rows": [*map(_cells, rows[:_MOST_ROWS])]} for by, rows in tables.items()],
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from aegis_authz.api.oversight import OversightAnswer, OversightRow, StampAnswer
 from aegis_authz.approvals.oversight import Dimension, Stamp
@@ -29,7 +29,7 @@ _ON_PAGE = (Dimension.PERSON, Dimension.RULE, Dimension.CHANNEL)
 
 
 def oversight_routes(overseer: Overseer, authentication: Authentication) -> list[APIRouter]:
-    """`/v1/oversight` and `/approvals/oversight`."""
+    """`/v1/oversight` and `/oversight`."""
     people = people_router(authentication)
     reads = needs(Permission.READ_APPROVALS, Reach.EACH)
 
@@ -53,6 +53,12 @@ def oversight_routes(overseer: Overseer, authentication: Authentication) -> list
         )
 
     @people.get("/approvals/oversight", include_in_schema=False, dependencies=[reads])
+    async def lead_to_oversight_page(request: Request) -> Response:
+        """Lead to where the page is now, with the question."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/oversight{query}", status_code=308)
+
+    @people.get("/oversight", include_in_schema=False, dependencies=[reads])
     async def show_oversight_page(caller: Asker, request: Request, days: Days = 30) -> Response:
         """Show the same by person, rule and channel."""
         tables, stamps = await seen(_ON_PAGE, days, caller.may_for)
