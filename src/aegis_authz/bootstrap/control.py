@@ -22,7 +22,7 @@ from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.openid import HttpOpenIdProvider
 from aegis_authz.adapters.records.folder import FolderBusy
-from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.records.log import SEGMENT_AGE, FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.redis.approvals import RedisApprovals
 from aegis_authz.adapters.redis.client import RedisUrlUnusable
@@ -145,7 +145,9 @@ async def _databases(
 
 async def _record_log(settings: ControlSettings, keys: Keys, clock: Clock, stack: AsyncExitStack) -> FileRecordLog:
     record_keys = RecordKeyFile(settings.keys / RECORDS)
-    records = FileRecordLog(settings.records / WRITER, WRITER, keys.records, clock, renewal=record_keys)
+    records = FileRecordLog(
+        settings.records / WRITER, WRITER, keys.records, clock, max_segment_age=SEGMENT_AGE, renewal=record_keys
+    )
     await records.start()
     stack.push_async_callback(records.close)
     return records

@@ -25,7 +25,7 @@ from aegis_authz.adapters.opa.http import OpaHttp
 from aegis_authz.adapters.opa.pdp import OpaPdp
 from aegis_authz.adapters.opa.snapshots import OpaSnapshots
 from aegis_authz.adapters.records.folder import FolderBusy
-from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.records.log import SEGMENT_AGE, FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.records.reporting import HeadReporter
 from aegis_authz.adapters.redis.approval_outcomes import RedisApprovalOutcomes
@@ -256,7 +256,9 @@ def _host(settings: AuthzSettings, worker: int, check: Check, process: Process, 
 def _records(settings: AuthzSettings, worker: int, clock: SystemClock) -> FileRecordLog:
     keys = RecordKeyFile(settings.record_key)
     writer = f"authz-{worker}"
-    return FileRecordLog(settings.records / writer, writer, keys.current.key, clock, renewal=keys)
+    return FileRecordLog(
+        settings.records / writer, writer, keys.current.key, clock, max_segment_age=SEGMENT_AGE, renewal=keys
+    )
 
 
 def _limits(settings: AuthzSettings) -> Limits:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.adapters.records.files import log_files, verify_folder
 from aegis_authz.adapters.records.folder import RecordFolder
+from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.renewal import RecordKey
 from aegis_authz.core.record import RedactionRecord, SealRecord
-from aegis_authz.core.units import Epoch
+from aegis_authz.core.units import Epoch, Monotonic
 from aegis_authz.evidence.chain import encode_record, read_record
 from aegis_authz.evidence.checkpoint import CheckpointInvalid
 from aegis_authz.evidence.segment import verify_seal
@@ -184,3 +187,118 @@ def test_files_from_before_segments_had_seals_are_followed_by_sealed_ones(tmp_pa
     log.close()
     require_whole(folder)
     assert len(list(folder.glob("*.jsonl"))) == 3
+
+
+def aged(folder: Path, now: float) -> RecordFolder:
+    """A log whose segments are closed after 100 seconds."""
+    log = RecordFolder(folder, "w", RecordKey(KEY, ()), 64_000, 100.0)
+    log.take_lock()
+    log.open(Epoch(now))
+    return log
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.jsonl") if path.stat().st_size)
+
+
+def moment(now: float) -> bytes:
+    return encode_record(RedactionRecord(f"at {now}", now, "request", {}, "done"))
+
+
+def test_a_segment_is_closed_when_its_first_record_is_old_enough_and_not_before(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    log = aged(folder, 1000.0)
+    for now in (1000.0, 1050.0, 1099.0):
+        log.commit([moment(now)], Epoch(now))
+    assert names(folder) == ["00000001.jsonl"]
+    log.commit([moment(1100.0)], Epoch(1100.0))
+    assert names(folder) == ["00000001.jsonl", "00000002.jsonl"]
+    log.commit([moment(1199.0)], Epoch(1199.0))
+    assert len(names(folder)) == 2
+    log.close()
+    require_whole(folder)
+
+
+def test_a_segment_grows_old_across_restarts(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    for now in (1000.0, 1060.0, 1099.0):
+        log = aged(folder, now)
+        log.commit([moment(now)], Epoch(now))
+        log.close()
+    assert names(folder) == ["00000001.jsonl"]
+    log = aged(folder, 1101.0)
+    log.commit([moment(1101.0)], Epoch(1101.0))
+    log.close()
+    assert names(folder) == ["00000001.jsonl", "00000002.jsonl"]
+    require_whole(folder)
+
+
+def test_a_segment_that_another_key_begins_is_as_young_as_that(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    log = aged(folder, 1000.0)
+    log.commit([moment(1000.0)], Epoch(1000.0))
+    log.close_when_due(Epoch(1100.0))
+    assert log.renew(RecordKey(SUCCESSOR, (sign_succession(KEY, KEYS[1]),)), Epoch(1150.0))
+    log.commit([moment(1151.0)], Epoch(1151.0))
+    log.close()
+    assert names(folder) == ["00000001.jsonl", "00000002.jsonl"]
+    require_whole(folder)
+
+
+def test_a_writer_that_writes_nothing_closes_its_segment_in_time_and_once(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    log = aged(folder, 1000.0)
+    log.close_when_due(Epoch(9000.0))
+    assert names(folder) == []
+    log.commit([moment(9000.0)], Epoch(9000.0))
+    log.close_when_due(Epoch(9099.0))
+    assert len((folder / "00000001.jsonl").read_bytes().splitlines()) == 1
+    for _ in range(3):
+        log.close_when_due(Epoch(9100.0))
+    assert len((folder / "00000001.jsonl").read_bytes().splitlines()) == 2
+    log.commit([moment(9101.0)], Epoch(9101.0))
+    log.close()
+    require_whole(folder)
+    assert names(folder) == ["00000001.jsonl", "00000002.jsonl"]
+
+
+async def test_an_idle_log_closes_its_segment_by_its_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegis_authz.adapters.records.log._RETRY_SECONDS", 0.01)
+    folder, clock, closed = tmp_path / "w", SetClock(1000.0), threading.Event()
+    close_segment = RecordFolder._close_segment
+
+    def close_and_tell(log: RecordFolder, now: Epoch) -> None:
+        close_segment(log, now)
+        closed.set()
+
+    monkeypatch.setattr(RecordFolder, "_close_segment", close_and_tell)
+    keys = FixedKey()
+    async with FileRecordLog(folder, "w", KEY, clock, max_segment_age=100.0, renewal=keys) as log:
+        await log.append(RedactionRecord("0190-0001", 1000.0, "request", {}, "done"))
+        clock.moment = 1100.0
+        assert await asyncio.to_thread(closed.wait, 30)
+        await log.append(RedactionRecord("0190-0002", 1100.0, "request", {}, "done"))
+    require_whole(folder)
+    assert names(folder) == ["00000001.jsonl", "00000002.jsonl"]
+
+
+class SetClock:
+    """A clock that stands where it is set."""
+
+    def __init__(self, moment: float) -> None:
+        self.moment = moment
+
+    def now(self) -> Epoch:
+        return Epoch(self.moment)
+
+    def monotonic(self) -> Monotonic:
+        return Monotonic(self.moment)
+
+
+class FixedKey:
+    """A key that nobody replaces."""
+
+    current = RecordKey(KEY, ())
+
+    def renewed(self) -> RecordKey | None:
+        return None

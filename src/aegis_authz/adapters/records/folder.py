@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,13 +57,17 @@ class RecordFolder:
     the files are not as this writer left them.
     """
 
-    def __init__(self, folder: Path, writer: str, record_key: RecordKey, max_file_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, writer: str, record_key: RecordKey, max_file_bytes: int, max_age: float = math.inf
+    ) -> None:
+        """A segment is closed once it is larger than `max_file_bytes`, or its first record `max_age` seconds old."""
         self._folder = folder
         self._writer = require_writer(writer)
         self._record_key = record_key
         self._key = record_key.key
         self._public_key = record_key.public_key
         self._max_file_bytes = max_file_bytes
+        self._max_age = max_age
         self._lock = -1
         self._file = -1
         self._slots: list[int] = []
@@ -70,6 +75,7 @@ class RecordFolder:
         self._number = 1
         self._offset = 0
         self._segment_first = 0
+        self._began: float = 0.0
         self._digest = hashlib.sha256()
         self._is_closed = False
         self._checkpoint = Checkpoint(writer, 0, genesis(writer, self._public_key))
@@ -110,6 +116,7 @@ class RecordFolder:
             cut = cut_tail(self._folder, sealed)
             self._number, self._offset = sealed.number, sealed.offset
             self._segment_first, self._digest = sealed.first, sealed.digest
+            self._began = now if sealed.began is None else sealed.began
             if sealed.is_closed:
                 self._turn_to_next()
             self._first = first_hash(self._folder, (self._public_key, *self._record_key.formers()))
@@ -147,6 +154,7 @@ class RecordFolder:
         path = record_key.path_from(former) or ()
         enrol(self._folder.parent, self._writer, record_key.key, self._checkpoint.size, former)
         records = [encode_record(KeyRecord(now, thumbprint(step.successor), step.note)) for step in path]
+        self._date(now)
         checkpoint, data = self._append(records)
         note = sign_checkpoint(checkpoint, record_key.key, record_key.public_key)
         durable.replace(self._folder / SLOTS[0], note)
@@ -161,11 +169,21 @@ class RecordFolder:
     def commit(self, records: Sequence[bytes], now: Epoch) -> None:
         """Chain the encoded records, write them, seal them, and return when all of it is durable.
 
-        A segment that they do not fit into is closed by its seal first, so no group stands in two of them.
+        A segment that is too old or that they do not fit into is closed by its seal first: no group is in two of them.
         """
-        if self._offset and self._offset + self._length(records) > self._max_file_bytes and not self._is_closed:
-            self._close_segment(now)
+        self.close_when_due(now, self._length(records))
+        self._date(now)
         self._commit(records)
+
+    def _date(self, now: Epoch) -> None:
+        if self._is_closed or not self._offset:
+            self._began = now
+
+    def close_when_due(self, now: Epoch, more: int = 0) -> None:
+        """Close the segment by its seal if it is too old, or so many bytes more do not fit into it."""
+        is_due = self._offset + more > self._max_file_bytes or now - self._began >= self._max_age
+        if self._offset and is_due and not self._is_closed:
+            self._close_segment(now)
 
     def _commit(self, records: Sequence[bytes]) -> None:
         checkpoint, data = self._append(records)

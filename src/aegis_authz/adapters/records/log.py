@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -25,6 +26,8 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.evidence.chain import encode_record
 from aegis_authz.ports.data_plane import Clock
 
+SEGMENT_AGE = 31 * 86_400.0
+"""Seconds after which a segment is closed, full or not, so that what a quiet writer wrote grows old, too."""
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 1.0
 _LOCK_PATIENCE = 3.0
@@ -44,7 +47,8 @@ class FileRecordLog:
     sealed; one whose caller stopped waiting is written all the same. When the disk fails, every waiting append is
     refused, and so is every later one until the log could go back to its last sealed state.
     `signing_key` signs the checkpoints; with `renewal` it is that of now, looked for every second. A segment is
-    closed by its seal, and followed by the next, at `max_file_bytes`; at most `max_waiting` appends wait at a time.
+    closed by its seal, and followed by the next, at `max_file_bytes`, and when its first record is `max_segment_age`
+    seconds old; at most `max_waiting` appends wait at a time.
     """
 
     def __init__(
@@ -55,11 +59,12 @@ class FileRecordLog:
         clock: Clock,
         *,
         max_file_bytes: int = 64 * 1024 * 1024,
+        max_segment_age: float = math.inf,
         max_waiting: int = 8192,
         renewal: RecordKeys | None = None,
     ) -> None:
         record_key = RecordKey(signing_key, ()) if renewal is None else renewal.current
-        self._folder = RecordFolder(folder, writer, record_key, max_file_bytes)
+        self._folder = RecordFolder(folder, writer, record_key, max_file_bytes, max_segment_age)
         self._renewal = renewal
         self._looked_at = 0.0
         self._writer = writer
@@ -201,6 +206,8 @@ class FileRecordLog:
             self._renew()
             if records:
                 self._folder.commit(records, self._clock.now())
+            else:
+                self._folder.close_when_due(self._clock.now())
         except (OSError, LogAltered) as fault:
             return self._failed(fault.strerror or str(fault) if isinstance(fault, OSError) else str(fault))
         except Exception as fault:  # noqa: BLE001 - the thread must live, or every later append would wait in vain

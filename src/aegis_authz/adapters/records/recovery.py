@@ -28,13 +28,14 @@ class LogAltered(Exception):
 class Sealed:
     """Where the sealed part of a log ends: the number of the file, and the offset behind the last sealed line.
 
-    `first` is the number of the file's first record, 0 where there is none; `digest` that of the bytes until there, and
-    `is_closed` whether the last line is the seal of its segment.
+    `first` is the number of the file's first record, 0 where there is none, and `began` its time, None where it says
+    none; `digest` is that of the bytes until there, and `is_closed` whether the last line is the seal of its segment.
     """
 
     number: int
     offset: int
     first: int
+    began: float | None
     digest: hashlib._Hash
     is_closed: bool
 
@@ -65,7 +66,7 @@ def read_seals(folder: Path, writer: str, public_key: bytes) -> list[Checkpoint]
 def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
     """Find the line that `checkpoint` seals. Raises LogAltered when it is missing or another."""
     if checkpoint.size == 0:
-        return Sealed(1, 0, 0, hashlib.sha256(), False)
+        return Sealed(1, 0, 0, None, hashlib.sha256(), False)
     start = b'{"writer":"%b","seq":%d,"prev":"' % (checkpoint.writer.encode("ascii"), checkpoint.size)
     for segment in reversed(segments(folder)):
         path = segment.plain
@@ -77,9 +78,11 @@ def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
             continue
         end = data.find(b"\n", at) + 1
         _require_sealed(data[at:end], checkpoint, path)
-        first = _link(data[: data.find(b"\n") + 1], f"the first record in {path}").seq
+        line = data[: data.find(b"\n") + 1]
+        first, began = _link(line, f"the first record in {path}").seq, read_members(line).get("time")
         is_closed = read_members(data[at:end]).get("kind") == "seal"
-        return Sealed(segment.number, end, first, hashlib.sha256(data[:end]), is_closed)
+        moment = began if isinstance(began, float) else None
+        return Sealed(segment.number, end, first, moment, hashlib.sha256(data[:end]), is_closed)
     raise LogAltered(f"record {checkpoint.size} is sealed but missing from {folder}: the log was truncated")
 
 
