@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.adapters.records.compression import compress_log
+from aegis_authz.adapters.records.cursor import lines_behind
 from aegis_authz.adapters.records.files import first_hashes, log_files, newest_notes, verify_folder
 from aegis_authz.adapters.records.folder import RecordFolder
 from aegis_authz.adapters.records.index import RecordIndex
@@ -245,3 +246,19 @@ def test_an_index_forgets_what_was_retired(records: Path) -> None:
     assert found == [stored for stored in whole if stored in found]
     (log, _) = log_files(records)
     assert read_link(next(log.oldest_first()).raw).seq > 1
+
+
+def test_readers_pass_over_what_is_retired_as_they_come_to_it(records: Path) -> None:
+    made = plan(records / "w")
+    (log, _) = log_files(records)
+    forth, back = log.oldest_first(), log.newest_first()
+    behind = lines_behind(records, {})
+    seqs = [[read_link(next(lines).raw).seq] for lines in (forth, back)]
+    next(behind)
+    retire(records / "w", KEYS, made, KEY, NOW)
+    for numbers, lines in zip(seqs, (forth, back), strict=True):
+        numbers += [read_link(line.raw).seq for line in lines]
+    staying = set(range(made.extents[-1].last + 1, max(seqs[0]) + 1))
+    assert staying <= set(seqs[0])
+    assert set(seqs[1]) == staying
+    assert staying <= {read_link(placed.line.raw).seq for placed in behind if placed.writer == "w"}

@@ -48,14 +48,18 @@ def lines_behind(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLi
     """The whole lines of each log in `folder` behind its place; all of a log that has none.
 
     Where the bytes before a place are not those remembered (a writer cut its damaged tail off), that file is read
-    again from its beginning: better twice than not at all. Raises NoRecords, OSError.
+    again from its beginning: better twice than not at all. A segment that is retired as it is come to is passed over.
+    Raises NoRecords, OSError.
     """
     for log in log_files(folder):
         place = places.get(log.folder.name)
         for segment in segments(log.folder):
             if place is None or segment.name >= place.file:
                 start = place if place is not None and segment.name == place.file else Place(segment.name, 0, 0, "")
-                yield from _read(segment, start)
+                try:
+                    yield from _read(segment, start)
+                except FileNotFoundError:
+                    continue
 
 
 def is_there(folder: Path, place: Place) -> bool:

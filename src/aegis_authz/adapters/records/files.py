@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,13 +44,15 @@ class LogFiles:
     def oldest_first(self) -> Iterator[LogLine]:
         """Every line in order. Raises OSError."""
         for segment in segments(self.folder):
-            yield from _lines(segment)
+            with suppress(FileNotFoundError):  # retired as it was come to
+                yield from _lines(segment)
 
     def newest_first(self) -> Iterator[LogLine]:
         """Every line, the last one first; only what is taken is read whole. Raises OSError."""
         for segment in reversed(segments(self.folder)):
             name = f"{label(self.folder)}{segment.name}"
-            yield from (LogLine(name, number, raw) for number, raw in segment.newest_first())
+            with suppress(FileNotFoundError):  # retired as it was come to
+                yield from (LogLine(name, number, raw) for number, raw in segment.newest_first())
 
 
 def log_files(folder: Path) -> list[LogFiles]:
