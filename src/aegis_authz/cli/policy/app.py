@@ -23,6 +23,7 @@ from aegis_authz.cli.policy import proposals as policy_proposals
 from aegis_authz.cli.policy import recorded_use as policy_recorded_use
 from aegis_authz.cli.policy import schema as policy_schema
 from aegis_authz.cli.policy import simulate as policy_simulate
+from aegis_authz.cli.policy import suggest as policy_suggest
 from aegis_authz.cli.policy import test as policy_test
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Policies, Tools, document_folders
 
@@ -224,3 +225,4 @@ app.command("simulate")(policy_simulate.simulate)
 app.command("backtest")(policy_backtest.backtest)
 app.command("shadow-report")(policy_recorded_use.shadow_report)
 app.command("unused")(policy_recorded_use.unused)
+app.command("suggest")(policy_suggest.suggest)
