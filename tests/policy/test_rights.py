@@ -102,6 +102,8 @@ def check_row(row: Right | None, decision: Mapping[str, Any], looked_at: list[An
     assert spoken(row) == set(rules)
     if not row.waiving:
         assert effect >= row.effect, "no call gets less than its row says"
+    if effect is Effect.APPROVAL_NEEDED is not row.effect:
+        assert row.asks, "a row tells of approvals that some of its calls need"
     grounds = {(ground.document, ground.rule): ground for ground in row.allowing}
     is_best = all(
         outcome == (grounds[key].effect.value if key in grounds else "excused") for key, outcome in rules.items()
@@ -259,6 +261,7 @@ def test_a_denial_with_conditions_stands_beside_what_allows(pay: Rights) -> None
 
 
 def test_a_waiver_is_told_beside_the_approval_it_stands_for(pay: Rights) -> None:
+    assert [row.asks for row in pay.rows] == [False, False, False, True, False]
     [waiver] = pay.rows[3].waiving
     assert waiver.document == "standing"
     assert waiver.demands == ("for approvals asked by payments, from 2026-01-05 to 2026-01-07",)

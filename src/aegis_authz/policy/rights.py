@@ -52,12 +52,13 @@ class Right:
     """An action of a tool, `*` for all that no other row names in any spelling.
 
     `effect` is the mildest that a call can get, where every condition holds and nothing in `waiving` stands for an
-    approval; `why` says of a denial what makes it one, "" for all else.
+    approval; `asks` says that other calls get an approval; `why` says of a denial what makes it one, "" for all else.
     """
 
     tool: str
     action: str
     effect: Effect
+    asks: bool
     why: str
     allowing: tuple[Ground, ...]
     denying: tuple[Ground, ...]
@@ -158,6 +159,7 @@ def _right(tool: Tool, action: str, policies: Sequence[LoadedPolicy], cover: Cov
         tool=tool.name,
         action=action,
         effect=Effect.DENY if why else passed,
+        asks=cover == "enforced" and not why and any(rule.asks for _, rule in allowing),
         why=why,
         allowing=tuple(_ground(*entry) for entry in allowing),
         denying=tuple(_ground(*entry) for entry in denying),

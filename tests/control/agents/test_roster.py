@@ -18,7 +18,7 @@ from aegis_authz.policy.load import load
 from aegis_authz.ports.data_plane import StoreDown
 
 POLICIES = {
-    "bot.yaml": "org: acme\ntenant: emea\nagent: bot\nallowed_tools: [{name: bank, actions: [pay]}]\n",
+    "bot.yaml": "org: acme\ntenant: emea\nagent: bot\nowner: payments\nallowed_tools: [{name: bank, actions: [pay]}]\n",
     "all.yaml": 'org: acme\ntenant: "*"\nagent: "*"\nname: all\ndenied_tools: [{name: bank, actions: [close]}]\n',
 }
 TOOL = "tool: bank\nhost: bank.example\nactions: {pay: {match: POST /pay}, close: {match: POST /close}}\n"
@@ -71,7 +71,7 @@ async def test_whoever_is_registered_stopped_or_named_by_a_document_is_on_the_ro
         Standing.ACTIVE,
         Standing.REVOKED,
     ]
-    assert entries[2].registered.owner == "finance"
+    assert [entry.owner for entry in entries] == ["", "payments", "finance", ""]
 
 
 async def test_only_agents_that_are_visible_are_on_it() -> None:

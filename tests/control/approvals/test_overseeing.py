@@ -74,6 +74,14 @@ async def test_the_address_of_before_leads_to_the_page_with_its_question(
         assert (await nothing.get("/approvals/oversight")).status_code == 403
 
 
+async def test_days_that_a_filter_leaves_empty_are_the_usual_ones(plane: ControlServices, client: Client) -> None:
+    async with client(plane, "aud") as everything:
+        page = (await everything.get("/oversight?days=")).text
+        answers = [await everything.get(f"/oversight?days={days}") for days in ("0", "367", "nan", "-1", "1e3")]
+    assert "in the last 30 days" in page
+    assert {answer.status_code for answer in answers} == {400}
+
+
 async def test_where_no_call_was_held_the_page_says_what_holds_one(
     new_plane: Callable[..., ControlServices], client: Client
 ) -> None:

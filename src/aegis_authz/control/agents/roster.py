@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -30,9 +30,13 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One agent. `revocations` are those of the agent, its tenant and its keys; `quarantine` is None for none."""
+    """One agent. `revocations` are those of the agent, its tenant and its keys; `quarantine` is None for none.
+
+    `owner` is who is registered as such, else whom a document about this agent alone names, "" for nobody.
+    """
 
     scope: Scope
+    owner: str
     registered: RegisteredAgent
     revocations: tuple[Revocation, ...]
     quarantine: Quarantine | None
@@ -83,11 +87,15 @@ class Roster:
             *(scope for scope in stopped if scope is not None),
             *(quarantines or ()),
         }
-        return [self._entry(scope, revocations, quarantines) for scope in sorted(filter(visible, scopes), key=str)]
+        owners = _owners(documents)
+        return [
+            self._entry(scope, owners, revocations, quarantines) for scope in sorted(filter(visible, scopes), key=str)
+        ]
 
     async def entry(self, scope: Scope) -> Entry:
         """One agent by name, known or not."""
-        return self._entry(scope, tuple(self._revocations.remembered), await self._quarantined())
+        owners = _owners(await asyncio.to_thread(self._published))
+        return self._entry(scope, owners, tuple(self._revocations.remembered), await self._quarantined())
 
     async def rights(self, scope: Scope) -> tuple[Revision, Rights]:
         """What an agent may do by the documents that are published now, and their revision."""
@@ -104,14 +112,25 @@ class Roster:
             return None
 
     def _entry(
-        self, scope: Scope, revocations: Sequence[Revocation], quarantines: dict[Scope, Quarantine] | None
+        self,
+        scope: Scope,
+        owners: Mapping[str, str],
+        revocations: Sequence[Revocation],
+        quarantines: Mapping[Scope, Quarantine] | None,
     ) -> Entry:
         registered = self._directory().agent(scope)
         own = {Revoked.agent(scope), Revoked(RevokedKind.TENANT, scope.org, scope.tenant, "")}
         own |= {Revoked(RevokedKind.KEY, scope.org, scope.tenant, key_id) for key_id in registered.keys}
         stops = tuple(entry for entry in revocations if entry.target in own)
         quarantine = (quarantines or {}).get(scope)
-        return Entry(scope, registered, stops, quarantine, _standing(stops, quarantine, quarantines is not None))
+        owner = registered.owner or owners.get(str(scope), "")
+        standing = _standing(stops, quarantine, quarantines is not None)
+        return Entry(scope, owner, registered, stops, quarantine, standing)
+
+
+def _owners(published: Published) -> dict[str, str]:
+    documents = published.loaded.policies
+    return {document.scope: document.owner for document in documents if document.owner and ANY not in document.scope}
 
 
 def _standing(stops: Iterable[Revocation], quarantine: Quarantine | None, is_known: bool) -> Standing:

@@ -13,6 +13,7 @@ from aegis_authz.control.pages.frame import Frame
 from aegis_authz.control.pages.limits import limit_row
 from aegis_authz.control.pages.templates import address, page_of
 from aegis_authz.core.change_line import MOST_NOTE
+from aegis_authz.core.effect import Effect
 from aegis_authz.core.units import Revision
 from aegis_authz.notices.words import ascii_line
 from aegis_authz.policy.rights import Ground, Right, Rights
@@ -136,7 +137,7 @@ def _entry(entry: Entry) -> dict[str, object]:
         "name": entry.scope.agent,
         "state": entry.standing.value,
         "kind": _KINDS[entry.standing],
-        "owner": ascii_line(entry.registered.owner),
+        "owner": ascii_line(entry.owner),
         "keys": len(entry.registered.keys),
         "ways": ", ".join(sorted(way.value for way in entry.registered.ways)),
     }
@@ -180,6 +181,7 @@ def _right(row: Right, readable: set[str]) -> dict[str, object]:
         "tool": ascii_line(row.tool),
         "action": "all others" if row.action == "*" else ascii_line(row.action),
         "effect": row.effect.value,
+        "asks": row.asks and row.effect < Effect.APPROVAL_NEEDED,
         "why": ascii_line(row.why),
         "allowing": [_ground(ground, readable) for ground in row.allowing],
         "denying": [_ground(ground, readable) for ground in row.denying],

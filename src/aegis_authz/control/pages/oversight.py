@@ -13,6 +13,8 @@ from aegis_authz.evidence.oversight import Figures
 from aegis_authz.notices.words import ascii_line
 
 _MOST_ROWS = 100
+USUAL_DAYS = 30
+"""Of how many days the figures are where nobody says so."""
 _SPANS = ("1", "7", "30", "90", "366")
 """For how many days there are choices; the address takes any number up to a year."""
 
@@ -26,6 +28,7 @@ def oversight_page(
         200,
         frame,
         days=f"{days:g}",
+        usual=f"{USUAL_DAYS}",
         spans=sorted({*_SPANS, f"{days:g}"}, key=float),
         empty=not any(tables.values()),
         stamps=[f"{ascii_line(stamp.person)}: {stamp}" for stamp in stamps],

@@ -16,7 +16,7 @@ from aegis_authz.control.approvals.overseeing import Overseer, TooManyEvents
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.pages.frame import frame_of
-from aegis_authz.control.pages.oversight import oversight_page
+from aegis_authz.control.pages.oversight import USUAL_DAYS, oversight_page
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
 from aegis_authz.evidence.oversight import Figures
@@ -24,7 +24,9 @@ from aegis_authz.people.permissions import Permission
 
 By = Annotated[Dimension, Query(description="What to group by.")]
 Days = Annotated[float, Query(gt=0, le=366, allow_inf_nan=False, description="Of the last so many days.")]
+PageDays = Annotated[str, Query(pattern=r"^([0-9]{1,4}(\.[0-9]{1,6})?)?$")]
 _DAY = 86_400.0
+_MOST_DAYS = 366
 _ON_PAGE = (Dimension.PERSON, Dimension.RULE, Dimension.CHANNEL)
 
 
@@ -42,7 +44,7 @@ def oversight_routes(overseer: Overseer, authentication: Authentication) -> list
             raise HttpProblem(400, str(fault)) from None
 
     @people.get("/v1/oversight", dependencies=[reads])
-    async def get_oversight(caller: Asker, by: By = Dimension.PERSON, days: Days = 30) -> OversightAnswer:
+    async def get_oversight(caller: Asker, by: By = Dimension.PERSON, days: Days = USUAL_DAYS) -> OversightAnswer:
         """Tell how people decided, of the tenants that the caller may see, and who approves without reading."""
         tables, stamps = await seen([by], days, caller.may_for)
         return OversightAnswer(
@@ -59,9 +61,18 @@ def oversight_routes(overseer: Overseer, authentication: Authentication) -> list
         return RedirectResponse(f"/oversight{query}", status_code=308)
 
     @people.get("/oversight", include_in_schema=False, dependencies=[reads])
-    async def show_oversight_page(caller: Asker, request: Request, days: Days = 30) -> Response:
+    async def show_oversight_page(caller: Asker, request: Request, days: PageDays = "") -> Response:
         """Show the same by person, rule and channel."""
-        tables, stamps = await seen(_ON_PAGE, days, caller.may_for)
-        return oversight_page(days, {by.value: rows for by, rows in tables.items()}, stamps, frame_of(request))
+        span = _span(days)
+        tables, stamps = await seen(_ON_PAGE, span, caller.may_for)
+        return oversight_page(span, {by.value: rows for by, rows in tables.items()}, stamps, frame_of(request))
 
     return [people]
+
+
+def _span(days: str) -> float:
+    """The days that an address says; where a filter leaves them empty, the usual ones."""
+    span = float(days or USUAL_DAYS)
+    if not 0 < span <= _MOST_DAYS:
+        raise HttpProblem(400, f"days must be more than 0 and at most {_MOST_DAYS}")
+    return span
