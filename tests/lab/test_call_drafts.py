@@ -50,3 +50,8 @@ def test_a_call_that_was_tried_is_a_test_of_the_same_call() -> None:
     [case] = cases_of({"a_test.yaml": text}, loaded())
     assert case.call == call
     assert yaml.safe_load(text)["tests"][0]["expect"] == {"effect": "deny", "reason": "POLICY_DENIED"}
+
+
+def test_what_rules_ask_about_is_in_a_draft_with_a_value_that_they_list() -> None:
+    draft = draft_of(loaded(), "", "payments-api", "pay")
+    assert draft["parameters"] == {"amount": 1, "payee": "ACME"}

@@ -59,6 +59,8 @@ def test_a_call_is_an_outline_of_its_grants_documents_rules_and_conditions() -> 
     assert condition.state == "failed"
     assert text(condition) == "amount max the parameter most, 100: seen 500 -> deny  line 14"
     assert Span("deny", "effect") in condition.spans
+    assert [(span.file, span.line) for span in condition.spans if span.file] == [("agents.yaml", 14)]
+    assert [(span.file, span.line) for span in listed.spans if span.file] == [("agents.yaml", 11)]
 
 
 def test_what_an_agent_wrote_has_no_control_characters_in_an_outline() -> None:

@@ -24,10 +24,15 @@ _FAILING = {"deny": "deny", "approval_needed": "approval_needed", "excuses": "th
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Part of a line: printable text, and how much it weighs. An `effect` is drawn in the colour of its name."""
+    """Part of a line: printable text, and how much it weighs. An `effect` is drawn in the colour of its name.
+
+    `file` and `line` are where what it names was written, "" and 0 for nowhere.
+    """
 
     text: str
     tone: Tone
+    file: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +163,7 @@ def _condition(condition: LookedAtCondition, rule: LookedAtRule, explanation: Ex
     else:
         spans += (_faint(" (else "), meaning, _faint(")"))
     if condition.line is not None:
-        spans.append(_faint(f"  line {condition.line}"))
+        spans.append(Span(f"  line {condition.line}", "faint", rule.path, condition.line))
     elif condition.condition not in ("present", "type"):
         spans.append(_faint("  implied by the upper bound"))
     return Branch(condition.state, tuple(spans), ())
@@ -190,7 +195,7 @@ def _manner(approval: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _place(path: str, line: int) -> Span:
-    return _faint(f"  {path}:{line}")
+    return Span(printable(f"  {path}:{line}"), "faint", path, line)
 
 
 def _plain(text: str) -> Span:

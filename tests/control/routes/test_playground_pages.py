@@ -73,6 +73,7 @@ async def test_a_call_is_explained_under_the_revision_that_is_chosen(
     assert served.status_code == 200
     assert "allow ALLOWED" in text_of(served)
     assert "✓ held amount max 9000: seen 7000 (else deny ) line 6" in text_of(served)
+    assert f'href="/policies/{former}/file?name=policies%2Ffinance.yaml#L6">line 6</a>' in earlier.text
     assert "deny POLICY_DENIED" in text_of(earlier)
     assert "✗ failed amount max 5000: seen 7000 -> deny line 6" in text_of(earlier)
     assert textarea(earlier) == CALL

@@ -28,7 +28,7 @@ class PlaygroundSheet:
 
     `loaded` are the documents of the revision, None where they are not valid today. `trial` is None where nothing was
     tried; then `problems` say what is wrong with the call, and `untried` why it could not be tried, `missing` that it
-    is for want of an OPA. `of_record` says what the record of a call does not hold.
+    is for want of an OPA.
     """
 
     revision: Revision
@@ -40,8 +40,6 @@ class PlaygroundSheet:
     problems: Sequence[str] = ()
     untried: str = ""
     missing: bool = False
-    decision_id: str = ""
-    of_record: Sequence[str] = ()
 
 
 def playground_page(sheet: PlaygroundSheet, frame: Frame) -> Response:
@@ -62,8 +60,6 @@ def playground_page(sheet: PlaygroundSheet, frame: Frame) -> Response:
         problems=sheet.problems,
         untried=printable(sheet.untried),
         is_missing=sheet.missing,
-        decision_id=sheet.decision_id,
-        of_record=[printable(sentence) for sentence in sheet.of_record],
     )
 
 
