@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from aegis_authz.evidence.notes import Seal
 from aegis_authz.evidence.query import IndexQuery
 from aegis_authz.evidence.retention import RetentionPlan, RetentionRule
 from aegis_authz.evidence.succession import sign_succession
+from aegis_authz.evidence.tombstone import read_tombstone, sign_tombstone
 from aegis_authz.evidence.verify import LogReport
 from tests.support.exported_records import payment
 
@@ -141,8 +143,33 @@ def test_a_former_key_cannot_retire_what_its_successor_sealed(records: Path) -> 
     folder = records / "w"
     grow(folder, range(20, 40), SUCCEEDED)
     grow(records / "x", range(2, 3), SUCCEEDED)
-    retired(folder, before=30_000.0, key=KEY)
-    assert "handed over by then" in report(records).damages[0].what
+    with pytest.raises(RetentionRefused, match="handed over by then"):
+        retired(folder, before=30_000.0, key=KEY)
+    assert not (folder / TOMBSTONE).exists()
+    assert report(records).is_intact
+
+
+def test_nothing_is_retired_by_a_key_that_no_verifier_was_given(records: Path) -> None:
+    before = names(records / "w")
+    stranger = Ed25519PrivateKey.from_private_bytes(b"\x09" * 32)
+    with pytest.raises(RetentionRefused, match="would not be believed: it is signed with another key"):
+        retired(records / "w", key=stranger)
+    assert names(records / "w") == before
+    assert report(records).is_intact
+
+
+def test_a_tombstone_that_a_stranger_put_there_retires_nothing(records: Path) -> None:
+    stranger = Ed25519PrivateKey.from_private_bytes(b"\x09" * 32)
+    shutil.copytree(records, records.with_name("copy"))
+    retired(records.with_name("copy") / "w")
+    forged = read_tombstone((records.with_name("copy") / "w" / TOMBSTONE).read_bytes(), "w", KEYS)
+    before = names(records / "w")
+    (records / "w" / TOMBSTONE).write_bytes(sign_tombstone(forged, stranger))
+    nothing = replace(plan(records / "w"), extents=())
+    for made in (nothing, plan(records / "w")):
+        with pytest.raises(RetentionRefused, match="cannot be trusted"):
+            retire(records / "w", KEYS, made, KEY, NOW)
+    assert names(records / "w") == before
 
 
 def test_without_its_tombstone_a_log_is_damaged_and_not_continued(records: Path) -> None:
@@ -189,14 +216,14 @@ def test_a_machine_that_stops_while_it_retires_leaves_the_log_proven(
     made = plan(records / "w")
     calls: list[object] = []
     with monkeypatch.context() as stopping:
-        unlink, replace = Path.unlink, os.replace
+        unlink, replace_file = Path.unlink, os.replace
 
         def stop() -> None:
             calls.append(None)
             if len(calls) == step:
                 raise InterruptedError
 
-        stopping.setattr(os, "replace", lambda *words: (stop(), replace(*words)))
+        stopping.setattr(os, "replace", lambda *words: (stop(), replace_file(*words)))
         stopping.setattr(Path, "unlink", lambda path, missing_ok=False: (stop(), unlink(path, missing_ok=missing_ok)))
         with pytest.raises(InterruptedError):
             retire(records / "w", KEYS, made, KEY, NOW)

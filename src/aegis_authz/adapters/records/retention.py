@@ -18,7 +18,7 @@ from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.chain import NotARecord, read_link, read_record
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.retention import Extent, RetentionPlan, RetentionRule, plan_retention
-from aegis_authz.evidence.tombstone import Tombstone, sign_tombstone
+from aegis_authz.evidence.tombstone import Tombstone, TombstoneInvalid, read_tombstone, sign_tombstone
 from aegis_authz.evidence.verify import LogCheck, LogLine
 
 
@@ -56,14 +56,26 @@ def retire(folder: Path, keys: Sequence[bytes], plan: RetentionPlan, key: Ed2551
     """
     with segments_locked(folder):
         if plan.extents:
-            write_tombstone(folder, sign_tombstone(_tombstone(folder, keys, plan, now), key))
+            note = sign_tombstone(_tombstone(folder, keys, plan, now), key)
+            _require_believed(note, folder, keys)
+            write_tombstone(folder, note)
         beginning = read_beginning(folder, keys)
+        if beginning.problem:
+            raise RetentionRefused(f"the tombstone of {folder} cannot be trusted: {beginning.problem}")
         staying = beginning.segments(folder)
         for segment in segments(folder):
             if segment not in staying:
                 segment.plain.unlink(missing_ok=True)
                 segment.compressed.unlink(missing_ok=True)
         durable.sync_folder(folder)
+
+
+def _require_believed(note: bytes, folder: Path, keys: Sequence[bytes]) -> None:
+    """Nothing goes on the strength of a tombstone that no verifier would believe."""
+    try:
+        read_tombstone(note, folder.name, keys)
+    except TombstoneInvalid as fault:
+        raise RetentionRefused(f"the tombstone would not be believed: {fault}") from None
 
 
 def _tombstone(folder: Path, keys: Sequence[bytes], plan: RetentionPlan, now: Epoch) -> Tombstone:
