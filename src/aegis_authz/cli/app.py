@@ -29,6 +29,7 @@ from aegis_authz.cli import (
     mesh,
     people,
     ready,
+    report,
     secrets,
     serve,
     size,
@@ -64,6 +65,7 @@ app.command()(explain.explain)
 app.command()(demo.demo)
 app.command()(bench.bench)
 app.command()(spend.spend)
+app.command()(report.report)
 app.command()(export.export)
 app.command()(size.size)
 app.add_typer(token.app, name="token")
