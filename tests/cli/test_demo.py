@@ -20,6 +20,11 @@ def test_json_is_of_use_cases_alone() -> None:
     assert (done.exit_code, done.stderr) == (UNABLE, "aegis demo: --json is of use cases: name one\n")
 
 
+def test_a_use_case_does_not_stay() -> None:
+    done = CliRunner().invoke(app, ["demo", "fintech", "--stay"])
+    assert (done.exit_code, done.stderr) == (UNABLE, "aegis demo: --stay is of the whole scenario: name no use case\n")
+
+
 @pytest.mark.parametrize("name", ["fintech", "healthcare", "saas", "devops", "mssp"])
 def test_the_help_names_each_use_case(name: str) -> None:
     assert name in CliRunner().invoke(app, ["demo", "--help"]).stdout

@@ -28,12 +28,16 @@ def demo(
         list[UseCaseName] | None,
         typer.Argument(help="Use cases; default: the whole scenario.", show_default=False),
     ] = None,
+    stays: Annotated[
+        bool, typer.Option("--stay", help="Keep the mesh running afterwards, with calls that wait, until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Play the whole scenario on a mesh of its own: real Envoy, OPA, Redis, HTTP tools and MCP server.
 
-    Prints each call with its expected and its real answer, verifies the records, stops everything. With the name of a
-    use case it plays that instead, and ends in its evidence: records, spans, metrics, panels and alerts.
+    Prints a link to watch it in a browser and each call with its expected and its real answer, verifies the records,
+    stops everything. With the name of a use case it plays that instead, and ends in its evidence: records, spans,
+    metrics, panels and alerts.
     Exits with 1 when any line is not as expected.
 
     Example: aegis demo fintech
@@ -44,12 +48,14 @@ def demo(
     from aegis_authz.demo.run import run_demo
     from aegis_authz.local.documents import example_documents
 
+    if names and stays:
+        raise unusable("demo", "--stay is of the whole scenario: name no use case")
     if names:
         is_well = asyncio.run(_play([name.value for name in names], as_json))
     elif as_json:
         raise unusable("demo", "--json is of use cases: name one")
     else:
-        is_well = asyncio.run(run_demo(example_documents(), table_console()))
+        is_well = asyncio.run(run_demo(example_documents(), table_console(), stays))
     if not is_well:
         raise typer.Exit(REFUSED)
 

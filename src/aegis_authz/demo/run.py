@@ -22,6 +22,7 @@ from aegis_authz.demo.limits_chapter import limits
 from aegis_authz.demo.mcp_chapter import mcp_calls
 from aegis_authz.demo.mesh import DemoMesh, demo_mesh
 from aegis_authz.demo.scenario import Chapter, Row
+from aegis_authz.demo.staying import show_link, stay
 
 CHAPTERS: Sequence[Chapter] = (
     scenario.payments,
@@ -48,8 +49,11 @@ _WIDE = 160
 """Columns of a terminal that all of the table fits into."""
 
 
-async def run_demo(policies: Path, console: Console) -> bool:
-    """Play everything on a mesh of its own. Returns whether every line was as expected."""
+async def run_demo(policies: Path, console: Console, stays: bool = False) -> bool:
+    """Play everything on a mesh of its own. Returns whether every line was as expected.
+
+    What `stays` is there until SIGINT, SIGTERM or SIGHUP, for people to look at.
+    """
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="aegis-demo-") as folder:
         with console.status("Starting Redis, the control plane, OPA, two authorizers and Envoy"):
@@ -57,6 +61,7 @@ async def run_demo(policies: Path, console: Console) -> bool:
             mesh = await context.__aenter__()
         try:
             agent = agent_of(mesh)
+            show_link(mesh, console, "Watch it in a browser while it plays, signed in once by:")
             for chapter in CHAPTERS:
                 headline = (chapter.__doc__ or "").splitlines()[0]
                 with console.status(headline):
@@ -64,11 +69,15 @@ async def run_demo(policies: Path, console: Console) -> bool:
                 failed = [line for line in played if not line.ok]
                 console.print(f"{'[red]failed[/]' if failed else '[green]ok[/]    '} {headline}")
                 rows += played
+            if stays:
+                console.print(table(rows, console.width))
+                await stay(mesh, agent, console)
             await agent.close()
         finally:
             with console.status("Stopping everything"):
                 await context.__aexit__(None, None, None)
-    console.print(table(rows, console.width))
+    if not stays:
+        console.print(table(rows, console.width))
     wrong = [line for line in rows if not line.ok]
     verdict = (
         f"[red]{len(wrong)} of {len(rows)} lines are not as expected.[/]"
