@@ -35,7 +35,7 @@ from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.agents.narrowing import Narrower
 from aegis_authz.control.agents.revoking import Revoker
 from aegis_authz.control.agents.roster import Roster
-from aegis_authz.control.app import ControlServices, PeopleServices, RecordServices
+from aegis_authz.control.app import ControlServices, PeopleServices
 from aegis_authz.control.approvals.access_requests import AccessRequestDesk
 from aegis_authz.control.approvals.callbacks import CallbackDesk, CallbackServices
 from aegis_authz.control.approvals.deciding_on_record import Deciding
@@ -67,6 +67,7 @@ from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.policies.trials import TrialRule
 from aegis_authz.control.records.live import LiveRecords
 from aegis_authz.control.records.reading import RecordDesk
+from aegis_authz.control.records.services import RecordServices
 from aegis_authz.control.records.verifying import Verifier
 from aegis_authz.control.routes.sessions import SignInDoor
 from aegis_authz.control.spend.limit_accounts import LimitBook

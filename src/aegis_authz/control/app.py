@@ -55,9 +55,7 @@ from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.services import PolicyServices
 from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.policies.trials import NotTried
-from aegis_authz.control.records.live import LiveRecords
-from aegis_authz.control.records.reading import RecordDesk
-from aegis_authz.control.records.verifying import Verifier
+from aegis_authz.control.records.services import RecordServices
 from aegis_authz.control.routes.access_requests import access_request_routes
 from aegis_authz.control.routes.agent_pages import AgentServices, agent_page_routes
 from aegis_authz.control.routes.agents import agent_routes
@@ -80,6 +78,7 @@ from aegis_authz.control.routes.people import person_routes
 from aegis_authz.control.routes.people_pages import people_page_routes
 from aegis_authz.control.routes.policies import policy_routes
 from aegis_authz.control.routes.proposals import proposal_routes
+from aegis_authz.control.routes.record_console import record_console
 from aegis_authz.control.routes.records import record_routes
 from aegis_authz.control.routes.sessions import SignInDoor, session_routes
 from aegis_authz.control.routes.sign_in_links import sign_in_link_routes
@@ -173,15 +172,6 @@ class Outreach:
     presses: SlackPresses | None
     socket: Watch | None
     callbacks: CallbackCourier | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordServices:
-    """How records are read: `desk` finds them, `live` tells what comes, `verifier` proves all of them."""
-
-    desk: RecordDesk
-    live: LiveRecords
-    verifier: Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +283,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *spend_routes(spend, authentication),
         *spend_page_routes(spend, services.limit_book, authentication),
         *record_routes(services.records.desk, services.records.verifier, authentication),
+        *record_console(services.records, authentication, pages, door.now),
         *agent_routes(services.revoker, authentication),
         *agent_page_routes(_agent_services(services), authentication, pages),
         *token_routes(services.issuer),

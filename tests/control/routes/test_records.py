@@ -4,49 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import httpx
 import pytest
 
-from aegis_authz.adapters.files.keys import Keys, publish_record_keys
-from aegis_authz.adapters.records.log import FileRecordLog
-from aegis_authz.adapters.system import SystemClock
+from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
-from aegis_authz.core.effect import Effect
-from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import ApprovalStep, OutcomeRecord
-from aegis_authz.core.scope import Scope
-from tests.support.made_records import APPROVAL, DENIED, approval_step, named
-from tests.support.people import person, with_people
+from tests.support.made_records import APPROVAL
+from tests.support.people import with_people
+from tests.support.recorded_calls import READERS, write_records
 
 Connect = Callable[[ControlServices, str], httpx.AsyncClient]
-HELD = replace(DENIED, decision_id="held", effect=Effect.APPROVAL_NEEDED, approval_id=APPROVAL)
-APPROVED = approval_step(HELD, ApprovalStep.APPROVED, 30.0, "ann")
-USED = replace(HELD, decision_id="used", time=HELD.time + 60, effect=Effect.ALLOW, reason=Reason.ALLOWED)
-OUTCOME = OutcomeRecord("used", USED.time + 1, 200, "", (), True, 1, 1, 1.0, 2.0, None)
-ABROAD = replace(
-    DENIED, decision_id="abroad", identity=replace(named("bot"), scope=Scope("acme", "apac", "bot")), tool="ehr"
-)
-NOBODYS = replace(DENIED, decision_id="nobodys", identity=None)
-PEOPLE = (
-    person("vic", "viewer"),
-    person("eve", "approver@acme/emea"),
-    person("tom", "auditor@acme/apac"),
-    person("gus", "auditor@globex/emea"),
-    person("ada", "auditor"),
-)
 
 
 @pytest.fixture
 async def plane(new_plane: Callable[..., ControlServices], settings: ControlSettings, keys: Keys) -> ControlServices:
-    services = with_people(new_plane(), *PEOPLE)
-    settings.keys.mkdir()
-    publish_record_keys(settings.keys, keys.records.public_key().public_bytes_raw())
-    async with FileRecordLog(settings.records / "authz-0", "authz-0", keys.records, SystemClock()) as log:
-        for record in (HELD, APPROVED, USED, OUTCOME, ABROAD, NOBODYS):
-            await log.append(record)
+    services = with_people(new_plane(), *READERS)
+    await write_records(settings.records, settings.keys, keys.records)
     await services.records.live.look()
     return services
 

@@ -30,10 +30,12 @@ class Section:
 
 SECTIONS = (
     Section("Approvals", "/approvals", Permission.READ_APPROVALS, Reach.EACH),
+    Section("Decisions", "/decisions", Permission.READ_RECORDS, Reach.EACH),
     Section("Policies", "/policies", Permission.READ_POLICIES, Reach.MESH),
     Section("Playground", "/playground", Permission.READ_POLICIES, Reach.MESH),
     Section("Agents", "/agents", Permission.READ_AGENTS, Reach.EACH),
     Section("Spend", "/spend", Permission.READ_SPEND, Reach.EACH),
+    Section("Audit", "/audit", Permission.READ_RECORDS, Reach.EACH),
     Section("Oversight", "/oversight", Permission.READ_APPROVALS, Reach.EACH),
     Section("People", "/people", Permission.READ_PEOPLE, Reach.EACH),
 )

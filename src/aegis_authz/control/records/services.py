@@ -1,0 +1,18 @@
+"""What reads records, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aegis_authz.control.records.live import LiveRecords
+from aegis_authz.control.records.reading import RecordDesk
+from aegis_authz.control.records.verifying import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class RecordServices:
+    """How records are read: `desk` finds them, `live` tells what comes, `verifier` proves all of them."""
+
+    desk: RecordDesk
+    live: LiveRecords
+    verifier: Verifier

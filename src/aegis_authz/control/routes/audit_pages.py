@@ -1,0 +1,109 @@
+"""The pages of audit: search, timelines, and the proof of all logs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
+from aegis_authz.control.http import HttpProblem
+from aegis_authz.control.pages import Form, Pages
+from aegis_authz.control.pages.audit import audit_page, proof_view, timeline_page
+from aegis_authz.control.pages.frame import frame_of
+from aegis_authz.control.records.reading import RecordDesk
+from aegis_authz.control.records.verifying import Verifier
+from aegis_authz.control.routes.records import NO_APPROVAL, ApprovalName, Before, answered, place_of, search_of
+from aegis_authz.core.person import WHOLE_MESH
+from aegis_authz.core.units import Epoch
+from aegis_authz.encoding.moments import read_moment
+from aegis_authz.evidence.search import MOST_WORD
+from aegis_authz.people.permissions import Permission, may
+
+Word = Annotated[str, Query(max_length=MOST_WORD)]
+ROWS = 100
+"""Records on a page."""
+_FORM = ("audit", "proof")
+
+
+def audit_page_routes(
+    desk: RecordDesk,
+    verifier: Verifier,
+    authentication: Authentication,
+    pages: Pages,
+    now: Callable[[], Epoch],
+) -> list[APIRouter]:
+    """Everything under `/audit`."""
+    people, reads = people_router(authentication), needs(Permission.READ_RECORDS, Reach.EACH)
+
+    def proof_for(caller: Caller, request: Request) -> dict[str, object] | None:
+        if not may(caller.person, Permission.VERIFY_RECORDS, WHOLE_MESH):
+            return None
+        return proof_view(verifier.last, pages.seal_of(_FORM, caller.person, request))
+
+    @people.get("/audit", include_in_schema=False, dependencies=[reads])
+    async def show_audit_page(
+        caller: Asker,
+        request: Request,
+        kind: Word = "",
+        tenant: Word = "",
+        agent: Word = "",
+        tool: Word = "",
+        effect: Word = "",
+        reason: Word = "",
+        approval: Word = "",
+        since: Word = "",
+        until: Word = "",
+        before: Before = "",
+    ) -> Response:
+        """Search decisions and steps of approvals, newest first."""
+        times = (_moment("since", since, now()) or 0.0, _moment("until", until, now()) or math.inf)
+        tenant, agent, tool, approval = (word.strip() for word in (tenant, agent, tool, approval))
+        search = search_of(kind, tenant, agent, tool, effect, reason, approval, *times)
+        page = await answered(desk.search(caller, search, place_of(before), ROWS))
+        words: dict[str, object] = {
+            "kind": kind,
+            "tenant": tenant,
+            "agent": agent,
+            "tool": tool,
+            "effect": effect,
+            "reason": reason,
+            "approval": approval,
+            "since": since,
+            "until": until,
+        }
+        return audit_page(search, words, page, not before, proof_for(caller, request), frame_of(request))
+
+    @people.get("/audit/approvals/{approval_id}", include_in_schema=False, dependencies=[reads])
+    async def show_timeline_page(approval_id: ApprovalName, caller: Asker, request: Request) -> Response:
+        """Tell the trail of an approval."""
+        steps = await answered(desk.approval(caller, approval_id))
+        if not steps:
+            raise HttpProblem(404, NO_APPROVAL)
+        return timeline_page(approval_id, steps, frame_of(request))
+
+    return [people, _proof_form(verifier, authentication, pages)]
+
+
+def _proof_form(verifier: Verifier, authentication: Authentication, pages: Pages) -> APIRouter:
+    people = people_router(authentication, takes_forms=True)
+
+    @people.post("/audit/proof", include_in_schema=False, dependencies=[needs(Permission.VERIFY_RECORDS)])
+    async def verify_on_page(caller: Asker, request: Request) -> Response:
+        """Begin the proof of all logs."""
+        pages.require_seal_of(await Form.read(request), _FORM, caller.person, request)
+        verifier.start(caller.id)
+        return RedirectResponse("/audit", status_code=303)
+
+    return people
+
+
+def _moment(name: str, text: str, now: Epoch) -> float:
+    try:
+        return read_moment(text.strip(), now) if text.strip() else 0.0
+    except (ValueError, OverflowError) as fault:
+        raise HttpProblem(400, f"{name}: {fault}") from None
