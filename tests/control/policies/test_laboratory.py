@@ -99,3 +99,11 @@ async def test_who_hangs_up_does_not_have_the_next_trial_run_beside_their_own(lo
 async def test_where_no_opa_is_the_reader_is_told_so(loaded: Loaded) -> None:
     with pytest.raises(TrialServerMissing, match="there is none"):
         await Laboratory(SlowBench()).report(loaded, {}, "ann")
+
+
+@pytest.mark.usefixtures("opa_binary")
+async def test_documents_of_aegis_itself_are_nobodys_to_test() -> None:
+    own = "agent: prober\nname: aegis itself\nallowed_tools:\n- name: payments-api\n  actions: [pay]\n"
+    documents = load({"/aegis/own.yaml": own, "agents.yaml": POLICIES}, {"tools.yaml": TOOLS})
+    report = await Laboratory(LabTrials()).report(documents, {"a_test.yaml": TESTS}, "ann")
+    assert [coverage.document for coverage in report.covered] == ["paying", "reading"]

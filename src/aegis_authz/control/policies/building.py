@@ -26,7 +26,8 @@ from aegis_authz.policy.lint.run import linted
 from aegis_authz.policy.load import Loaded, load
 from aegis_authz.policy.source.problems import Problem
 
-_OWN = "/aegis"
+OWN = "/aegis"
+"""Under which name the documents of Aegis itself stand among those of a revision: no file of a folder has it."""
 
 
 class PolicyBuilder:
@@ -115,10 +116,10 @@ class PolicyBuilder:
 
 
 def _own_tenants(loaded: Loaded) -> frozenset[str]:
-    own = (policy.document for policy in loaded.loaded_policies if policy.source.path.startswith(f"{_OWN}/"))
+    own = (policy.document for policy in loaded.loaded_policies if policy.source.path.startswith(f"{OWN}/"))
     return frozenset(f"{document.org}/{document.tenant}" for document in own)
 
 
 def _marked(texts: Mapping[str, str]) -> dict[str, str]:
     # A name no file of a folder has: a document of ours must never stand in for one of theirs.
-    return {f"{_OWN}/{path}": text for path, text in texts.items()}
+    return {f"{OWN}/{path}": text for path, text in texts.items()}
