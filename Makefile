@@ -187,6 +187,10 @@ docs-people: setup ## Write the table of docs/people.md from the permissions of 
 docs-metrics: setup ## Write the tables of docs/metrics.md from the metrics themselves
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/docs/test_metrics_page.py
 
+.PHONY: docs-controls
+docs-controls: setup ## Write docs/controls.md, what shows that a control of a framework is met, from docs/controls.toml
+	@$(BIN)/python -m scripts.controls
+
 .PHONY: docs-sizing
 docs-sizing: setup ## Write the figures of `aegis size` and docs/sizing.md from docs/performance.md and benchmarks.footprint
 	@$(BIN)/python -m scripts.sizing
