@@ -283,7 +283,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *spend_routes(spend, authentication),
         *spend_page_routes(spend, services.limit_book, authentication),
         *record_routes(services.records.desk, services.records.verifier, authentication),
-        *record_console(services.records, authentication, pages, door.now),
+        *record_console(services.records, streams, authentication, pages, door.now),
         *agent_routes(services.revoker, authentication),
         *agent_page_routes(_agent_services(services), authentication, pages),
         *token_routes(services.issuer),

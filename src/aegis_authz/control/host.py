@@ -41,7 +41,7 @@ class ControlHost(uvicorn.Server):
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )
-        self._notices = (services.bulletin, services.discovery, services.records.live, app.state.streams)
+        self._notices = (services.bulletin, services.discovery, app.state.streams)
         self._ends: asyncio.Future[None] | None = None
 
     async def main_loop(self) -> None:

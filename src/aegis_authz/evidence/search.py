@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.person import WHOLE_MESH, Domain
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import ApprovalRecord, DecisionRecord, Record
 from aegis_authz.core.scope import NAME
 from aegis_authz.evidence.query import StoredRecord
 
@@ -60,6 +61,29 @@ class RecordSearch:
             raise ValueError(f"agent, tool and approval: at most {MOST_WORD} characters each")
         if math.isnan(self.since) or math.isnan(self.until):
             raise ValueError("since and until: must be times")
+
+    def accepts(self, record: Record | None) -> bool:
+        """Whether this record is sought, as the index finds it."""
+        match record:
+            case DecisionRecord():
+                scope = None if record.identity is None else record.identity.scope
+                kind, names = "decision", (record.effect.value, record.reason.value)
+            case ApprovalRecord():
+                scope, kind, names = record.scope, "approval", ("", "")
+            case _:
+                return False
+        tenant = "" if scope is None else f"{scope.org}/{scope.tenant}"
+        agents = ("",) if scope is None else ("", scope.agent, str(scope))
+        return (
+            self.kind in ("", kind)
+            and self.tenant in ("", tenant)
+            and self.agent in agents
+            and self.tool in ("", record.tool)
+            and self.effect in ("", names[0])
+            and self.reason in ("", names[1])
+            and self.approval_id in ("", record.approval_id)
+            and self.since <= record.time < self.until
+        )
 
 
 EVERY_RECORD = RecordSearch("", "", "", "", "", "", "", 0.0, math.inf)

@@ -243,8 +243,13 @@ def test_pages_hold_every_decision_and_approval_newest_first_and_none_twice(reco
         (replace(EVERY_RECORD, tool="x' OR 1=1 --"), []),
     ],
 )
-def test_a_search_finds_what_it_is_of(records: Path, search: RecordSearch, names: list[str]) -> None:
+def test_a_search_finds_what_it_is_of_and_accepts_nothing_else(
+    records: Path, search: RecordSearch, names: list[str]
+) -> None:
     assert seen(records, search) == names
+    with opened(records) as index:
+        every = index.page(EVERY_RECORD, ALL, None, 1000, patience=30.0).records
+    assert [each.stored.record.decision_id for each in every if search.accepts(each.stored.record)] == names  # type: ignore[union-attr]  # as above
 
 
 async def test_a_reader_finds_nothing_of_other_tenants_and_nothing_that_belongs_to_none(records: Path) -> None:

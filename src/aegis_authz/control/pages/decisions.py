@@ -47,7 +47,7 @@ class Doors:
     proof: bool
 
 
-def decisions_page(search: RecordSearch, page: RecordPage, is_newest: bool, frame: Frame, *, is_live: bool) -> Response:
+def decisions_page(search: RecordSearch, page: RecordPage, is_newest: bool, frame: Frame) -> Response:
     """The list of decisions; live where it begins with the newest."""
     words = filter_words(search)
     return page_of(
@@ -57,7 +57,7 @@ def decisions_page(search: RecordSearch, page: RecordPage, is_newest: bool, fram
         fields=filter_fields(search),
         rows=record_rows(page.records),
         is_filtered=any(words.values()),
-        events=address(f"{PATH}/events", words) if is_newest and is_live else "",
+        events=address(f"{PATH}/events", words) if is_newest else "",
         newest="" if is_newest else address(PATH, words),
         older="" if page.older is None else address(PATH, {**words, "before": page.older}),
         missed=0,

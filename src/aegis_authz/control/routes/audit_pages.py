@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,12 +13,23 @@ from starlette.responses import RedirectResponse, Response
 
 from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
+from aegis_authz.control.live import State, Streams, event_stream
 from aegis_authz.control.pages import Form, Pages
-from aegis_authz.control.pages.audit import audit_page, proof_view, timeline_page
+from aegis_authz.control.pages.audit import audit_page, proof_fragment, proof_view, timeline_page
 from aegis_authz.control.pages.frame import frame_of
+from aegis_authz.control.records.live import LiveRecords
 from aegis_authz.control.records.reading import RecordDesk
 from aegis_authz.control.records.verifying import Verifier
-from aegis_authz.control.routes.records import NO_APPROVAL, ApprovalName, Before, answered, place_of, search_of
+from aegis_authz.control.routes.approval_pages import still_reads
+from aegis_authz.control.routes.records import (
+    NO_APPROVAL,
+    ApprovalName,
+    Before,
+    answered,
+    place_of,
+    require_records,
+    search_of,
+)
 from aegis_authz.core.person import WHOLE_MESH
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.moments import read_moment
@@ -32,7 +44,9 @@ _FORM = ("audit", "proof")
 
 def audit_page_routes(
     desk: RecordDesk,
+    live: LiveRecords,
     verifier: Verifier,
+    streams: Streams,
     authentication: Authentication,
     pages: Pages,
     now: Callable[[], Epoch],
@@ -86,16 +100,30 @@ def audit_page_routes(
             raise HttpProblem(404, NO_APPROVAL)
         return timeline_page(approval_id, steps, frame_of(request))
 
-    return [people, _proof_form(verifier, authentication, pages)]
+    return [people, _proof_form(verifier, live, streams, authentication, pages)]
 
 
-def _proof_form(verifier: Verifier, authentication: Authentication, pages: Pages) -> APIRouter:
+def _proof_form(
+    verifier: Verifier, live: LiveRecords, streams: Streams, authentication: Authentication, pages: Pages
+) -> APIRouter:
     people = people_router(authentication, takes_forms=True)
+
+    @people.get("/audit/events", include_in_schema=False, dependencies=[needs(Permission.VERIFY_RECORDS)])
+    async def stream_proof(caller: Asker, request: Request) -> Response:
+        """Send how the proof of all logs stands whenever that is another."""
+
+        async def look() -> State:
+            require_records(live)
+            last, seal = verifier.last, pages.seal_of(_FORM, caller.person, request)
+            return State(last, lambda: proof_fragment(last, seal))
+
+        return event_stream(streams, caller.id, "proof", look, partial(still_reads, authentication, caller, request))
 
     @people.post("/audit/proof", include_in_schema=False, dependencies=[needs(Permission.VERIFY_RECORDS)])
     async def verify_on_page(caller: Asker, request: Request) -> Response:
         """Begin the proof of all logs."""
         pages.require_seal_of(await Form.read(request), _FORM, caller.person, request)
+        require_records(live)
         verifier.start(caller.id)
         return RedirectResponse("/audit", status_code=303)
 

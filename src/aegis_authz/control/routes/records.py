@@ -22,6 +22,7 @@ from aegis_authz.api.records import (
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.policies.turns import TurnMissed
+from aegis_authz.control.records.live import LiveRecords
 from aegis_authz.control.records.reading import RecordDesk
 from aegis_authz.control.records.verifying import Verification, Verifier
 from aegis_authz.core.reason import REASONS
@@ -143,6 +144,14 @@ async def answered(work: Awaitable[_Answer]) -> _Answer:
         raise HttpProblem(429, "others search the records; try again in a moment", retry_after=2.0) from None
     except SearchTooLong as fault:
         raise HttpProblem(422, str(fault)) from None
+    except RecordsUnavailable as fault:
+        raise HttpProblem(503, str(fault), retry_after=2.0) from None
+
+
+def require_records(live: LiveRecords) -> int:
+    """How many records came until now. Raises HttpProblem where they were not looked at yet."""
+    try:
+        return live.number
     except RecordsUnavailable as fault:
         raise HttpProblem(503, str(fault), retry_after=2.0) from None
 
