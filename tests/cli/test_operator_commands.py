@@ -64,7 +64,7 @@ from tests.support.control_settings import control_settings
 from tests.support.made_records import DENIED
 from tests.support.mesh_facts import made_facts
 from tests.support.people import memory_people
-from tests.support.recorded_calls import write_log
+from tests.support.recorded_payments import write_log
 
 POLICY = """\
 agent: finance-agent

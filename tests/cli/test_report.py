@@ -19,7 +19,7 @@ from aegis_authz.core.record import ApprovalStep, ChargeRecord, DecisionRecord
 from aegis_authz.core.scope import Scope
 from aegis_authz.encoding.jwk import okp_jwk
 from tests.support.made_records import APPROVAL, approval_step
-from tests.support.recorded_calls import KEY, outcome, payment, write_log
+from tests.support.recorded_payments import KEY, outcome, payment, write_log
 
 Run = Callable[..., Result]
 

@@ -22,7 +22,7 @@ from aegis_authz.lab.opa import LabOpa, lab_opa
 from aegis_authz.lab.workbench import Workbench
 from aegis_authz.policy.load import load
 from tests.support.made_records import DENIED, named
-from tests.support.recorded_calls import NOON, outcome, payment, withheld
+from tests.support.recorded_payments import NOON, outcome, payment, withheld
 from tests.support.tried_policies import POLICIES, TOOLS
 
 pytestmark = pytest.mark.usefixtures("opa_binary", "redis_binary")

@@ -10,7 +10,7 @@ from aegis_authz.core.record import DecisionRecord
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.lab.unused_rights import UseBook, unused_rights
 from aegis_authz.policy.load import load
-from tests.support.recorded_calls import payment
+from tests.support.recorded_payments import payment
 from tests.support.tried_policies import TOOLS
 
 HUB = "---\ntool: hub\nhost: hub.example\nmcp: {}\n"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.cli.policy import backtest as module
 from aegis_authz.core.reason import Reason
-from tests.support.recorded_calls import payment, withheld, write_log
+from tests.support.recorded_payments import payment, withheld, write_log
 from tests.support.tried_policies import POLICIES, TOOLS
 
 pytestmark = pytest.mark.usefixtures("opa_binary", "redis_binary")

@@ -16,7 +16,7 @@ from aegis_authz.core.decision import Redact, SetHeader, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord
-from tests.support.recorded_calls import payment, withheld, write_log
+from tests.support.recorded_payments import payment, withheld, write_log
 from tests.support.tried_policies import TOOLS
 
 pytestmark = pytest.mark.usefixtures("opa_binary", "redis_binary")
