@@ -1,54 +1,72 @@
-"""Records of some calls in a control plane's folder, and the people who may read which."""
+"""Logs of recorded calls of the small policy folder."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.adapters.files.keys import publish_record_keys
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import ApprovalStep, OutcomeRecord, Record
-from aegis_authz.core.scope import Scope
-from tests.support.made_records import APPROVAL, DENIED, approval_step, named
-from tests.support.people import person
+from aegis_authz.core.json_value import Json
+from aegis_authz.core.reason import REASONS, Reason
+from aegis_authz.core.record import DecisionRecord, OutcomeRecord, Record
+from tests.support.made_records import DENIED, named
 
-HELD = replace(
-    DENIED,
-    decision_id="held",
-    effect=Effect.APPROVAL_NEEDED,
-    reason=Reason.APPROVAL_NEEDED,
-    approval_id=APPROVAL,
-)
-APPROVED = approval_step(HELD, ApprovalStep.APPROVED, 30.0, "ann", "as agreed")
-USED = replace(
-    HELD, decision_id="used", time=HELD.time + 60, effect=Effect.ALLOW, reason=Reason.ALLOWED, approved_by="ann"
-)
-OUTCOME = OutcomeRecord("used", USED.time + 1, 200, "", (), True, 1, 1, 1.0, 2.0, None)
-ABROAD = replace(
-    DENIED, decision_id="abroad", identity=replace(named("bot"), scope=Scope("acme", "apac", "bot")), tool="ehr"
-)
-NOBODYS = replace(DENIED, decision_id="nobodys", identity=None)
-RECORDS: tuple[Record, ...] = (HELD, APPROVED, USED, OUTCOME, ABROAD, NOBODYS)
-READERS = (
-    person("vic", "viewer"),
-    person("eve", "approver@acme/emea"),
-    person("tom", "auditor@acme/apac"),
-    person("gus", "auditor@globex/emea"),
-    person("ada", "auditor"),
-)
+KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+NOON = 1_796_040_000.0
+"""2026-11-30T12:00:00Z, the time of the first call."""
 
 
-async def write_records(
-    records: Path, keys: Path, key: Ed25519PrivateKey, written: tuple[Record, ...] = RECORDS
-) -> None:
-    """Append to the log of an authorizer, and publish its key beside it."""
-    keys.mkdir(exist_ok=True)
-    publish_record_keys(keys, key.public_key().public_bytes_raw())
-    async with FileRecordLog(records / "authz-0", "authz-0", key, SystemClock()) as log:
-        for record in written:
-            await log.append(record)
+def payment(at: float, amount: Json, reason: Reason, payee: str = "ACME", agent: str = "payer") -> DecisionRecord:
+    """The record of a payment `at` so many seconds after noon, answered for that reason."""
+    time = NOON + at
+    identity = replace(named(agent), issued_at=time - 1, expires_at=time + 60)
+    return replace(
+        DENIED,
+        decision_id=f"d-{at}",
+        time=time,
+        effect=REASONS[reason].effect,
+        reason=reason,
+        detail="",
+        identity=identity,
+        tool="payments-api",
+        action="pay",
+        host="payments.example",
+        path="/payments",
+        parameters={"amount": amount, "payee": payee},
+        digest=f"{hash((amount, payee)) & 0xFFFFFFFF:064x}",
+        policies=("paying",),
+        findings=(),
+        approved_by="ann" if reason is Reason.APPROVED else "",
+    )
+
+
+def outcome(of: DecisionRecord, after: float, status: int = 201, was_reached: bool = True) -> OutcomeRecord:
+    """What became of a call, `after` so many seconds."""
+    details = "via_upstream" if was_reached else "upstream_reset_before_response_started"
+    return OutcomeRecord(of.decision_id, of.time + after, status, details, (), was_reached, 0, 0, 1.0, 2.0, None)
+
+
+def withheld(record: DecisionRecord) -> DecisionRecord:
+    """The same where the record holds no parameters."""
+    return replace(record, parameters={}, withheld=len(record.parameters))
+
+
+def sanitized(record: DecisionRecord) -> DecisionRecord:
+    """The same with the effect of a redaction."""
+    return replace(record, effect=Effect.SANITIZE)
+
+
+def write_log(records: Path, writer: str, lines: Iterable[Record]) -> None:
+    """Write a log as an authorizer would."""
+
+    async def written() -> None:
+        async with FileRecordLog(records / writer, writer, KEY, SystemClock()) as log:
+            await asyncio.gather(*map(log.append, lines))
+
+    asyncio.run(written())

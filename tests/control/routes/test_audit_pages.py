@@ -14,7 +14,7 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from tests.support.made_records import APPROVAL
 from tests.support.people import with_people
-from tests.support.recorded_calls import HELD, READERS, write_records
+from tests.support.readable_records import HELD, READERS, write_records
 
 Connect = Callable[[ControlServices, str], httpx.AsyncClient]
 

@@ -14,7 +14,7 @@ from aegis_authz.control.app import ControlServices
 from aegis_authz.core.record import MOST_PATH
 from tests.support.made_records import DENIED
 from tests.support.people import by, with_people
-from tests.support.recorded_calls import READERS, write_records
+from tests.support.readable_records import READERS, write_records
 
 Connect = Callable[[ControlServices, str], httpx.AsyncClient]
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x00javascript:&#60;"
