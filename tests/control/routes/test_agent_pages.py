@@ -122,6 +122,18 @@ async def test_what_an_agent_may_do_is_a_table_of_rules_with_their_places(
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
+async def test_a_page_leads_its_reader_only_where_they_may_go(plane: ControlServices, client: Client) -> None:
+    links = {}
+    for name in ("eva", "app", "pia"):
+        async with client(plane, name) as browser:
+            page = (await browser.get(BOT)).text
+            paths = re.findall(r'href="(/(?:decisions|spend)\?agent=acme/emea/bot)"', page)
+            links[name] = {path.partition("?")[0] for path in paths}
+            for path in paths:
+                assert (await browser.get(path)).status_code == 200, (name, path)
+    assert links == {"eva": {"/spend"}, "app": {"/decisions"}, "pia": {"/decisions", "/spend"}}
+
+
 async def test_limits_are_shown_to_who_may_see_them(plane: ControlServices, client: Client) -> None:
     async with client(plane, "ann") as browser:
         assert "3 calls a day (bank)<div" in (await browser.get(BOT)).text

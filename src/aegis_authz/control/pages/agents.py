@@ -77,9 +77,10 @@ def agents_page(entries: Sequence[Entry], choice: RosterFilter, frame: Frame) ->
 class AgentSheet:
     """What the page of one agent shows.
 
-    `rights` are those of `revision`, None for who may not see them; `open_scopes` are the documents whose conditions
-    the reader may see, None for all. `limits` is None where nobody can tell, or the reader may not see them, and
-    `limits_note` says which. `seals` are those of the forms by verb, none for who may not stop agents.
+    `rights` are those of `revision`; `sees_all_documents` says whether the reader may read conditions of documents for
+    more than this tenant. `limits_note` says why there are no `limits`, "" where they were looked for. `seals` are
+    those of the forms by verb, none for who may not stop agents; `sees_decisions` and `sees_spend` say which of those
+    pages the reader may open. `tool` is the one whose rights are shown, "" for all.
     """
 
     entry: Entry
@@ -89,6 +90,8 @@ class AgentSheet:
     limits: Sequence[LimitAnswer]
     limits_note: str
     seals: Mapping[str, str]
+    sees_decisions: bool
+    sees_spend: bool
     tool: str
     refusal: str = ""
 
@@ -125,6 +128,8 @@ def agent_page(sheet: AgentSheet, status: int, frame: Frame) -> Response:
         limits=[limit_row(limit) for limit in sheet.limits],
         limits_note=sheet.limits_note,
         seals=sheet.seals,
+        sees_decisions=sheet.sees_decisions,
+        sees_spend=sheet.sees_spend,
         refusal=ascii_line(sheet.refusal),
         most_note=MOST_NOTE,
     )

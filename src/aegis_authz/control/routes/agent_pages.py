@@ -158,6 +158,8 @@ async def _sheet(
         limits=limits,
         limits_note=limits_note,
         seals=seals if may(caller.person, Permission.STOP_AGENTS, Domain.of(scope)) else {},
+        sees_decisions=may(caller.person, Permission.READ_RECORDS, Domain.of(scope)),
+        sees_spend=may(caller.person, Permission.READ_SPEND, Domain.of(scope)),
         tool=tool,
         refusal=refusal,
     )
