@@ -39,8 +39,16 @@ MOST_BYTES = 256 * 1024 * 1024  # what a compressed segment may expand to
 ANCHOR = {"number", "at", "place", "writer", "first", "size", "note", "previous", "hash"}
 TOMBSTONE = re.compile(
     f"(aegis-tombstone\n({WRITER})\n([1-9][0-9]{{0,7}})\n([1-9][0-9]{{0,17}})\n([A-Za-z0-9+/]{{43}}=)\n([0-9a-f]{{64}})\n"
-    f"((?:0|[1-9][0-9]{{0,17}})\n){{2}}((?:(?:0|[1-9][0-9]{{0,17}}) [A-Za-z0-9+/]{{43}}=\n){{1,1000}})){SIGNATURE}"
+    f"((?:0|[1-9][0-9]{{0,17}})\n){{2}}((?:(?:0|[1-9][0-9]{{0,17}}) [A-Za-z0-9+/]{{43}}=\n){{1,1000}})"
+    f"((?:tree [A-Za-z0-9+/]{{43}}=\n){{1,60}})){SIGNATURE}"
 )
+HEAD = re.compile(f"(aegis/({WRITER})/tree\n([1-9][0-9]{{0,17}})\n([A-Za-z0-9+/]{{43}}=)\n){SIGNATURE}")
+PROOF = re.compile(
+    "c2sp\\.org/tlog-proof@v1\nextra ([A-Za-z0-9+/]+={0,2})\nindex (0|[1-9][0-9]{0,17})\n"
+    "((?:[A-Za-z0-9+/]{43}=\n){0,60})\n(.*)",
+    re.DOTALL,
+)
+GROWTH = re.compile("old ([1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n){0,60})\n(.*)", re.DOTALL)
 SEAL_RECORD = {"v", "kind", "decision_id", "time", "segment", "first", "last", "digest", "signature"}
 KEY_RECORD = {"v", "kind", "decision_id", "time", "key_id", "note"}
 FOREIGN = "signed with another key than those given"
@@ -363,6 +371,8 @@ class Verifier:
         head = base64.b64decode(match[5])
         tombstone = Tombstone(int(match[3]), int(match[4]), head, match[6], spans)
         texts = [(head, match[5]), *zip((key for _, key in spans), (text for _, text in pairs), strict=True)]
+        subtrees = [line.removeprefix("tree ") for line in match[9].splitlines()]
+        texts += [(base64.b64decode(text), text) for text in subtrees]
         if any(base64.b64encode(raw).decode() != text for raw, text in texts):
             raise ValueError("its base64 is not canonical")
         if match[2] != folder.name:
@@ -373,6 +383,8 @@ class Verifier:
             if is_foreign:
                 return tombstone
             raise
+        if len(subtrees) != tombstone.size.bit_count():
+            raise ValueError("it has not as many subtrees as records")
         begins = [begin for begin, _ in spans]
         moments = [int(line) for line in match[1].split("\n")[6:8]]
         if max(moments) > 253_402_300_799 or begins != sorted({0, *begins}) or begins[-1] > tombstone.size:
@@ -380,6 +392,41 @@ class Verifier:
         if signer in {key for _, key in spans[:-1]} or spans[-1][1] not in self._keys:
             raise ValueError("it is signed with, or goes on with, a key that it may not")
         return tombstone
+
+    def head(self, note: str) -> tuple[str, int, bytes]:
+        """Whose log a signed head of a tree is of, its size and its root. Raises Foreign, ValueError."""
+        match = HEAD.fullmatch(note)
+        if match is None:
+            raise ValueError("it is no signed head of a tree over a log")
+        self._signed(match, f"aegis/{match[2]}/tree")
+        return match[2], int(match[3]), base64.b64decode(match[4])
+
+    def proof(self, text: str) -> str:
+        """What a tlog-proof proves, in a sentence and the line itself. Raises Foreign, ValueError."""
+        match = PROOF.fullmatch(text)
+        if match is None:
+            raise ValueError("it is no tlog-proof")
+        writer, size, root = self.head(match[4])
+        line, index = base64.b64decode(match[1]), int(match[2])
+        link = LINE.fullmatch(line)
+        if link is None or link[2].decode() != writer or int(link[3]) != index + 1:
+            raise ValueError("what it proves is not the record of that number of that log")
+        if not is_included(line, index, size, hashes_of(match[3]), root):
+            raise ValueError("its path does not lead to the root that was signed")
+        return f"record {index + 1} of {writer} is one of its first {size}: {line.decode().rstrip()}"
+
+    def growth(self, text: str, former: str) -> str:
+        """What a proof of growth since a signed head proves, in a sentence. Raises Foreign, ValueError."""
+        match = GROWTH.fullmatch(text)
+        if match is None:
+            raise ValueError("it is no proof of growth")
+        writer, size, root = self.head(match[3])
+        owner, first, old = self.head(former)
+        if (owner, first) != (writer, int(match[1])):
+            raise ValueError("it is not about the head of before")
+        if not is_beginning(first, size, old, root, hashes_of(match[2])):
+            raise ValueError("the log does not begin with what was signed before")
+        return f"the {size} records of {writer} begin with the {first} of before"
 
     def _firsts(self, folder: Path) -> set[str]:
         try:
@@ -511,6 +558,54 @@ def is_whole_anchor(anchor: dict[str, Any]) -> bool:
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest() == anchor["hash"]
 
 
+def hashes_of(lines: str) -> list[bytes]:
+    """The hashes of a proof, each on a line."""
+    return [base64.b64decode(line) for line in lines.splitlines()]
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """The hash over two subtrees (RFC 9162, section 2.1.1)."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def is_included(line: bytes, index: int, size: int, path: list[bytes], root: bytes) -> bool:
+    """Whether a line is that leaf of the tree (RFC 9162, section 2.1.3.2)."""
+    at, last, found = index, size - 1, hashlib.sha256(b"\x00" + line).digest()
+    for sibling in path:
+        if not last:
+            return False
+        if at & 1 or at == last:
+            found = node(sibling, found)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            found = node(found, sibling)
+        at, last = at >> 1, last >> 1
+    return index < size and not last and found == root
+
+
+def is_beginning(first: int, second: int, old: bytes, new: bytes, proof: list[bytes]) -> bool:
+    """Whether the tree of the first `first` leaves is the beginning of the other (RFC 9162, section 2.1.4.2)."""
+    if first >= second or not proof:
+        return first == second and old == new and not proof
+    path = [old, *proof] if not first & first - 1 else proof
+    at, last = first - 1, second - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    before = after = path[0]
+    for sibling in path[1:]:
+        if not last:
+            return False
+        if at & 1 or at == last:
+            before, after = node(sibling, before), node(sibling, after)
+            while at and not at & 1:
+                at, last = at >> 1, last >> 1
+        else:
+            after = node(after, sibling)
+        at, last = at >> 1, last >> 1
+    return (before, after, last) == (old, new, 0)
+
+
 def start_of(writer: str, key: bytes) -> bytes:
     """What stands before the first record of a log."""
     return hashlib.sha256(b"aegis-record-genesis-v1\x00" + writer.encode() + b"\x00" + key).digest()
@@ -592,20 +687,40 @@ def load_keys(path: Path) -> list[bytes]:
     return [der[len(SPKI) :]]
 
 
+def proofs_hold(verifier: Verifier, proofs: list[Path], growth: list[Path] | None) -> int:
+    """Say of each proof what it proves; returns the exit code. Raises OSError."""
+    texts = {path: path.read_bytes().decode("utf-8", "replace") for path in (*proofs, *(growth or ()))}
+    code = 0
+    for path in (*proofs, *(growth or [])[:1]):
+        try:
+            proven = verifier.proof(texts[path]) if path in proofs else verifier.growth(texts[path], texts[growth[1]])  # type: ignore[index]
+            print(f"{path.name}: proven: {proven}")
+        except (ValueError, Foreign) as fault:
+            print(f"{path.name}: NOT PROVEN: {fault}")
+            code = 1
+    return code
+
+
 def main(words: Iterable[str] | None = None) -> int:
     """Verify as the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(description="Verify a folder of Aegis records.")
-    parser.add_argument("records", type=Path)
+    parser.add_argument("records", type=Path, nargs="?")
     parser.add_argument("--key", type=Path, required=True, help="the public keys: JWK, JWK set or PEM")
     parser.add_argument("--anchors", type=Path, help="the control plane's anchors")
     parser.add_argument("--place", action="append", default=[], help="only anchors of writers that run there")
     parser.add_argument("--expect", type=Path, help="checkpoints kept elsewhere")
     parser.add_argument("--pure", action="store_true", help="use the Ed25519 of this file")
+    parser.add_argument("--proof", type=Path, action="append", default=[], help="a .tlog-proof of one record")
+    parser.add_argument("--growth", type=Path, nargs=2, metavar=("CONSISTENCY", "NOTE"), help="growth since a head")
     options = parser.parse_args(None if words is None else list(words))
+    if options.records is None and not options.proof and not options.growth:
+        parser.error("name a folder of records, --proof or --growth")
     if options.place and options.anchors is None:
         parser.error("--place narrows --anchors, which are not there")
     try:
         verifier = Verifier(load_keys(options.key), pure_verify if options.pure else _library_verify())
+        if options.proof or options.growth:
+            return proofs_hold(verifier, options.proof, options.growth)
         anchors, faults = ([], []) if options.anchors is None else read_anchors(options.anchors, options.place)
         expected = [] if options.expect is None else verifier.expected(options.expect)
         logs = verifier.folder(options.records, expected, anchors, faults)

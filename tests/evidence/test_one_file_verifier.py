@@ -104,9 +104,10 @@ def anchor(file: Path, records: Path) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """Records in one folder, beside their anchors, and an older copy of them."""
+    """Records in one folder, beside their anchors; in `others`, older, forked and foreign ones, to read alone."""
 
     place: Path
+    others: Path
 
     @property
     def records(self) -> Path:
@@ -131,7 +132,8 @@ class Case:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """Three logs, each of several files, two of which went on with another key; anchored halfway and at their end."""
-    case = Case(tmp_path_factory.mktemp("whole"))
+    place = tmp_path_factory.mktemp("whole")
+    case = Case(place, place)
     for writer in WRITERS:
         grow(case.records / writer, BEFORE, range(4))
     anchor(case.anchors, case.records)
@@ -152,9 +154,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return case
 
 
+def copied(whole: Case, place: Path) -> Case:
+    """What may be tampered with, in a folder of its own."""
+    shutil.copytree(whole.records, place / "records")
+    shutil.copy(whole.anchors, place)
+    return Case(place, whole.place)
+
+
 @pytest.fixture
 def case(whole: Case, tmp_path: Path) -> Case:
-    return Case(shutil.copytree(whole.place, tmp_path / "case"))
+    return copied(whole, tmp_path)
 
 
 def segments(folder: Path) -> list[Path]:
@@ -235,9 +244,9 @@ def _replace(case: Case, draw: Callable[[int], int], copy: str) -> str:
     writer = WRITERS[draw(3)]
     if draw(2):
         shutil.rmtree(case.records / writer)
-        shutil.copytree(case.place / copy / writer, case.records / writer)
+        shutil.copytree(case.others / copy / writer, case.records / writer)
     else:
-        for slot in (case.place / copy / writer).glob("*.note"):
+        for slot in (case.others / copy / writer).glob("*.note"):
             shutil.copy(slot, case.records / writer)
     return writer
 
@@ -245,14 +254,14 @@ def _replace(case: Case, draw: Callable[[int], int], copy: str) -> str:
 def roll_all_back(case: Case, draw: Callable[[int], int]) -> str:
     """All old, the rosters, too."""
     shutil.rmtree(case.records)
-    shutil.copytree(case.place / "old", case.records)
+    shutil.copytree(case.others / "old", case.records)
     return WRITERS[draw(3)]
 
 
 def replace_by_a_foreign_key(case: Case, draw: Callable[[int], int]) -> str:
     writer = WRITERS[draw(3)]
     shutil.rmtree(case.records / writer)
-    shutil.copytree(case.place / "foreign" / writer, case.records / writer)
+    shutil.copytree(case.others / "foreign" / writer, case.records / writer)
     return writer
 
 
@@ -294,7 +303,7 @@ def exchange_tombstone(case: Case, draw: Callable[[int], int]) -> str:
     path = case.records / writer / TOMBSTONE
     now = read_tombstone(path.read_bytes(), writer, KEYS)
     notes = (
-        (case.place / f"{writer}-before.note").read_bytes(),
+        (case.others / f"{writer}-before.note").read_bytes(),
         (case.records / RETIRED[1 - RETIRED.index(writer)] / TOMBSTONE).read_bytes(),
         sign_tombstone(now, STRANGER),
         sign_tombstone(replace(now, size=now.size + 1), FIRST if len(now.spans) == 1 else SECOND),
@@ -353,7 +362,7 @@ TAMPERINGS = (
 def tampered(whole: Case, data: st.DataObject) -> None:
     """Tamper once, somehow, and hold both verifiers to each other and to what was done."""
     with tempfile.TemporaryDirectory() as folder:
-        case = Case(Path(shutil.copytree(whole.place, Path(folder) / "case")))
+        case = copied(whole, Path(folder))
         tampering = data.draw(st.sampled_from(TAMPERINGS))
         writer = tampering(case, lambda count: data.draw(st.integers(0, count - 1)))
         unproven = case.unproven()
@@ -390,7 +399,7 @@ def test_both_ask_checkpoints_that_were_kept_elsewhere(case: Case) -> None:
     kept = case.place / "checkpoints.note"
     kept.write_bytes(b"".join(newest_notes(case.records, KEYS).values()))
     shutil.rmtree(case.records)
-    shutil.copytree(case.place / "old", case.records)
+    shutil.copytree(case.others / "old", case.records)
     reports = verify_folder(case.records, KEYS, load_expected(kept, KEYS))
     verifier = TOOLS.Verifier(KEYS, TOOLS.pure_verify)
     logs = verifier.folder(case.records, verifier.expected(kept), [], [])

@@ -18,7 +18,15 @@ from aegis_authz.evidence.tombstone import (
 FIRST, SECOND, STRANGER = (Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32) for seed in (7, 8, 9))
 KEYS = [key.public_key().public_bytes_raw() for key in (FIRST, SECOND)]
 TOMBSTONE = Tombstone(
-    "authz-0", 3, 30, bytes(range(32)), "ab" * 32, 1_800_000_000, 1_700_000_000, ((0, KEYS[0]), (12, KEYS[1]))
+    writer="authz-0",
+    segment=3,
+    size=30,
+    head=bytes(range(32)),
+    first="ab" * 32,
+    at=1_800_000_000,
+    until=1_700_000_000,
+    spans=((0, KEYS[0]), (12, KEYS[1])),
+    tree=(bytes(32),) * 4,
 )
 NOTE = sign_tombstone(TOMBSTONE, SECOND)
 
@@ -71,6 +79,12 @@ def test_keys_that_are_not_in_order_are_refused(begins: tuple[int, int]) -> None
     spans = tuple(zip(begins, KEYS, strict=True))
     with pytest.raises(TombstoneInvalid, match="not in order"):
         read_tombstone(sign_tombstone(replace(TOMBSTONE, spans=spans), SECOND), "authz-0", KEYS)
+
+
+def test_a_tombstone_has_as_many_subtrees_as_its_records_make() -> None:
+    note = sign_tombstone(replace(TOMBSTONE, size=31), SECOND)
+    with pytest.raises(TombstoneInvalid, match="not as many subtrees"):
+        read_tombstone(note, "authz-0", KEYS)
 
 
 def test_a_time_that_is_no_moment_is_refused() -> None:

@@ -12,6 +12,7 @@ import typer
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder, since_option
+from aegis_authz.cli.record_proof import prove
 from aegis_authz.cli.retention import Folder, compress, retain
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _LOOK_EVERY = 0.3  # seconds
 app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
 app.command()(compress)
 app.command()(retain)
+app.command()(prove)
 
 Key = Annotated[
     Path | None,

@@ -3,8 +3,8 @@
 A tombstone is a signed note (C2SP signed-note) named `aegis-tombstone`. Its lines are that name, the writer, the number
 of the last segment retired, how many records those segments held, the hash of the last of them in base64, the hash of
 the first in hex (by which anchors know the log), when they were retired and when the last of them was written (whole
-seconds since the epoch), and a line for each key that sealed a part of them: from which record on, and the raw public
-key in base64.
+seconds since the epoch), a line for each key that sealed a part of them: from which record on, and the raw public key
+in base64; and a line `tree` with each hash, in base64, of the largest whole subtrees of the Merkle tree over them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KEY = "[A-Za-z0-9+/]{43}="
 _NOTE = re.compile(
     f"(?P<text>{_ORIGIN}\n(?P<writer>[A-Za-z0-9][A-Za-z0-9._-]{{0,63}})\n(?P<segment>[1-9][0-9]{{0,7}})\n"
     f"(?P<size>[1-9][0-9]{{0,17}})\n(?P<head>{_KEY})\n(?P<first>[0-9a-f]{{64}})\n(?P<at>{_NUMBER})\n(?P<until>{_NUMBER})\n"
-    f"(?P<spans>(?:(?:{_NUMBER}) {_KEY}\n){{1,1000}}))"
+    f"(?P<spans>(?:(?:{_NUMBER}) {_KEY}\n){{1,1000}})(?P<tree>(?:tree {_KEY}\n){{1,60}}))"
     f"\n\u2014 {_ORIGIN} (?P<signature>[A-Za-z0-9+/]{{91}}=)\n"
 )
 
@@ -42,6 +42,7 @@ class Tombstone:
 
     `head` is the hash of the last of them, raw, and `first` that of the first, in hex. `spans` are the keys (raw) that
     sealed them, each from which record on. `at` is when they were retired, `until` when the last of them was written.
+    `tree` are the hashes of the largest whole subtrees of the tree over them, the largest first.
     """
 
     writer: str
@@ -52,6 +53,7 @@ class Tombstone:
     at: int
     until: int
     spans: tuple[tuple[int, bytes], ...]
+    tree: tuple[bytes, ...]
 
     def sentence(self) -> str:
         """What was retired, for a person."""
@@ -61,8 +63,9 @@ class Tombstone:
     def text(self) -> str:
         """The signed text of the note."""
         spans = "".join(f"{begin} {_base64(key)}\n" for begin, key in self.spans)
+        tree = "".join(f"tree {_base64(subtree)}\n" for subtree in self.tree)
         head = f"{_ORIGIN}\n{self.writer}\n{self.segment}\n{self.size}\n{_base64(self.head)}\n{self.first}\n"
-        return f"{head}{self.at}\n{self.until}\n{spans}"
+        return f"{head}{self.at}\n{self.until}\n{spans}{tree}"
 
 
 class ForeignTombstone(TombstoneInvalid):
@@ -88,9 +91,10 @@ def read_tombstone(note: bytes, writer: str, keys: Sequence[bytes]) -> Tombstone
         raise TombstoneInvalid("not a tombstone")
     pairs = [line.split(" ") for line in match["spans"].splitlines()]
     spans = tuple((int(begin), base64.b64decode(key)) for begin, key in pairs)
+    tree = tuple(base64.b64decode(line.removeprefix("tree ")) for line in match["tree"].splitlines())
     segment, size, at, until = (int(match[name]) for name in ("segment", "size", "at", "until"))
     head = base64.b64decode(match["head"])
-    tombstone = Tombstone(match["writer"], segment, size, head, match["first"], at, until, spans)
+    tombstone = Tombstone(match["writer"], segment, size, head, match["first"], at, until, spans, tree)
     if tombstone.text() != match["text"]:
         raise TombstoneInvalid("its base64 is not canonical")
     if tombstone.writer != writer:
@@ -98,6 +102,8 @@ def read_tombstone(note: bytes, writer: str, keys: Sequence[bytes]) -> Tombstone
     _require_signed(tombstone, match["signature"], keys)
     if max(tombstone.at, tombstone.until) > _END_OF_TIME:
         raise TombstoneInvalid("its times are no moments")
+    if len(tree) != size.bit_count():
+        raise TombstoneInvalid("it has not as many subtrees as records")
     begins = [begin for begin, _ in spans]
     if begins != sorted({0, *begins}) or begins[-1] > tombstone.size:
         raise TombstoneInvalid("its keys are not in order")

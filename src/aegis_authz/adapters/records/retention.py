@@ -19,6 +19,7 @@ from aegis_authz.evidence.chain import NotARecord, read_link, read_record
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.retention import Extent, RetentionPlan, RetentionRule, plan_retention
 from aegis_authz.evidence.tombstone import Tombstone, TombstoneInvalid, read_tombstone, sign_tombstone
+from aegis_authz.evidence.tree import MerkleTree
 from aegis_authz.evidence.verify import LogCheck, LogLine
 
 
@@ -85,15 +86,20 @@ def _tombstone(folder: Path, keys: Sequence[bytes], plan: RetentionPlan, now: Ep
     firsts = first_hashes(folder, keys)
     if len(firsts) != 1:
         raise RetentionRefused(f"the first record of {folder} is damaged")
-    check = LogCheck(folder.name, keys, (), tombstone=beginning.tombstone)
+    former = beginning.tombstone
+    tree = MerkleTree() if former is None else MerkleTree(former.size, former.tree)
+    check = LogCheck(folder.name, keys, (), tombstone=former)
     for extent in plan.extents:
         segment = Segment(folder, extent.segment)
         with segment.open() as file:
             for number, raw in enumerate(file, start=1):
                 check.add(LogLine(f"{label(folder)}{segment.name}", number, raw))
+                tree.add(raw)
     last = plan.extents[-1]
     (first,) = firsts
     if check.problems or check.seq != last.last:
         raise RetentionRefused("; ".join(check.problems) or f"{folder} was changed meanwhile")
     until = math.ceil(last.sealed_at)
-    return Tombstone(folder.name, last.segment, last.last, check.head, first, int(now), until, check.spans)
+    return Tombstone(
+        folder.name, last.segment, last.last, check.head, first, int(now), until, check.spans, tree.subtrees()
+    )
