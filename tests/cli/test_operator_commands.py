@@ -391,11 +391,17 @@ def test_two_revisions_are_held_against_each_other_line_by_line_and_by_what_they
     shown = aegis(policy.app, "diff", first, "--calls", str(calls))
     assert shown.exit_code == 0, shown.stderr
     lines = shown.stdout.splitlines()
-    assert lines[:2] == ["+ policy more.yaml", "~ policy finance.yaml"]
+    assert lines[:4] == [
+        "+ policy more.yaml",
+        "~ policy finance.yaml",
+        "~ policy */*/finance-agent: allows stripe-payments: create_payment: amount max 5000 -> amount max 9000",
+        "+ policy */*/other-agent: policy for */*/other-agent",
+    ]
     assert {"-      max_amount: 5000", "+      max_amount: 9000", "--- finance.yaml", "+++ more.yaml"} <= set(lines)
     assert "milder" in shown.stdout
     told = json.loads(aegis(policy.app, "diff", first, "--calls", str(calls), "--json").stdout)
     assert (told["policy"]["added"], told["tool"]["changed"]) == (["more.yaml"], [])
+    assert [change["mark"] for change in told["rules"]] == ["~", "+"]
     assert len(told["calls"]["changes"]) == 1
     same = aegis(policy.app, "diff", first, first)
     assert same.stdout == "the documents are the same\n"

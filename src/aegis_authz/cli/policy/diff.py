@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from aegis_authz.cli.policy.call_files import problems_told, read_calls
 
 if TYPE_CHECKING:
     from aegis_authz.core.release import Sources
+    from aegis_authz.policy.release_changes import ReleaseChange
 
 COMMAND = "policy diff"
 
@@ -27,7 +29,7 @@ def diff(
     show_all: Annotated[bool, typer.Option("--all", help="Show every such call and not the first ones alone.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show which documents differ between two revisions, line by line, and which effects, of the calls of a file.
+    """Show what differs between two revisions: documents, rules, lines, and the effects of the calls of a file.
 
     Example: aegis policy diff 4b34e9f4e3d6b7f97c4ec3c3 --calls calls.jsonl --dir DIR
     """
@@ -47,16 +49,40 @@ def diff(
                 kind: {"added": files.added, "changed": files.changed, "removed": files.removed}
                 for kind, files in changes
             }
+            data["rules"] = [asdict(change) for change in _rules(former, own)]
             if calls:
                 data["calls"] = json.loads(_effects(former, own, calls, show_all=True, as_json=True))
             typer.echo(json.dumps(data, indent=2))
             return
         lines = [line for kind, files in changes for line in change_lines(kind, files)]
+        lines += [_rule_line(change) for change in _rules(former, own)]
         lines += document_difference(former.policies, own.policies)
         lines += document_difference(former.tools, own.tools)
         typer.echo("\n".join(lines) if lines else "the documents are the same")
         if calls:
             _effects(former, own, calls, show_all=show_all, as_json=False)
+
+
+def _rules(former: Sources, own: Sources) -> tuple[ReleaseChange, ...]:
+    """What differs by the words of rules and tools; nothing where one of the two is not valid under today's rules."""
+    from aegis_authz.policy.load import load
+    from aegis_authz.policy.release_changes import release_changes
+    from aegis_authz.policy.source.problems import PolicyErrors
+    from aegis_authz.redact.detectors.table import DETECTORS
+
+    try:
+        before, after = (load(sources.policies, sources.tools, DETECTORS) for sources in (former, own))
+    except PolicyErrors as errors:
+        typer.echo(f"rules are not compared, for these documents are not valid today: {errors.problems[0]}", err=True)
+        return ()
+    return release_changes((former, before), (own, after))
+
+
+def _rule_line(change: ReleaseChange) -> str:
+    from aegis_authz.policy.source.problems import printable
+
+    at = f": {change.at}" if change.at else ""
+    return printable(f"{change.mark} {change.noun} {change.name}{at}: {change.sentence}")
 
 
 def _effects(former: Sources, own: Sources, source: str, *, show_all: bool, as_json: bool) -> str:
