@@ -98,7 +98,7 @@ async def test_a_decision_says_why_what_decided_it_how_long_it_took_and_that_its
         "What to do",
         "acme/emea/finance-agent",
         "<code>50000</code>",
-        "Conditions that did not hold",
+        "What the rules found",
         "evaluate",
         "proven",
         "Record 1 of <code>authz-0</code>",

@@ -15,7 +15,7 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from tests.support.made_records import DENIED
 from tests.support.people import by, with_people
-from tests.support.recorded_calls import ABROAD, READERS, write_records
+from tests.support.readable_records import ABROAD, READERS, write_records
 
 Serving = Callable[..., AbstractAsyncContextManager[str]]
 

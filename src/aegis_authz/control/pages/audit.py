@@ -33,8 +33,8 @@ def audit_page(
         {"name": "kind", "label": "Kind", "value": search.kind, "choices": KINDS},
         *filter_fields(search),
         {"name": "approval", "label": "Approval", "value": search.approval_id},
-        {"name": "since", "label": "Since (2h, 7d, 2026-11-30T12:00)", "value": words["since"]},
-        {"name": "until", "label": "Until", "value": words["until"]},
+        {"name": "since", "label": "Since, as 7d or 2026-11-30", "value": words["since"]},
+        {"name": "until", "label": "Until, as 2h or 2026-12-01", "value": words["until"]},
     ]
     return page_of(
         "audit.html",

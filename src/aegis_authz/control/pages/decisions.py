@@ -43,7 +43,7 @@ class Doors:
     """Which other pages the reader of a decision may open."""
 
     approvals: bool
-    playground: bool
+    policies: bool
     proof: bool
 
 
@@ -94,6 +94,7 @@ def decision_page(trail: DecisionTrail, doors: Doors, frame: Frame) -> Response:
         would=decision.would,
         reading=reading,
         facts=_facts(decision),
+        agent="" if decision.identity is None else cell(str(decision.identity.scope), 400),
         time=time_of(decision.time),
         policies=[cell(name) for name in decision.policies],
         findings=_findings(decision),
@@ -116,9 +117,10 @@ def decision_page(trail: DecisionTrail, doors: Doors, frame: Frame) -> Response:
         position=position,
         standing=_STANDING_BADGES[position.standing],
         approval=decision.approval_id if doors.approvals else "",
-        draft=_draft(decision) if doors.playground else "",
+        draft=_draft(decision) if doors.policies else "",
         revision=cell(decision.revision),
         may_prove=doors.proof,
+        may_read_policies=doors.policies,
     )
 
 
@@ -134,7 +136,6 @@ def _facts(decision: DecisionRecord) -> list[dict[str, str]]:
     identity = decision.identity
     facts = {
         "Decision": decision.decision_id,
-        "Agent": "" if identity is None else str(identity.scope),
         "On behalf of": "" if identity is None else identity.on_behalf_of,
         "Proven by": "" if identity is None else identity.way.value,
         "Tool": decision.tool,

@@ -130,6 +130,6 @@ def _doors(caller: Caller) -> Doors:
     person = caller.person
     return Doors(
         approvals=may_somewhere(person, Permission.READ_APPROVALS),
-        playground=may(person, Permission.READ_POLICIES, WHOLE_MESH),
+        policies=may(person, Permission.READ_POLICIES, WHOLE_MESH),
         proof=may(person, Permission.VERIFY_RECORDS, WHOLE_MESH),
     )
