@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz.evidence.chain import encode_record, genesis, link
 from aegis_authz.evidence.checkpoint import Checkpoint
 from aegis_authz.evidence.position import ChainPosition, Standing, chain_position
+from aegis_authz.evidence.tombstone import Tombstone
 from tests.support.made_records import DENIED
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32).public_key().public_bytes_raw()
@@ -32,7 +33,7 @@ SEAL = Checkpoint("authz-0", 5, HEADS[4])
 def position(number: int, lines: list[bytes] = LINES, seals: tuple[Checkpoint, ...] = (SEAL,)) -> ChainPosition:
     """The position of the record of that number, from 1, in a log of these lines."""
     before = lines[number - 2] if number > 1 else None
-    return chain_position("authz-0", lines[number - 1], before, lines[number:], seals, [KEY])
+    return chain_position("authz-0", lines[number - 1], before, lines[number:], seals, [KEY], None)
 
 
 def changed(number: int, old: bytes, new: bytes) -> list[bytes]:
@@ -81,5 +82,17 @@ def test_a_log_that_was_touched_beside_the_record_is_broken(lines: list[bytes], 
 
 
 def test_a_record_without_the_one_before_it_is_broken() -> None:
-    alone = chain_position("authz-0", LINES[2], None, LINES[3:], [SEAL], [KEY])
+    alone = chain_position("authz-0", LINES[2], None, LINES[3:], [SEAL], [KEY], None)
     assert (alone.standing, alone.words) == (Standing.BROKEN, "record 2, which it continues, is not there")
+
+
+def test_a_record_behind_a_tombstone_continues_what_was_retired_before_it() -> None:
+    stone = Tombstone("authz-0", 1, 2, HEADS[1], HEADS[0].hex(), 1, 1, ((0, KEY),), ())
+    behind = chain_position("authz-0", LINES[2], None, LINES[3:], [SEAL], [KEY], stone)
+    assert behind.standing is Standing.PROVEN
+    another = replace(stone, head=HEADS[2])
+    broken = chain_position("authz-0", LINES[2], None, LINES[3:], [SEAL], [KEY], another)
+    assert (broken.standing, broken.words) == (
+        Standing.BROKEN,
+        "it does not continue the records that were retired before it",
+    )

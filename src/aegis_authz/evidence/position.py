@@ -8,6 +8,7 @@ from enum import Enum
 
 from aegis_authz.evidence.chain import Link, NotARecord, genesis, read_link
 from aegis_authz.evidence.checkpoint import Checkpoint
+from aegis_authz.evidence.tombstone import Tombstone
 
 MOST_LINES = 5_000
 """How many lines are followed to the next checkpoint."""
@@ -51,10 +52,12 @@ def chain_position(
     behind: Iterable[bytes],
     checkpoints: Sequence[Checkpoint],
     keys: Sequence[bytes],
+    tombstone: Tombstone | None,
 ) -> ChainPosition:
     """The position of `line` in the log of `writer`, between the line `before` it (or None) and those `behind` it.
 
-    `checkpoints` are the log's own, verified before under one of the raw public `keys`. At most `MOST_LINES` of what is
+    `checkpoints` are the log's own, and `tombstone` what stands for those that were retired before the first, None for
+    none: both verified before under one of the raw public `keys`. At most `MOST_LINES` of what is
     behind are read.
     """
     sealed = max((checkpoint.size for checkpoint in checkpoints), default=0)
@@ -62,7 +65,7 @@ def chain_position(
         link = read_link(line)
     except NotARecord:
         return ChainPosition(writer, 0, "", sealed, Standing.BROKEN, "it is not a readable record")
-    standing, words = _standing(writer, link, before, behind, checkpoints, keys)
+    standing, words = _standing(writer, link, before, behind, checkpoints, keys, tombstone)
     return ChainPosition(writer, link.seq, link.stated.hex(), sealed, standing, words)
 
 
@@ -73,12 +76,13 @@ def _standing(
     behind: Iterable[bytes],
     checkpoints: Sequence[Checkpoint],
     keys: Sequence[bytes],
+    tombstone: Tombstone | None,
 ) -> tuple[Standing, str]:
     if not link.is_whole:
         return Standing.BROKEN, "its bytes do not match its hash"
     if link.writer != writer:
         return Standing.BROKEN, f"it belongs to the log of {link.writer}"
-    if fault := _fault_before(writer, link, before, keys):
+    if fault := _fault_before(writer, link, before, keys, tombstone):
         return Standing.BROKEN, fault
     ahead = [checkpoint for checkpoint in checkpoints if checkpoint.size >= link.seq]
     if not ahead:
@@ -86,11 +90,15 @@ def _standing(
     return _to_checkpoint(link, behind, min(ahead, key=lambda checkpoint: checkpoint.size))
 
 
-def _fault_before(writer: str, link: Link, before: bytes | None, keys: Sequence[bytes]) -> str:
+def _fault_before(
+    writer: str, link: Link, before: bytes | None, keys: Sequence[bytes], tombstone: Tombstone | None
+) -> str:
     """Why the record does not continue the log, "" when it does."""
     if link.seq == 1:
         starts = {genesis(writer, key) for key in keys}
         return "" if link.prev in starts else "it does not begin the log as it must for this writer and its keys"
+    if before is None and tombstone is not None and tombstone.size == link.seq - 1:
+        return "" if tombstone.head == link.prev else "it does not continue the records that were retired before it"
     if before is None:
         return f"record {link.seq - 1}, which it continues, is not there"
     try:

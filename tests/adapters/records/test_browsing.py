@@ -10,18 +10,23 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.adapters.records.browsing import RecordBrowser
+from aegis_authz.adapters.records.compression import compress_log
 from aegis_authz.adapters.records.files import log_files, newest_notes
+from aegis_authz.adapters.records.folder import RecordFolder
 from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.records.renewal import RecordKey
+from aegis_authz.adapters.records.retention import log_plan, retire
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.anchor import FIRST_PREVIOUS, Anchor, Head
 from aegis_authz.core.person import WHOLE_MESH
 from aegis_authz.core.record import ApprovalStep
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.anchors import encode_anchor
-from aegis_authz.evidence.chain import read_link
+from aegis_authz.evidence.chain import encode_record, read_link
 from aegis_authz.evidence.checkpoint import read_checkpoint
 from aegis_authz.evidence.position import Standing
+from aegis_authz.evidence.retention import RetentionRule
 from aegis_authz.evidence.search import EVERY_RECORD, RecordsUnavailable
 from tests.support.made_records import APPROVAL, DENIED, approval_step
 
@@ -51,7 +56,7 @@ async def test_before_anything_was_written_there_is_nothing(browser: RecordBrows
     assert browser.advance(10) == (0, [])
     assert names(browser) == []
     assert browser.of_decision("a", 10) == []
-    with pytest.raises(RecordsUnavailable, match="no records yet"):
+    with pytest.raises(RecordsUnavailable, match="no such records are here"):
         browser.verify()
 
 
@@ -173,3 +178,28 @@ async def test_a_log_that_is_gone_from_beside_others_is_damage_by_its_anchor(tmp
     browser = RecordBrowser(records, tmp_path / "records.index", lambda: [RAW], anchors)
     sentences = [damage.sentence() for report in browser.verify() for damage in report.damages]
     assert any("the log of here is missing" in sentence for sentence in sentences)
+
+
+async def test_every_record_that_stays_is_proven_behind_a_tombstone_and_in_compressed_segments(
+    browser: RecordBrowser, tmp_path: Path
+) -> None:
+    folder = tmp_path / "records" / "w"
+    log = RecordFolder(folder, "w", RecordKey(KEY, ()), 4000)
+    log.take_lock()
+    log.open(Epoch(0.0))
+    for number in range(20):
+        record = replace(DENIED, decision_id=f"d-{number}", time=1000.0 * number)
+        log.commit([encode_record(record)], Epoch(1000.0 * number))
+    log.close()
+    _, records = browser.advance(100)
+    plan = log_plan(folder, [RAW], RetentionRule(10_000.0, None), 1_000_000)
+    retire(folder, [RAW], plan, KEY, Epoch(1_800_000_000.0))
+    assert [*compress_log(folder)]
+    browser.advance(100)
+    assert browser.of_decision("d-0", 1) == []
+    page = browser.page(EVERY_RECORD, [WHOLE_MESH], None, 100)
+    assert 0 < len(page.records) < len(records)
+    positions = [browser.position(record) for record in page.records]
+    assert {position.standing for position in positions} == {Standing.PROVEN}
+    with pytest.raises(RecordsUnavailable):
+        browser.position(records[0])

@@ -142,7 +142,7 @@ class RecordBrowser:
         try:
             yield
         except NoRecords:
-            raise RecordsUnavailable("there are no records yet") from None
+            raise RecordsUnavailable("no such records are here, or not yet") from None
         except (OSError, RecordKeyError, KeyFolderError, ExpectationInvalid) as fault:
             _log.error("records cannot be read: %s", fault)
             raise RecordsUnavailable(_UNREADABLE) from None

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from aegis_authz.adapters.records.files import NoRecords, label, log_files
 from aegis_authz.adapters.records.recovery import read_notes
-from aegis_authz.adapters.records.segments import Segment, segments
+from aegis_authz.adapters.records.segments import Segment
+from aegis_authz.adapters.records.tombstones import read_beginning
 from aegis_authz.evidence.notes import trusted_seals
 from aegis_authz.evidence.position import ChainPosition, chain_position
 from aegis_authz.evidence.search import IndexedRecord
@@ -28,11 +29,15 @@ def position_of(folder: Path, record: IndexedRecord, keys: Sequence[bytes]) -> C
     if log is None:
         raise NoRecords(f"{folder} holds no log of {writer}")
     seals, _ = trusted_seals(read_notes(log, label(log)), writer, keys)
-    files = segments(log)
+    beginning = read_beginning(log, keys)
+    files = beginning.segments(log)
+    if record.place.file not in {segment.name for segment in files}:
+        raise NoRecords(f"{folder} holds record {record.place.line} of {record.place.file} no more")
+    tombstone = None if beginning.problem else beginning.tombstone
     number = [segment.name for segment in files].index(record.place.file)
     before = _line_before(files[: number + 1], record.offset)
     behind = _lines_behind(files[number:], record.offset + len(record.raw))
-    return chain_position(writer, record.raw, before, behind, [seal.checkpoint for seal in seals], keys)
+    return chain_position(writer, record.raw, before, behind, [seal.checkpoint for seal in seals], keys, tombstone)
 
 
 def _line_before(files: Sequence[Segment], offset: int) -> bytes | None:
