@@ -55,6 +55,7 @@ from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.services import PolicyServices
 from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.policies.trials import NotTried
+from aegis_authz.control.policies.turns import TurnMissed
 from aegis_authz.control.records.services import RecordServices
 from aegis_authz.control.routes.access_requests import access_request_routes
 from aegis_authz.control.routes.agent_pages import AgentServices, agent_page_routes
@@ -113,6 +114,7 @@ _DOMAIN_FAULTS = (
     RevisionUnknown,
     ReleaseConflict,
     NotTried,
+    TurnMissed,
     ProposalUnknown,
     ProposalConflict,
     ProposalForbidden,
@@ -332,6 +334,8 @@ def _problem_of(request: Request, fault: Exception) -> HttpProblem:
             return HttpProblem(422, detail, problems=fault.problems)
         case NotTried():
             return HttpProblem(fault.status, str(fault), retry_after=fault.retry_after)
+        case TurnMissed():
+            return HttpProblem(503, "others wait for the same at this moment; try again", retry_after=5.0)
         case RevisionUnknown():
             return HttpProblem(404, "no such revision was published here")
         case ApprovalNotFound():

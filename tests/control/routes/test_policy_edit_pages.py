@@ -148,6 +148,7 @@ async def test_a_form_is_good_for_its_person_its_revision_and_its_files(
         ("policies/standing/a.yaml", 400, "standing decision"),
         ("tools/shop.binpb", 400, "is no text"),
         ("policies/a_test.yaml", 400, "call it tests/"),
+        ("tools/a_test.json", 400, "call it tests/"),
         ("nowhere", 400, "a file is policies/NAME"),
         ("policies/large.yaml", 413, "too long for a page"),
     ],

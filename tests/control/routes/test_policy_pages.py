@@ -188,3 +188,17 @@ async def test_a_plane_with_nothing_published_says_what_to_do_next(plane: Contro
         assert "aegis policy publish" in text_of(page)
         assert "No OPA has reported lately." in text_of(page)
         assert (await vic.get("/playground")).status_code == 404
+
+
+async def test_of_very_many_opas_those_that_need_a_look_come_first(
+    plane: ControlServices, client: Client, revisions: list[Revision]
+) -> None:
+    for number in range(150):
+        active = revisions[0] if number == 149 else revisions[1]
+        plane.board.hear({"labels": {"id": f"opa-{number:03}"}, "bundles": {"aegis": {"active_revision": active}}})
+    async with client(plane, "vic") as vic:
+        listing = await vic.get("/policies")
+        sheet = await vic.get(f"/policies/{revisions[1]}")
+    assert text_of(listing).index("opa-149") < text_of(listing).index("opa-000")
+    assert "And 50 more." in listing.text
+    assert "129 more" in sheet.text

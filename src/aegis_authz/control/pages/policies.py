@@ -31,6 +31,8 @@ _MOST_LINES = 2_000
 _MOST_CHANGES = 500
 _MOST_TESTS = 300
 _MOST_GAPS = 20
+_MOST_OPAS = 100
+_MOST_INSTANCES = 20
 _MOST_TITLES = 5
 _MOST_COMPARED = 400_000
 """Characters of texts that are compared line by line: what that takes grows with their square."""
@@ -74,6 +76,8 @@ def policies_page(overview: Overview, query: VersionQuery, frame: Frame) -> Resp
     versions = [change for change in overview.changes if query.matches(change)]
     first = (query.page - 1) * ROWS
     served = next((change for change in overview.changes if change.agent is None), None)
+    # those that need a look first
+    opas = sorted((_opa(state, overview.served) for state in overview.opas), key=lambda opa: bool(opa["is_current"]))
     return page_of(
         "policies.html",
         200,
@@ -88,7 +92,8 @@ def policies_page(overview: Overview, query: VersionQuery, frame: Frame) -> Resp
             {"name": "by", "label": "by", "value": query.by},
             {"name": "kind", "label": "how", "value": query.kind, "choices": KINDS},
         ],
-        opas=[_opa(state, overview.served) for state in overview.opas],
+        opas=opas[:_MOST_OPAS],
+        more_opas=max(0, len(opas) - _MOST_OPAS),
         proposals=[_proposal(proposal) for proposal in overview.proposals],
         may_publish=overview.may_publish,
     )
@@ -124,7 +129,7 @@ def revision_page(sheet: RevisionSheet, frame: Frame) -> Response:
         files=[*_files(sheet)][:_MOST_FILES],
         more=max(0, len(sheet.sources.policies) + len(sheet.sources.tools) + len(sheet.tests) - _MOST_FILES),
         problems=sheet.problems,
-        opas=[state.instance for state in sheet.opas if state.active_revision == sheet.revision],
+        opas=_instances(sheet),
         may_publish=sheet.may_publish,
         seal=sheet.seal,
         refusal=printable(sheet.refusal),
@@ -255,6 +260,13 @@ def _version(change: Change, served: Revision) -> dict[str, object]:
         "message": printable(change.message),
         "is_served": change.revision == served,
     }
+
+
+def _instances(sheet: RevisionSheet) -> list[str]:
+    """The OPAs that run a revision, as many as a line holds."""
+    names = [printable(state.instance) for state in sheet.opas if state.active_revision == sheet.revision]
+    more = [f"{len(names) - _MOST_INSTANCES} more"] if len(names) > _MOST_INSTANCES else []
+    return [*names[:_MOST_INSTANCES], *more]
 
 
 def _opa(state: OpaState, served: Revision) -> dict[str, object]:

@@ -106,18 +106,18 @@ class Editor:
         return folder_of(sources), tests
 
     async def review(self, edition: Edition, by: str) -> Review:
-        """Check, lint, compare and try an edition. Raises RevisionUnknown, ReleasesFault."""
+        """Check, lint, compare and try an edition. Raises RevisionUnknown, ReleasesFault, TurnMissed."""
         sources, tests = await self._edited(edition)
         try:
-            reading = await self._readings.of_sources(sources)
+            reading = await self._readings.of_sources(sources, by)
             folder = reading
             if standing_among(sources.policies):  # no test is about a standing decision
-                folder = await self._readings.of_sources(folder_of(sources))
+                folder = await self._readings.of_sources(folder_of(sources), by)
         except PolicyErrors as errors:
             return Review(tuple(errors.problems), (), (), None, "", is_without_opa=False)
         now = datetime.fromtimestamp(self._now(), UTC)
         findings = await asyncio.to_thread(self._linter.findings, sources, now)
-        changes = await self._changes(edition.base, reading)
+        changes = await self._changes(edition.base, reading, by)
         untested = Review((), tuple(findings), tuple(changes), None, "", is_without_opa=False)
         try:
             return replace(untested, report=await self._laboratory.report(folder.loaded, tests, by))
@@ -137,9 +137,9 @@ class Editor:
         )
         return Sources(policies, tools), tests
 
-    async def _changes(self, base: Revision, after: Reading) -> Sequence[ReleaseChange]:
+    async def _changes(self, base: Revision, after: Reading, by: str) -> Sequence[ReleaseChange]:
         try:
-            before = await self._readings.of(base)
+            before = await self._readings.of(base, by)
         except PolicyErrors:  # of what is served under rules of before: there is nothing to compare with
             return ()
         return await asyncio.to_thread(release_changes, (before.sources, before.loaded), (after.sources, after.loaded))

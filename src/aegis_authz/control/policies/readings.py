@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from aegis_authz.control.policies.turns import Turns
 from aegis_authz.core.release import Sources
-from aegis_authz.core.units import Revision
+from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.policy.load import Loaded
 
 _MOST = 4
 """How many revisions are remembered: those that are compared, and those that are tried."""
+_MOST_TEXT = 8_000_000
+"""Characters of all that is remembered: read, a document takes some ten times its text."""
+_PATIENCE = Seconds(20.0)
+"""How long one waits until documents are read that others asked for."""
 
 
 class Loader(Protocol):
@@ -45,29 +50,36 @@ class Reading:
 
 
 class Readings:
-    """Reads the documents of a revision, off the event loop, for one caller at a time, and remembers the latest."""
+    """Reads the documents of a revision, off the event loop, and remembers the latest: one is read at a time, and the
+    next is what another person waits for.
+    """
 
-    def __init__(self, archive: Archive, loader: Loader) -> None:
+    def __init__(self, archive: Archive, loader: Loader, patience: Seconds = _PATIENCE) -> None:
+        """`patience` is how long one waits for others."""
         self._archive = archive
         self._loader = loader
         self._latest: OrderedDict[Revision, Reading] = OrderedDict()
-        self._one_at_a_time = asyncio.Lock()
+        self._turns = Turns(patience)
 
-    async def of(self, revision: Revision) -> Reading:
-        """What a revision is made of. Raises RevisionUnknown, PolicyErrors where it is not valid now, ReleasesFault."""
-        async with self._one_at_a_time:
-            reading = self._latest.get(revision)
+    async def of(self, revision: Revision, by: str) -> Reading:
+        """What a revision is made of, for somebody.
+
+        Raises RevisionUnknown, PolicyErrors where it is not valid now, ReleasesFault, TurnMissed.
+        """
+        reading = self._remembered(revision)
+        if reading is not None:
+            return reading
+        async with self._turns.turn_of(by):
+            reading = self._remembered(revision)
             if reading is None:
                 reading = await self._read(await self._archive.sources(revision))
-            self._latest[revision] = reading
-            self._latest.move_to_end(revision)
-            while len(self._latest) > _MOST:
-                self._latest.popitem(last=False)
+                self._latest[revision] = reading
+                self._forget()
             return reading
 
-    async def of_sources(self, sources: Sources) -> Reading:
-        """The same of documents that are no revision. Raises PolicyErrors."""
-        async with self._one_at_a_time:
+    async def of_sources(self, sources: Sources, by: str) -> Reading:
+        """The same of documents that are no revision. Raises PolicyErrors, TurnMissed."""
+        async with self._turns.turn_of(by):
             return await self._read(sources)
 
     async def sources(self, revision: Revision) -> Sources:
@@ -78,5 +90,20 @@ class Readings:
         """The policy tests of a revision. Raises RevisionUnknown, ReleasesFault."""
         return await self._archive.tests(revision)
 
+    def _remembered(self, revision: Revision) -> Reading | None:
+        if revision in self._latest:
+            self._latest.move_to_end(revision)
+        return self._latest.get(revision)
+
+    def _forget(self) -> None:
+        """Forget the oldest of too many, or of too much text, but never the latest."""
+        sizes = {revision: _size(reading.sources) for revision, reading in self._latest.items()}
+        while len(self._latest) > 1 and (len(self._latest) > _MOST or sum(sizes.values()) > _MOST_TEXT):
+            del sizes[self._latest.popitem(last=False)[0]]
+
     async def _read(self, sources: Sources) -> Reading:
         return Reading(sources, await asyncio.to_thread(self._loader.loaded, sources))
+
+
+def _size(sources: Sources) -> int:
+    return sum(len(text) for texts in (sources.policies, sources.tools) for text in texts.values())

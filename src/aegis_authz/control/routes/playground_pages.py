@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aegis_authz.control.gate import Asker, Authentication, needs, people_router
+from aegis_authz.control.gate import Asker, Authentication, Caller, needs, people_router
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.pages import Form
 from aegis_authz.control.pages.frame import frame_of
@@ -43,10 +43,10 @@ def playground_page_routes(
 
     @people.get("/playground", include_in_schema=False, dependencies=[needs(Permission.READ_POLICIES)])
     async def show_playground_page(
-        request: Request, revision: AnyRevision = "", agent: Agent = "", action: Action = ""
+        caller: Asker, request: Request, revision: AnyRevision = "", agent: Agent = "", action: Action = ""
     ) -> Response:
         """Offer a call that a policy of the revision speaks of, or of that agent and action."""
-        sheet = await _blank(ground, revision, "")
+        sheet = await _blank(ground, caller, revision, "")
         if sheet.loaded is not None:
             tool, _, name = action.partition("/")
             draft = draft_of(sheet.loaded, agent, tool, name)
@@ -62,7 +62,7 @@ def playground_page_routes(
         ground.pages.require_same_site(request)
         form = await Form.read(request, _MOST_CALL)
         text = form.fields.get("call", "").replace("\r\n", "\n")
-        sheet, frame = await _blank(ground, form.fields.get("revision", ""), text), frame_of(request)
+        sheet, frame = await _blank(ground, caller, form.fields.get("revision", ""), text), frame_of(request)
         if sheet.loaded is None:
             return playground_page(sheet, frame)
         try:
@@ -79,14 +79,14 @@ def playground_page_routes(
     return [people]
 
 
-async def _blank(ground: PolicyGround, name: str, text: str) -> PlaygroundSheet:
+async def _blank(ground: PolicyGround, caller: Caller, name: str, text: str) -> PlaygroundSheet:
     """The page of a revision, "" for the one that is served, before anything is tried. Raises HttpProblem."""
     revision = name or ground.served
     if REVISION.match(revision) is None:
         raise HttpProblem(404, "there is no such revision" if revision else "nothing was published yet")
     loaded, problems = None, list[str]()
     try:
-        loaded = (await ground.policies.readings.of(units.Revision(revision))).loaded
+        loaded = (await ground.policies.readings.of(units.Revision(revision), caller.id)).loaded
     except PolicyErrors as errors:
         problems = problem_texts(errors.problems)
     latest = [*dict.fromkeys(change.revision for change in await ground.versions())][:_MOST_REVISIONS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -30,7 +31,8 @@ Files = Annotated[list[str], Query(alias="file", min_length=1, max_length=8)]
 _MOST_TEXT = 64 * 1024
 """Characters of all files that a page edits at once."""
 _MOST_FORM = 6 * _MOST_TEXT + 16 * 1024
-_TEST = "_test.yaml"
+_TEST = "_test"
+"""How the name of a file of policy tests ends, before its suffix."""
 
 
 def policy_edit_page_routes(ground: PolicyGround, authentication: Authentication) -> list[APIRouter]:
@@ -88,7 +90,8 @@ async def _opened(ground: PolicyGround, names: Sequence[FileName]) -> dict[FileN
     """Files of what is served, a policy with the tests of its name; "" for one that is not there."""
     texts = {name: await _text(ground, name) for name in names}
     for name in names:
-        beside = FileName(Folder.TESTS, f"{name.path.removesuffix('.yaml')}{_TEST}")
+        path = PurePosixPath(name.path)
+        beside = FileName(Folder.TESTS, str(path.with_name(f"{path.stem}{_TEST}{path.suffix}")))
         if name.folder is Folder.POLICIES and (text := await _text(ground, beside)):
             texts.setdefault(beside, text)
     return texts
@@ -128,7 +131,7 @@ def _editable(texts: Mapping[FileName, str]) -> Mapping[FileName, str]:
             raise HttpProblem(400, f"{name} is no text: aegis policy publish sends it with its folder")
         if name.folder is Folder.POLICIES and name.path.startswith(FOLDER):
             raise HttpProblem(400, f"{name} is a standing decision: it is changed where it was made, at its approval")
-        if name.folder is not Folder.TESTS and name.path.endswith(_TEST):
+        if name.folder is not Folder.TESTS and PurePosixPath(name.path).stem.endswith(_TEST):
             raise HttpProblem(400, f"{name} would be read as tests: call it tests/{name.path}")
         if len(text) > _MOST_TEXT:
             raise HttpProblem(413, f"{name} is too long for a page: edit it in its folder, and aegis policy publish it")

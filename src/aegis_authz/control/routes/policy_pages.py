@@ -90,7 +90,7 @@ async def _sheet(
     readings, problems = ground.policies.readings, list[str]()
     reading, sources, tests = None, await readings.sources(revision), await readings.tests(revision)
     try:
-        reading = await readings.of(revision)
+        reading = await readings.of(revision, caller.id)
     except PolicyErrors as errors:
         problems = problem_texts(errors.problems)
     return revision_page(
@@ -126,12 +126,12 @@ def _add_looks(people: APIRouter, ground: PolicyGround) -> None:
         return file_page(revision, file, text, can_edit, frame_of(request))
 
     @people.get("/policies/{revision}/changes", include_in_schema=False, dependencies=[needs(Permission.READ_POLICIES)])
-    async def show_policy_changes_page(revision: Revision, since: Since, request: Request) -> Response:
+    async def show_policy_changes_page(revision: Revision, since: Since, caller: Asker, request: Request) -> Response:
         """Show what it differs in from another one."""
         sources = await readings.sources(since), await readings.sources(revision)
         changes: tuple[ReleaseChange, ...] | None = None
         try:
-            before, after = await readings.of(since), await readings.of(revision)
+            before, after = await readings.of(since, caller.id), await readings.of(revision, caller.id)
             changes = await asyncio.to_thread(
                 release_changes, (before.sources, before.loaded), (after.sources, after.loaded)
             )
@@ -150,7 +150,7 @@ def _add_looks(people: APIRouter, ground: PolicyGround) -> None:
         ground.pages.require_same_site(request)
         frame = frame_of(request)
         try:
-            reading, tests = await readings.of(revision), await readings.tests(revision)
+            reading, tests = await readings.of(revision, caller.id), await readings.tests(revision)
             report = await ground.policies.laboratory.report(reading.loaded, tests, caller.id)
         except PolicyErrors as errors:
             return tests_page(revision, None, "", False, problem_texts(errors.problems), frame)

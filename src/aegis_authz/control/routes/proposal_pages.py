@@ -36,7 +36,7 @@ def proposal_page_routes(ground: PolicyGround, authentication: Authentication) -
         content = ProposalSheet(
             proposal=proposal,
             before=before,
-            changes=await _changes(policies, proposal, before),
+            changes=await _changes(policies, proposal, before, caller.id),
             may_publish=may_publish(caller),
             seal=pages.seal_of(("proposal", proposal_id), caller.person, request),
             refusal=refusal,
@@ -84,10 +84,13 @@ def proposal_page_routes(ground: PolicyGround, authentication: Authentication) -
     return [people]
 
 
-async def _changes(policies: PolicyServices, proposal: Proposal, before: Sources) -> tuple[ReleaseChange, ...] | None:
+async def _changes(
+    policies: PolicyServices, proposal: Proposal, before: Sources, by: str
+) -> tuple[ReleaseChange, ...] | None:
     """What it differs in, None where that cannot be told."""
     try:
-        former, own = await policies.readings.of_sources(before), await policies.readings.of_sources(proposal.sources)
+        former = await policies.readings.of_sources(before, by)
+        own = await policies.readings.of_sources(proposal.sources, by)
     except PolicyErrors:
         return None
     return await asyncio.to_thread(release_changes, (former.sources, former.loaded), (own.sources, own.loaded))
