@@ -302,3 +302,15 @@ class FixedKey:
 
     def renewed(self) -> RecordKey | None:
         return None
+
+
+def test_the_digest_runs_along_behind_what_was_answered_for(tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    log = full(folder)
+    assert log._digest.digest() != hashlib.sha256((folder / "00000001.jsonl").read_bytes()).digest()
+    log.digest_written()
+    log.digest_written()
+    assert log._digest.digest() == hashlib.sha256((folder / "00000001.jsonl").read_bytes()).digest()
+    log.commit([record(4)], NOW)
+    log.close()
+    require_whole(folder)

@@ -77,6 +77,7 @@ class RecordFolder:
         self._segment_first = 0
         self._began: float = 0.0
         self._digest = hashlib.sha256()
+        self._undigested: list[bytes] = []
         self._is_closed = False
         self._checkpoint = Checkpoint(writer, 0, genesis(writer, self._public_key))
         self._first = ""
@@ -171,9 +172,16 @@ class RecordFolder:
 
         A segment that is too old or that they do not fit into is closed by its seal first: no group is in two of them.
         """
+        self.digest_written()
         self.close_when_due(now, self._length(records))
         self._date(now)
         self._commit(records)
+
+    def digest_written(self) -> None:
+        """Take what was written into the digest of its segment, once it was answered for: nobody waits for that."""
+        for data in self._undigested:
+            self._digest.update(data)
+        self._undigested.clear()
 
     def _date(self, now: Epoch) -> None:
         if self._is_closed or not self._offset:
@@ -193,6 +201,7 @@ class RecordFolder:
 
     def _close_segment(self, now: Epoch) -> None:
         """Write the seal, as a record of its own: wherever the machine dies, the log ends before it or behind it."""
+        self.digest_written()
         extent = self._segment_first, self._checkpoint.size
         seal = sign_seal(now, self._writer, self._number, extent, self._digest.hexdigest(), self._key)
         self._commit([encode_record(seal)])
@@ -205,7 +214,7 @@ class RecordFolder:
     def _advance(self, checkpoint: Checkpoint, data: bytes) -> None:
         self._checkpoint = checkpoint
         self._offset += len(data)
-        self._digest.update(data)
+        self._undigested.append(data)
 
     def _append(self, records: Sequence[bytes]) -> tuple[Checkpoint, bytes]:
         """Write the records, durable and not sealed yet; returns what is to be sealed and the bytes of their lines."""
@@ -290,6 +299,7 @@ class RecordFolder:
         self._number += 1
         self._offset = 0
         self._digest = hashlib.sha256()
+        self._undigested.clear()
         self._is_closed = False
 
     def _path(self, number: int) -> Path:

@@ -180,6 +180,7 @@ class FileRecordLog:
             problem = self._commit([encoded for encoded, _ in batch])
             if batch:
                 self._answer(batch, problem)
+            self._folder.digest_written()
         try:
             if self._fault:
                 self._folder.repair()
