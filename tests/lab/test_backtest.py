@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 
+from aegis_authz.bootstrap import lab_fold as lab_fold_module
 from aegis_authz.bootstrap.lab_fold import lab_fold
+from aegis_authz.bootstrap.lab_store import lab_redis
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.decision import Redact, Target
 from aegis_authz.core.effect import Effect
@@ -169,6 +173,25 @@ def test_limits_are_counted_from_the_records_at_their_times(backtested: Backtest
     assert flip.rules == ("paying: the limit 250.00 EUR of amount a day (payments-api)",)
 
 
+def test_what_was_used_lasts_as_long_as_the_backtest_although_its_day_is_long_over(
+    backtested: Backtested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lasting: list[int] = []
+
+    @contextmanager
+    def watched(binary: Path) -> Iterator[Path]:
+        with lab_redis(binary) as address:
+            yield address
+            with redis.Redis(unix_socket_path=str(address)) as client:
+                lasting.extend(int(client.pttl(key)) for key in client.scan_iter("*:limit:*"))
+
+    monkeypatch.setattr(lab_fold_module, "lab_redis", watched)
+    long_over = payment(-90_000_000, 100, Reason.ALLOWED)
+    assert backtested([long_over], LIMITED).judged == 1
+    assert lasting
+    assert min(lasting) > 3_600_000
+
+
 def test_an_outcome_gives_back_what_its_call_used(backtested: Backtested) -> None:
     first = payment(0, 100, Reason.ALLOWED)
     rest = [payment(10, 100, Reason.ALLOWED), payment(11, 100, Reason.ALLOWED)]
@@ -176,6 +199,16 @@ def test_an_outcome_gives_back_what_its_call_used(backtested: Backtested) -> Non
     assert backtested([first, outcome(first, 1, was_reached=False), *rest], LIMITED).flips == []
     assert backtested([first, outcome(first, 1, status=500), *rest], LIMITED).flips == []
     assert len(backtested([first, outcome(first, 1), *rest], LIMITED).flips) == 1
+
+
+def test_a_call_under_way_holds_its_place_until_its_outcome(backtested: Backtested) -> None:
+    one_at_a_time = POLICIES.replace(
+        "    approval: {groups", "    concurrency: {max: 1, life: 1h}\n    approval: {groups"
+    )
+    first, later = payment(0, 5, Reason.ALLOWED), payment(10, 5, Reason.ALLOWED)
+    (flip,) = backtested([first, later], one_at_a_time).flips
+    assert told(flip) == (2, "stricter", "deny", "CONCURRENCY_EXCEEDED")
+    assert backtested([first, outcome(first, 1), later], one_at_a_time).flips == []
 
 
 def test_what_a_person_let_through_uses_limits_and_what_waits_does_not(backtested: Backtested) -> None:

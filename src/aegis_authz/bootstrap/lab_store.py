@@ -25,6 +25,10 @@ from aegis_authz.ports.data_plane import Store, StoreDown
 _START_SECONDS = 20.0
 _PAUSE = 0.05  # seconds
 _CONNECTIONS = 2
+_MARGIN = Seconds(86_400.0)
+"""How much longer than its window an account is kept: what is played may be long over by the clock of Redis, and must
+last as long as the playing does. The minute that a mesh keeps it was over between two batches on a busy machine.
+"""
 
 
 class _BeforeAll:
@@ -48,7 +52,7 @@ class LabStore:
     def __init__(self, address: Path) -> None:
         url = f"unix://{address}"
         self._redis = open_redis(url, _CONNECTIONS)
-        self._store = RedisStore(url, SystemClock(), Seconds(0.0))
+        self._store = RedisStore(url, SystemClock(), Seconds(0.0), _MARGIN)
         self.reservations = RedisReservations(url)
         self.approvals = RedisApprovals(url, _BeforeAll())
 
