@@ -12,7 +12,7 @@ from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.charge import Adjustment
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.limit import Flags
+from aegis_authz.core.limit import Concurrency, Flags
 from aegis_authz.core.price import OnError
 from aegis_authz.core.record import CostState, OutcomeRecord, UsageRecord
 from aegis_authz.core.refused import Refused
@@ -26,6 +26,7 @@ from aegis_authz.ports.data_plane import Approvals, Reservations, Store, StoreDo
 
 _PERSON = "recorded"  # who lets through here what a person let through then
 _MOST_OPEN = 200_000
+_AS_CHARGED = Adjustment(gives_back=False, cost=None)
 
 
 class FoldStore(Protocol):
@@ -56,6 +57,15 @@ class JudgedCall:
     serial: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Reserved:
+    """What a call charged, until its outcome is known; one that `is_under_way` holds a place among such calls."""
+
+    scope: Scope
+    decision_id: DecisionId
+    is_under_way: bool
+
+
 Step = JudgedCall | OutcomeRecord | UsageRecord
 
 
@@ -68,7 +78,7 @@ class Fold:
 
     own: FoldStore
     snapshot: Snapshot
-    _reserved: dict[str, tuple[Scope, DecisionId]] = field(default_factory=dict)
+    _reserved: dict[str, _Reserved] = field(default_factory=dict)
 
     async def settle(self, steps: Sequence[Step]) -> dict[int, Decision]:
         """What became of the calls, by serial, in the order of the steps. Those that nothing counts are not among them.
@@ -85,7 +95,7 @@ class Fold:
                     by_tenant.setdefault(tenant, []).append(step)
             elif step.decision_id in tenants or step.decision_id in self._reserved:
                 place = self._reserved.get(step.decision_id)
-                tenant = tenants[step.decision_id] if place is None else place[0].tenant_path
+                tenant = tenants[step.decision_id] if place is None else place.scope.tenant_path
                 by_tenant.setdefault(tenant, []).append(step)
         decisions: dict[int, Decision] = {}
         try:
@@ -132,7 +142,9 @@ class Fold:
         if charging is not None and charging.reserve and result.decision.effect.lets_through:
             if len(self._reserved) >= _MOST_OPEN:
                 del self._reserved[next(iter(self._reserved))]
-            self._reserved[recorded.record.decision_id] = (call.question.identity.scope, call.decision_id)
+            is_under_way = any(isinstance(charge.limit.terms, Concurrency) for charge in charging.charges)
+            scope = call.question.identity.scope
+            self._reserved[recorded.record.decision_id] = _Reserved(scope, call.decision_id, is_under_way)
         return result
 
     async def _outcome(self, record: OutcomeRecord | UsageRecord) -> None:
@@ -142,7 +154,9 @@ class Fold:
         if isinstance(record, OutcomeRecord) and record.is_superseded:
             return  # its usage has the word
         del self._reserved[record.decision_id]
-        await self.own.reservations.adjust(*place, adjustment_of_record(record))
+        adjustment = adjustment_of_record(record)
+        if place.is_under_way or adjustment != _AS_CHARGED:  # a third of the round trips, where most calls are good
+            await self.own.reservations.adjust(place.scope, place.decision_id, adjustment)
 
 
 def needs_sessions(decision: Decision | Refused, snapshot: Snapshot) -> bool:
