@@ -163,6 +163,10 @@ chart-renders: setup ## Render the chart for each set of values that its tests r
 docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fail-closed.md
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_fail_closed.py
 
+.PHONY: docs-console
+docs-console: setup ## Use the console in Debian's chromium and write docs/images/console
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_console*.py
+
 .PHONY: docs-judged
 docs-judged: setup ## Send every odd request through the real Envoy and write docs/judged-is-forwarded.md
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/differential

@@ -35,6 +35,8 @@ HOSTILE = (
     "\ndata: x\n\nevent: approvals\ndata: <b>y</b>",
 )
 """Texts that a page must show as they are."""
+_MOST_PIXELS = 1_400
+"""Height of a picture: what is below is more of the same."""
 _AXE, _AXE_SHA256 = "axe-core@4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 _SERIOUS = ("serious", "critical")
 
@@ -85,11 +87,14 @@ async def visit(browser: Browser, control: str, cookies: Any = (), **options: An
 
 
 async def picture(page: Page, name: str, folder: Path) -> Path:
-    """A picture of the page: into docs/images/console where pages of docs are written, else into that folder."""
-    target = PICTURES if os.environ.get("AEGIS_WRITE_DOCS") else folder
+    """A picture of the page: into that folder, or where pages of docs are written and docs/console.md shows it, there."""
+    is_shown = f"(images/console/{name}.png)" in (PICTURES.parents[1] / "console.md").read_text("utf-8")
+    target = PICTURES if os.environ.get("AEGIS_WRITE_DOCS") and is_shown else folder
     target.mkdir(parents=True, exist_ok=True)
     path = target / f"{name}.png"
-    await page.screenshot(path=path, full_page=True, animations="disabled")
+    width, height = await page.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+    clip = {"x": 0, "y": 0, "width": width, "height": min(height, _MOST_PIXELS)}
+    await page.screenshot(path=path, full_page=True, animations="disabled", clip=clip)
     return path
 
 
@@ -100,12 +105,6 @@ async def weight(page: Page) -> int:
         ".map((entry) => entry.decodedBodySize)"
     )
     return sum(entries)
-
-
-async def first_paint(page: Page) -> float:
-    """Milliseconds until something was painted."""
-    paint: float = await page.evaluate("performance.getEntriesByType('paint')[0].startTime")
-    return paint
 
 
 async def marks(page: Page) -> Mapping[str, int]:
