@@ -40,9 +40,10 @@ from aegis_authz.evidence.search import (
 )
 from aegis_authz.evidence.segment import segment_number
 
-_VERSION = 2
+_VERSION = 3
 _TABLES = """
 CREATE TABLE places (writer TEXT PRIMARY KEY, file TEXT, offset INTEGER, lines INTEGER, tail TEXT);
+CREATE TABLE tenants (org TEXT, tenant TEXT, PRIMARY KEY (org, tenant)) WITHOUT ROWID;
 CREATE TABLE records (
   writer TEXT, file TEXT, line INTEGER, offset INTEGER, length INTEGER, time REAL, kind TEXT, decision_id TEXT,
   approval_id TEXT, org TEXT, tenant TEXT, scope TEXT, agent TEXT, tool TEXT, effect TEXT, reason TEXT,
@@ -55,6 +56,7 @@ CREATE INDEX by_agent ON records (agent, time) WHERE kind IN ('decision', 'appro
 CREATE INDEX by_tool ON records (tool, time) WHERE kind IN ('decision', 'approval');
 CREATE INDEX by_effect ON records (effect, time) WHERE kind IN ('decision', 'approval');
 CREATE INDEX by_reason ON records (reason, time) WHERE kind IN ('decision', 'approval');
+CREATE INDEX approvals ON records (time) WHERE kind = 'approval';
 CREATE INDEX by_decision ON records (decision_id, time);
 CREATE INDEX by_approval ON records (approval_id, time) WHERE approval_id <> '';
 """
@@ -181,31 +183,26 @@ class RecordIndex:
 
         Raises as `records` does, and SearchTooLong for what takes more than `patience` seconds.
         """
-        visible, names = _visible(domains)
-        wanted: list[tuple[str, Sequence[str | float]]] = [
-            (visible, names),
-            ("time >= ? AND time < ?", (search.since, search.until)),
-        ]
-        if before is not None:
-            after = (before.time, before.writer, before.file, before.line)
-            wanted.append(("time <= ? AND (time, writer, file, line) < (?, ?, ?, ?)", (before.time, *after)))
-        if search.tenant:
-            org, _, tenant = search.tenant.partition("/")
-            wanted.append(("org = ? AND tenant = ?", (org, tenant)))
-        columns = {
-            "kind = ?": search.kind,
-            "scope = ?" if "/" in search.agent else "agent = ?": search.agent,
-            "tool = ?": search.tool,
-            "effect = ?": search.effect,
-            "reason = ?": search.reason,
-            _OF_APPROVAL: search.approval_id,
-        }
-        wanted += [(clause, (value,)) for clause, value in columns.items() if value]
-        clauses = " AND ".join(clause for clause, _ in wanted)
-        values = [value for _, values in wanted for value in values]
-        rows = self._rows(f"{_LISTED} AND {clauses} {_NEWEST_FIRST}", (*values, count + 1), patience)
+        clauses, values = _conditions(search, before)
+        end = time.monotonic() + patience
+        rows: list[tuple[object, ...]] = []
+        for tenant in self._tenants(search, domains):
+            of_tenant = f"{clauses} AND org = ? AND tenant = ?" if tenant else clauses
+            rows += self._rows(f"{of_tenant} {_NEWEST_FIRST}", (*values, *tenant, count + 1), end)
+        rows.sort(key=_order, reverse=True)
         records = tuple(self._read_all(rows[:count]))
         return RecordPage(records, records[-1].place if len(rows) > count else None)
+
+    def _tenants(self, search: RecordSearch, domains: Collection[Domain]) -> list[tuple[str, ...]]:
+        """The tenants, as org and name, whose records the page is of; one empty entry for the records of all.
+
+        Each has an index in order of time: to look for a small one among the records of all others could take long.
+        """
+        if sees_all(domains):
+            return [tuple(search.tenant.split("/"))] if search.tenant else [()]
+        known = self._connection.execute("SELECT org, tenant FROM tenants").fetchall()
+        names = [(org, tenant) for org, tenant in known if search.tenant in ("", f"{org}/{tenant}")]
+        return [name for name in names if _is_covered(domains, *name)]
 
     def of_decision(self, decision_id: str, count: int) -> list[IndexedRecord]:
         """At most `count` records of one decision, oldest first. Raises as `records` does."""
@@ -215,16 +212,15 @@ class RecordIndex:
         """At most `count` decisions and steps of one approval, oldest first. Raises as `records` does."""
         return self._read_all(self._rows(f"{_OF_APPROVAL} ORDER BY time LIMIT ?", (approval_id, count)))
 
-    def _rows(self, clauses: str, values: Sequence[object], patience: float = 0.0) -> list[tuple[object, ...]]:
-        end = time.monotonic() + patience
-        if patience:
+    def _rows(self, clauses: str, values: Sequence[object], end: float = 0.0) -> list[tuple[object, ...]]:
+        if end:
             self._connection.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
         try:
             # the clauses are of this file, and every value is a parameter
             query = f"SELECT {_ROW} FROM records WHERE {clauses}"  # noqa: S608  # as above
             return self._connection.execute(query, tuple(values)).fetchall()
         except sqlite3.DatabaseError as fault:
-            if patience and time.monotonic() > end:
+            if end and time.monotonic() > end:
                 raise SearchTooLong("the search took too long: say more of what is sought, or since when") from None
             raise IndexUnusable(f"{self._path} cannot be read ({fault}): --rebuild makes it anew") from None
         finally:
@@ -248,6 +244,7 @@ class RecordIndex:
     def _add(self, placed: Iterable[PlacedLine]) -> IndexUpdate:
         last: dict[str, Place] = {}
         added: list[IndexedRecord] = []
+        tenants: set[tuple[str, str]] = set()
         lines = 0
         for each in placed:
             lines += 1
@@ -259,9 +256,11 @@ class RecordIndex:
                 offset = place.offset - len(raw)
                 row = (writer, place.file, place.lines, offset, len(raw), *columns)
                 self._connection.execute(_INSERT, row)
+                tenants.add((columns.org, columns.tenant))
                 stored = StoredRecord(each.line.file, place.lines, record, "")
                 at = RecordPlace(columns.time, writer, place.file, place.lines)
                 added.append(IndexedRecord(stored, at, offset, raw))
+        self._connection.executemany("INSERT OR IGNORE INTO tenants VALUES (?,?)", tenants)
         for writer, place in last.items():
             self._connection.execute(
                 "INSERT OR REPLACE INTO places VALUES (?,?,?,?,?)",
@@ -292,16 +291,36 @@ class RecordIndex:
         return IndexedRecord(stored, RecordPlace(record.time, writer, file, line), offset, raw)
 
 
-def _visible(domains: Collection[Domain]) -> tuple[str, list[str]]:
-    """The condition that a record is of one of these domains, and its values; none of no domains."""
-    if sees_all(domains):
-        return "1", []
-    orgs = [domain.org for domain in domains if domain.tenant == "*"]
-    tenants = [(domain.org, domain.tenant) for domain in domains if domain.tenant != "*"]
-    # the index of tenants is of use for a single tenant; for more, those of all others are passed over in order of time
-    mark = "" if len(domains) == 1 and tenants else "+"
-    clauses = [*(f"{mark}org = ?" for _ in orgs), *(f"{mark}org = ? AND {mark}tenant = ?" for _ in tenants)]
-    return f"({' OR '.join(clauses) or '0'})", [*orgs, *(name for pair in tenants for name in pair)]
+def _conditions(search: RecordSearch, before: RecordPlace | None) -> tuple[str, list[object]]:
+    """What a record must be to be on the page, but for its tenant, and the values of that."""
+    # SQLite finds an index of decisions and approvals by that very condition; approvals, which are few, have their own
+    kind = "kind = 'approval'" if search.kind == "approval" else _LISTED
+    wanted: list[tuple[str, Sequence[object]]] = [(f"{kind} AND time >= ? AND time < ?", (search.since, search.until))]
+    if before is not None:
+        after = (before.time, before.writer, before.file, before.line)
+        wanted.append(("time <= ? AND (time, writer, file, line) < (?, ?, ?, ?)", (before.time, *after)))
+    columns = {
+        "kind = ?": search.kind,
+        "scope = ?" if "/" in search.agent else "agent = ?": search.agent,
+        "tool = ?": search.tool,
+        "effect = ?": search.effect,
+        "reason = ?": search.reason,
+        _OF_APPROVAL: search.approval_id,
+    }
+    wanted += [(clause, (value,)) for clause, value in columns.items() if value]
+    return " AND ".join(clause for clause, _ in wanted), [value for _, values in wanted for value in values]
+
+
+def _order(row: tuple[object, ...]) -> tuple[object, ...]:
+    writer, file, line, _, _, at, *_ = row
+    return at, writer, file, line
+
+
+def _is_covered(domains: Collection[Domain], org: str, tenant: str) -> bool:
+    try:
+        return any(domain.covers(Domain(org, tenant)) for domain in domains)
+    except ValueError:
+        return False  # of nobody, or under names that no person can be given
 
 
 def _record(raw: bytes) -> Record | None:
