@@ -71,6 +71,11 @@ async def test_a_call_is_watched_as_it_comes_opened_to_why_and_its_record_is_pro
         assert await problems(page, axe) == []
         assert await weight(page) <= MOST_BYTES
         await picture(page, "decision", tmp_path)
+        await page.get_by_role("link", name=held.approval_id).click()
+        await page.get_by_role("link", name="What was recorded of it").click()
+        await expect(page.locator("table")).to_contain_text("which was held")
+        await page.go_back()
+        await page.get_by_role("link", name=held.decision_id).click()
         await page.get_by_role("button", name="Try this call in the playground").click()
         await expect(page).to_have_url(f"{control}/playground")
         await expect(page.locator("main")).to_contain_text("8801")

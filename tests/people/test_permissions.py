@@ -66,3 +66,7 @@ def test_a_permission_without_a_row_is_nobodys() -> None:
 def test_the_bootstrap_owner_may_everything_under_a_name_that_says_so() -> None:
     assert all(may(BOOTSTRAP_OWNER, permission, WHOLE_MESH) for permission in Permission)
     assert BOOTSTRAP_OWNER.id == "bootstrap-owner"
+
+
+def test_who_reads_held_calls_reads_their_records_to_which_their_pages_lead() -> None:
+    assert PERMISSIONS[Permission.READ_APPROVALS] <= PERMISSIONS[Permission.READ_RECORDS]
