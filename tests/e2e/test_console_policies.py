@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -76,12 +77,16 @@ async def test_an_edit_is_looked_at_published_met_by_the_next_call_and_rolled_ba
         await look(page, axe, "policy-revision", tmp_path)
         await page.get_by_role("link", name=f"Edit {FILE}").click()
         text = page.get_by_label(FILE)
-        await text.fill(HOSTILE + (await text.input_value()).replace("max_amount: 10000", "max_amount: 12000"))
+        await text.fill((await text.input_value()).replace("max_amount: 10000", "max_amount: 12000"))
         await page.get_by_label("Why").fill("the quarter ends")
         await page.get_by_role("button", name="Look at what it does").click()
         await expect(page.locator("#review")).to_contain_text("amount max 10000 -> amount max 12000")
         await look(page, axe, "policy-edit", tmp_path)
         assert (await pay(agent, 11002)).reason == "POLICY_DENIED"
+        await text.fill(HOSTILE + await text.input_value())
+        await page.get_by_role("button", name="Look at what it does").click()
+        await expect(text).to_have_value(re.compile("window.pwned"))
+        assert await marks(page) == {}
         await page.get_by_role("button", name="Publish").click()
         await expect(page.locator("main h1")).to_contain_text("served")
         await expect(page.get_by_text("the quarter ends")).to_be_visible()
