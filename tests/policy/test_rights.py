@@ -8,8 +8,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from aegis_authz.core.catalogue import JSON_ALONE, ONE_OPERATION, Action
 from aegis_authz.core.decision import Decision
@@ -31,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2] / "policies"
 FOLDERS = [ROOT, *sorted(path for path in (ROOT / "packs").iterdir())]
 TRUST = trust_to_data("lab", "lab", [], [], 300, 0)
 AGENT = Scope("o", "t", "a")
-QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+SPREAD = 7919
+"""Between two seeds: what near ones draw resembles each other."""
 HTTP = [
     replace(
         tool, actions=tuple(Action(name, "POST", ("", name), (), True, JSON_ALONE, ONE_OPERATION) for name in names)
@@ -72,10 +71,27 @@ def spoken(row: Right) -> set[tuple[str, str]]:
     return {(ground.document, ground.rule) for ground in (*row.allowing, *row.denying)}
 
 
+def plainer(draw: Random, written: dict[str, Any]) -> dict[str, Any]:
+    """The document with few conditions, and more regions: most calls get the best of their rows, and it is compared."""
+    rules = [rule for listed in ("allowed_tools", "denied_tools") for rule in written.get(listed, [])]
+    for rule in rules:
+        if draw.random() < 0.8:
+            rule.pop("conditions", None)
+        if draw.random() < 0.1:
+            rule["actions"] = ["Pay"]
+    for rule in written.get("allowed_tools", []):
+        if draw.random() < 0.5:
+            rule["approval"] = {"always": True, "groups": [draw.choice("ab")]}
+        if draw.random() < 0.5:
+            rule["obligations"] = {"set_headers": [{"name": "x-a", "value": draw.choice("12")}]}
+    regions = {"regions": draw.choice([["eu"], ["us"], ["eu", "us"]])} if draw.random() < 0.2 else {}
+    return {**written, **({} if "waivers" in written else regions)}
+
+
 def agree(opa: LabOpa, seed: int) -> None:
     """Every call that is drawn, against the row of its action."""
     draw = Random(seed)  # noqa: S311  # no secret hangs on it
-    policies = policies_of(documents_and_waivers(draw))
+    policies = policies_of([plainer(draw, written) for written in documents_and_waivers(draw)])
     asked = [call(draw) for _ in range(40)]
     asked = [one for one in asked if one["subject"]["id"] == str(AGENT) and one["resource"]["type"] != "unclaimed"]
     opa.load(compile_policy([policy.compiled for policy in policies], TOOLS, TRUST, "").data)
@@ -108,6 +124,8 @@ def check_row(row: Right | None, decision: Mapping[str, Any], looked_at: list[An
     is_best = all(
         outcome == (grounds[key].effect.value if key in grounds else "excused") for key, outcome in rules.items()
     )
+    if is_best:  # a waiver stands for an approval, and for no denial
+        assert (effect is Effect.DENY) == (row.effect is Effect.DENY)
     if is_best and not row.waiving:
         assert effect is row.effect, "a call that meets every condition gets what its row says"
         if effect is not Effect.DENY and decision["reason"] != "SHADOWED":
@@ -118,17 +136,15 @@ def check_row(row: Right | None, decision: Mapping[str, Any], looked_at: list[An
             assert {limit.id for limit in row.limits} == set(decision["limits"])
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=QUIET)
-@given(st.integers(0, 2**64))
-def test_every_call_gets_what_its_row_says_or_something_stricter(opa: LabOpa, seed: int) -> None:
-    agree(opa, seed)
+def test_every_call_gets_what_its_row_says_or_something_stricter(opa: LabOpa) -> None:
+    for seed in range(100):
+        agree(opa, SPREAD * seed)
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=QUIET)
-@given(st.integers(0, 2**64))
-def test_tens_of_thousands_of_calls_get_what_their_rows_say(opa: LabOpa, seed: int) -> None:
-    agree(opa, seed)
+def test_tens_of_thousands_of_calls_get_what_their_rows_say(opa: LabOpa) -> None:
+    for seed in range(100, 3000):
+        agree(opa, SPREAD * seed)
 
 
 def texts(folder: Path) -> dict[str, str]:

@@ -150,7 +150,7 @@ def _right(tool: Tool, action: str, policies: Sequence[LoadedPolicy], cover: Cov
     for policy in policies:
         rules = policy.compiled.rules
         allowing += [(policy, rule) for rule in rules.allowing if _lists(rule, tool, action)]
-        denying += [(policy, rule) for rule in rules.denying if _denies(rule, tool, action)]
+        denying += [(policy, rule) for rule in rules.denying if _means(rule, tool, action)]
         waiving += [(policy, rule) for rule in rules.waiving if _waives(rule, tool, action)]
     why = "" if cover == "observed" else _obstacle(tool, action, policies, allowing, denying)
     effects = [_given_effect(rule.rule) for _, rule in allowing]
@@ -172,8 +172,8 @@ def _lists(rule: CompiledRule, tool: Tool, action: str) -> bool:
     return rule.rule.name == tool.name and not {action, ANY}.isdisjoint(rule.rule.actions)
 
 
-def _denies(rule: CompiledRule, tool: Tool, action: str) -> bool:
-    """A denial is of every spelling of the name of a tool of an MCP server."""
+def _means(rule: CompiledRule, tool: Tool, action: str) -> bool:
+    """Whether a denial or a limit of the rule is about it: they are of every spelling of a name at an MCP server."""
     return rule.rule.name == tool.name and (
         _lists(rule, tool, action) or (tool.is_mcp and _spelling(action) in map(_spelling, rule.rule.actions))
     )
@@ -268,7 +268,7 @@ def _ground(policy: LoadedPolicy, compiled: CompiledRule) -> Ground:
 def _limits(tool: Tool, action: str, policies: Sequence[LoadedPolicy]) -> tuple[Limit, ...]:
     limits: dict[LimitId, Limit] = {}
     for policy in policies:
-        listed = {rule.id for rule in policy.compiled.rules.allowing if _lists(rule, tool, action)}
+        listed = {rule.id for rule in policy.compiled.rules.allowing if _means(rule, tool, action)}
         for calls in limited_calls(policy.compiled):
             is_met = calls.rule in listed if calls.rule else _is_limited(calls.tools, calls.actions, tool, action)
             limits |= {entry.limit.id: entry.limit for entry in calls.limits if is_met}
