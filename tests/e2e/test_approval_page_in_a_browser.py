@@ -21,6 +21,8 @@ from aegis_authz.demo.scenario import PAYMENTS
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "correct horse battery staple"
+MARKUP = 'script:not([src^="/console/assets/"]), img, svg, iframe'
+"""What no page holds, however an agent names what it calls."""
 HOSTILE = [
     "<script>window.pwned = 1</script>",
     "</pre><script>window.pwned = 1</script><pre>",
@@ -143,11 +145,11 @@ async def test_whatever_an_agent_writes_stays_text(agent: Agent, control: str) -
             held = await pay(agent, 6310 + number, payee)
             await page.goto(f"/approvals/{held.approval_id}")
             assert (await call_on(page))["parameters"]["payee"] == payee
-            assert await page.locator("script, img, svg, iframe").count() == 0
+            assert await page.locator(MARKUP).count() == 0
             assert await page.locator("form").count() == 1
             assert await page.evaluate("window.pwned") is None
             await page.goto(f"/approvals/{held.approval_id}/standing")
-            assert await page.locator("script, img, svg, iframe").count() == 0
+            assert await page.locator(MARKUP).count() == 0
             assert await page.evaluate("window.pwned") is None
             await page.goto(f"/approvals/{held.approval_id}")
             await page.get_by_label("Reason").fill(f"no: {number}")
