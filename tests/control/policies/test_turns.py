@@ -10,21 +10,24 @@ from aegis_authz.control.policies.turns import TurnMissed, Turns
 from aegis_authz.core.units import Seconds
 
 
+async def nothing() -> None:
+    """Work that is over at once."""
+
+
 async def test_the_next_turn_is_another_persons_and_whoever_waits_too_long_misses_it() -> None:
     turns, order = Turns(Seconds(30.0)), list[str]()
     begun, end = asyncio.Event(), asyncio.Event()
 
-    async def take(person: str, name: str) -> None:
-        async with turns.turn_of(person):
-            order.append(name)
-            if name == "ann 1":
-                begun.set()
-                await end.wait()
+    async def take(name: str) -> None:
+        order.append(name)
+        if name == "ann 1":
+            begun.set()
+            await end.wait()
 
-    first = asyncio.create_task(take("ann", "ann 1"))
+    first = asyncio.create_task(turns.run("ann", lambda: take("ann 1")))
     await begun.wait()
-    more = [asyncio.create_task(take("ann", f"ann {number}")) for number in (2, 3)]
-    bob = asyncio.create_task(take("bob", "bob"))
+    more = [asyncio.create_task(turns.run("ann", lambda: take("ann, later"))) for _ in range(2)]
+    bob = asyncio.create_task(turns.run("bob", lambda: take("bob")))
     while len(turns._waiting) < 2:
         await asyncio.sleep(0)
     end.set()
@@ -33,13 +36,36 @@ async def test_the_next_turn_is_another_persons_and_whoever_waits_too_long_misse
 
 
 async def test_a_turn_that_ends_by_a_fault_is_over() -> None:
-    turns = Turns(Seconds(0.01))
+    turns, end = Turns(Seconds(0.01)), asyncio.Event()
+
+    async def fail() -> None:
+        raise ValueError("at work")
+
     with pytest.raises(ValueError, match="at work"):
-        async with turns.turn_of("ann"):
-            raise ValueError("at work")
-    async with turns.turn_of("bob"):
-        with pytest.raises(TurnMissed):
-            async with turns.turn_of("ann"):
-                pass
-    async with turns.turn_of("ann"):
-        pass
+        await turns.run("ann", fail)
+    bob = asyncio.create_task(turns.run("bob", end.wait))
+    with pytest.raises(TurnMissed):
+        await asyncio.gather(turns.run("ann", nothing), turns.run("ann", nothing))
+    end.set()
+    await bob
+    await turns.run("ann", nothing)
+
+
+async def test_a_turn_lasts_as_long_as_its_work_also_where_its_person_hangs_up() -> None:
+    turns, begun, end = Turns(Seconds(30.0)), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await end.wait()
+
+    first = asyncio.create_task(turns.run("ann", work))
+    await begun.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    second = asyncio.create_task(turns.run("ann", nothing))
+    while turns._waiting["ann"] < 2:
+        await asyncio.sleep(0)
+    assert not second.done()
+    end.set()
+    await second

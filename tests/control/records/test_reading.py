@@ -127,6 +127,24 @@ async def test_a_reader_with_many_slow_searches_keeps_nobody_else_waiting() -> N
     assert len(browsing.domains) == 20
 
 
+async def test_a_reader_who_hangs_up_has_no_second_search_beside_the_first() -> None:
+    browsing = ScriptedBrowsing()
+    browsing.gate.clear()
+    desk = RecordDesk(browsing)
+    page = asyncio.create_task(desk.search(EMEA, EVERY_RECORD, None, 10))
+    while not browsing.domains:
+        await asyncio.sleep(0)
+    page.cancel()  # as closing a live page does
+    with pytest.raises(asyncio.CancelledError):
+        await page
+    again = asyncio.create_task(desk.search(EMEA, EVERY_RECORD, None, 10))
+    await desk.decision(OWNER, "used")
+    assert len(browsing.domains) == 1
+    browsing.gate.set()
+    await again
+    assert len(browsing.domains) == 2
+
+
 async def test_whoever_is_kept_waiting_too_long_is_told() -> None:
     browsing = ScriptedBrowsing()
     browsing.gate.clear()

@@ -5,7 +5,6 @@ It is on an OPA of its own, as the tests of a publication are, and never on one 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -84,12 +83,7 @@ class Laboratory:
         return replace(report, covered=tuple(entry for entry in report.covered if entry.document not in own))
 
     async def _in_turn(self, work: Callable[[], Awaitable[_Result]], by: str) -> _Result:
-        async def run() -> _Result:
-            async with self._turns.turn_of(by):
-                return await work()
-
         try:
-            # Shielded: whoever hangs up must not have the next trial run beside this, which goes on in its thread.
-            return await asyncio.shield(run())
+            return await self._turns.run(by, work)
         except TurnMissed:
             raise LaboratoryBusy("other readers try something at this moment; try again in some seconds") from None

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from aegis_authz.control.policies.turns import Turns
@@ -67,20 +68,11 @@ class Readings:
         Raises RevisionUnknown, PolicyErrors where it is not valid now, ReleasesFault, TurnMissed.
         """
         reading = self._remembered(revision)
-        if reading is not None:
-            return reading
-        async with self._turns.turn_of(by):
-            reading = self._remembered(revision)
-            if reading is None:
-                reading = await self._read(await self._archive.sources(revision))
-                self._latest[revision] = reading
-                self._forget()
-            return reading
+        return await self._turns.run(by, partial(self._read_once, revision)) if reading is None else reading
 
     async def of_sources(self, sources: Sources, by: str) -> Reading:
         """The same of documents that are no revision. Raises PolicyErrors, TurnMissed."""
-        async with self._turns.turn_of(by):
-            return await self._read(sources)
+        return await self._turns.run(by, partial(self._read, sources))
 
     async def sources(self, revision: Revision) -> Sources:
         """The documents of a revision as they were written. Raises RevisionUnknown, ReleasesFault."""
@@ -89,6 +81,13 @@ class Readings:
     async def tests(self, revision: Revision) -> Mapping[str, str]:
         """The policy tests of a revision. Raises RevisionUnknown, ReleasesFault."""
         return await self._archive.tests(revision)
+
+    async def _read_once(self, revision: Revision) -> Reading:
+        reading = self._remembered(revision)  # by whoever had the turn before
+        if reading is None:
+            reading = self._latest[revision] = await self._read(await self._archive.sources(revision))
+            self._forget()
+        return reading
 
     def _remembered(self, revision: Revision) -> Reading | None:
         if revision in self._latest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from aegis_authz.control.policies.turns import TurnMissed, Turns
@@ -102,17 +103,11 @@ class TrialRule:
 
     async def _failures(self, sources: Sources, tests: Mapping[str, str], by: str) -> list[Problem]:
         loaded = await asyncio.to_thread(self._loader.loaded, sources)
-
-        async def run() -> list[Problem]:
-            try:
-                async with self._turns.turn_of(by):
-                    return await self._trials.failures(loaded, tests)
-            except TurnMissed:
-                message = "the policy tests of other publications are being run; nothing changed: try again"
-                raise NotTried(503, message, _LATER) from None
-
-        # Shielded: whoever hangs up must not have the next tests run beside these, which go on in their thread.
-        return await asyncio.shield(run())
+        try:
+            return await self._turns.run(by, partial(self._trials.failures, loaded, tests))
+        except TurnMissed:
+            message = "the policy tests of other publications are being run; nothing changed: try again"
+            raise NotTried(503, message, _LATER) from None
 
 
 def _require_size(tests: Mapping[str, str]) -> None:

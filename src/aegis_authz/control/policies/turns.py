@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from aegis_authz.core.units import Seconds
+
+_Result = TypeVar("_Result")
 
 
 class TurnMissed(Exception):
@@ -24,9 +27,21 @@ class Turns:
         self._own_lines: dict[str, asyncio.Lock] = {}
         self._waiting: Counter[str] = Counter()
 
+    async def run(self, person: str, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Do this person's work in their turn. Raises TurnMissed, and what the work raises.
+
+        The turn lasts as long as the work, also where nobody waits for it any more: what goes on in a thread does so,
+        and whoever hangs up must not have the next run beside it.
+        """
+
+        async def work_in_turn() -> _Result:
+            async with self._turn_of(person):
+                return await work()
+
+        return await asyncio.shield(work_in_turn())
+
     @asynccontextmanager
-    async def turn_of(self, person: str) -> AsyncIterator[None]:
-        """The turn of this person, for as long as the block lasts. Raises TurnMissed."""
+    async def _turn_of(self, person: str) -> AsyncIterator[None]:
         own = self._own_lines.setdefault(person, asyncio.Lock())
         self._waiting[person] += 1
         try:

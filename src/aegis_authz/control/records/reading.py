@@ -90,8 +90,7 @@ class RecordDesk:
         return await self._in_turn(reader, lambda: self._approval(reader, approval_id))
 
     async def _in_turn(self, reader: Caller, work: Callable[[], _Answer]) -> _Answer:
-        async with self._turns.turn_of(reader.id):
-            return await asyncio.to_thread(work)
+        return await self._turns.run(reader.id, lambda: asyncio.to_thread(work))
 
     def _decision(self, reader: Caller, decision_id: str) -> DecisionTrail | None:
         records = self._browsing.of_decision(decision_id, MOST_OF_DECISION)
