@@ -18,9 +18,12 @@ from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.explanation import Explanation
 from aegis_authz.lab.trial_report import TrialReport
 from aegis_authz.policy.load import Loaded, load
+from aegis_authz.policy.source.problems import PolicyErrors
 from tests.support.tried_policies import POLICIES, TESTS, TOOLS
 
-CALL = TriedCall(agent="acme/emea/payer", tool="payments-api", action="pay", parameters={"amount": 500, "payee": "X"})
+AGENT = "acme/emea/payer"
+TEXT = f"agent: {AGENT}\ntool: payments-api\naction: pay\nparameters: {{amount: 500, payee: X}}\n"
+STRANGER = TEXT.replace(AGENT, "a/b/c")
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +55,10 @@ class SlowBench:
 
 @pytest.mark.usefixtures("opa_binary")
 async def test_a_call_is_explained_with_its_rules_and_what_there_is_to_add(loaded: Loaded) -> None:
-    trial = await Laboratory(LabTrials()).explain(loaded, CALL, None, "ann")
+    trial = await Laboratory(LabTrials()).explain(loaded, TEXT, "ann")
     [document] = trial.explanation.documents
     assert (document.name, [rule.outcome for rule in document.rules]) == ("paying", ["deny"])
-    stranger = await Laboratory(LabTrials()).explain(loaded, CALL.model_copy(update={"agent": "a/b/c"}), None, "ann")
+    stranger = await Laboratory(LabTrials()).explain(loaded, STRANGER, "ann")
     assert stranger.notes[0].startswith("no document covers a/b/c")
 
 
@@ -71,11 +74,11 @@ async def test_tests_are_run_and_say_what_they_try(loaded: Loaded) -> None:
 async def test_one_reader_at_a_time_and_who_waits_too_long_is_told_so(loaded: Loaded) -> None:
     bench = SlowBench()
     laboratory = Laboratory(bench, Seconds(0.01))
-    first = asyncio.create_task(laboratory.explain(loaded, CALL, None, "ann"))
-    await bench.until(CALL.agent)
+    first = asyncio.create_task(laboratory.explain(loaded, TEXT, "ann"))
+    await bench.until(AGENT)
     for reader in ("ann", "bob"):
         with pytest.raises(LaboratoryBusy, match="other readers try something"):
-            await laboratory.explain(loaded, CALL, None, reader)
+            await laboratory.explain(loaded, TEXT, reader)
     bench.may.set()
     assert isinstance((await first).explanation.decision, Refused)
 
@@ -83,17 +86,28 @@ async def test_one_reader_at_a_time_and_who_waits_too_long_is_told_so(loaded: Lo
 async def test_who_hangs_up_does_not_have_the_next_trial_run_beside_their_own(loaded: Loaded) -> None:
     bench = SlowBench()
     laboratory = Laboratory(bench)
-    first = asyncio.create_task(laboratory.explain(loaded, CALL, None, "ann"))
-    await bench.until(CALL.agent)
+    first = asyncio.create_task(laboratory.explain(loaded, TEXT, "ann"))
+    await bench.until(AGENT)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    second = asyncio.create_task(laboratory.explain(loaded, CALL.model_copy(update={"agent": "a/b/c"}), None, "bob"))
+    second = asyncio.create_task(laboratory.explain(loaded, STRANGER, "bob"))
     while "bob" not in laboratory._turns._waiting:
         await asyncio.sleep(0)
-    assert bench.calls == [CALL.agent]
+    assert bench.calls == [AGENT]
     bench.may.set()
     await second
+
+
+async def test_a_call_that_takes_long_to_be_read_holds_up_nobody(loaded: Loaded) -> None:
+    reading = asyncio.create_task(Laboratory(SlowBench()).explain(loaded, "---\na: 1\n" * 2000, "ann"))
+    others = 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        others += 1
+    with pytest.raises(PolicyErrors):
+        await reading
+    assert others > 20
 
 
 async def test_where_no_opa_is_the_reader_is_told_so(loaded: Loaded) -> None:

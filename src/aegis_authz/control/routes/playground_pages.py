@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +23,6 @@ from aegis_authz.control.routes.policy_ground import PolicyGround, problem_texts
 from aegis_authz.core import units
 from aegis_authz.core.release import REVISION
 from aegis_authz.lab.call_drafts import call_text, draft_of
-from aegis_authz.lab.call_sources import one_call
 from aegis_authz.people.permissions import Permission
 from aegis_authz.policy.source.problems import PolicyErrors
 
@@ -32,7 +32,6 @@ Action = Annotated[str, Query(max_length=600, description="TOOL/ACTION.")]
 _MOST_CALL = 64 * 1024
 """Bytes of the form of a call."""
 _MOST_REVISIONS = 30
-_NAME = "call"
 
 
 def playground_page_routes(
@@ -66,15 +65,14 @@ def playground_page_routes(
         if sheet.loaded is None:
             return playground_page(sheet, frame)
         try:
-            call = one_call(_NAME, text, sheet.loaded).call
-            trial = await ground.policies.laboratory.explain(sheet.loaded, call, None, caller.id)
+            trial = await ground.policies.laboratory.explain(sheet.loaded, text, caller.id)
         except PolicyErrors as errors:
             return playground_page(replace(sheet, problems=problem_texts(errors.problems)), frame)
         except TrialServerMissing as missing:
             return playground_page(replace(sheet, untried=str(missing), missing=True), frame)
         except (TrialsFault, LaboratoryBusy) as fault:
             return playground_page(replace(sheet, untried=str(fault)), frame)
-        return playground_page(replace(sheet, trial=trial), frame)
+        return await asyncio.to_thread(playground_page, replace(sheet, trial=trial), frame)
 
     return [people]
 
