@@ -443,6 +443,14 @@ async def test_a_record_that_is_to_hold_all_parameters_holds_those_of_a_call_who
     assert world.told[0].parameters == {}  # telemetry has terms of its own
 
 
+async def test_telemetry_hears_no_parameters_of_a_redacted_call_that_cannot_be_recorded_either() -> None:
+    redaction = decision(Effect.SANITIZE, Reason.SANITIZED, obligations=(Redact(Target.RESPONSE, ("us_ssn",), ()),))
+    world = recording(RecordedParameters.CLEAR, redaction)
+    world.record_fault = Refused(Reason.RECORD_FAILED, "disk full")
+    await world.check(payment())
+    assert (world.told[0].reason, world.told[0].parameters) == (Reason.RECORD_FAILED, {})
+
+
 @pytest.mark.parametrize(
     "obligation", [Redact(Target.REQUEST, ("us_ssn",), ()), RedactionTerms(Target.REQUEST, False, False, False, ())]
 )

@@ -12,6 +12,7 @@ from aegis_authz.check.shares import Shares
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.record_terms import RecordedParameters, RecordRules
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.residency import Residency
 from aegis_authz.core.snapshot import Snapshot
@@ -103,6 +104,15 @@ async def test_a_tenant_that_moves_while_its_call_is_judged_leaves_no_trace_eith
     world = World(snapshots=[snapshot(), moved], answers=[decision(revision="r2")], region="eu")
     await world.check(shown())
     assert_no_trace(world)
+
+
+async def test_telemetry_hears_nothing_of_a_tenant_that_moves_whatever_its_records_held() -> None:
+    rules = RecordRules.by({"acme/emea/*": RecordedParameters.CLEAR})
+    moved = replace(snapshot(tenants=("acme/amer",), revision="r2"), records=rules)
+    world = World(snapshots=[snapshot(), moved], answers=[decision(revision="r2")], region="eu")
+    await world.check(shown())
+    assert_no_trace(world)
+    assert world.told == world.records
 
 
 async def test_a_tool_of_another_region_is_refused_on_record_with_its_gateway() -> None:

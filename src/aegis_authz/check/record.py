@@ -57,7 +57,7 @@ class Recorder:
 
         A refusal that the tally counts has no record of its own, and no wait for one.
         """
-        record = record_of(decision, draft, self.clock)
+        answer, record = decision, record_of(decision, draft, self.clock)
         _tell_of_limits(record)
         if self.tally.counts(record):
             self.telemetry.decided(_shown(record, decision, draft), draft.trace)
@@ -69,10 +69,10 @@ class Recorder:
         except (Refused, TimeoutError) as fault:
             _log.error("decision %s was not recorded: %s", draft.decision_id, str(fault) or "too slow")
             if self.required and decision.effect is not Effect.DENY:
-                decision = denied(Reason.RECORD_FAILED, str(fault), decision.revision)
-                record = replace(record, effect=decision.effect, reason=decision.reason, detail=decision.detail)
+                answer = denied(Reason.RECORD_FAILED, str(fault), decision.revision)
+                record = replace(record, effect=answer.effect, reason=answer.reason, detail=answer.detail)
         self.telemetry.decided(_shown(record, decision, draft), draft.trace)
-        return decision
+        return answer
 
     async def keep_counts(self) -> None:
         """Record what was counted since the last time; what cannot be recorded is counted on."""
@@ -188,8 +188,8 @@ def _is_hashed(call: ToolCall | None, terms: RecordedParameters) -> bool:
 
 
 def _shown(record: DecisionRecord, decision: Decision, draft: Draft) -> DecisionRecord:
-    """The record as telemetry hears of it: never of more parameters than are declared."""
-    if draft.call is None or _terms(draft) is not RecordedParameters.CLEAR:
+    """The record as telemetry hears of it: of no parameter that it does not hold, or that is not declared."""
+    if not record.parameters or draft.call is None or _terms(draft) is not RecordedParameters.CLEAR:
         return record
     return replace(record, parameters=_parameters(draft.call, decision, RecordedParameters.DECLARED))
 
