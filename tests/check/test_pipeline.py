@@ -434,6 +434,22 @@ async def test_a_record_that_is_to_hold_no_parameters_holds_neither_them_nor_the
     assert world.told[0].parameters == {}
 
 
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        payment(b'{"amount":"x"}'),
+        message("api.stripe.example", "/v1/customers/078-05-1120", b"", {"x-aegis-token": token()}),
+    ],
+    ids=["type", "action"],
+)
+async def test_such_a_record_does_not_hold_the_path_of_a_call_that_cannot_be_read_either(request_bytes: bytes) -> None:
+    world = recording(RecordedParameters.HASHED)
+    await world.check(request_bytes)
+    [record] = world.records
+    assert (record.tool, record.path, record.whole_path is None) == ("", "", False)
+    assert "078-05-1120" not in record.detail
+
+
 async def test_a_record_that_is_to_hold_all_parameters_holds_those_of_a_call_whose_answer_is_redacted() -> None:
     redaction = decision(Effect.SANITIZE, Reason.SANITIZED, obligations=(Redact(Target.RESPONSE, ("us_ssn",), ()),))
     world = recording(RecordedParameters.CLEAR, redaction)

@@ -182,9 +182,9 @@ def _terms(draft: Draft) -> RecordedParameters:
 
 
 def _is_hashed(call: ToolCall | None, terms: RecordedParameters) -> bool:
-    """Whether the path may hold parameters that the record must not."""
-    has_values = call is not None and call.kind is CallKind.ACTION and bool(call.parameters)
-    return terms is RecordedParameters.HASHED and has_values
+    """Whether the path may hold parameters that the record must not: that of a call that was not read may."""
+    may_hold = call is None or (call.kind is CallKind.ACTION and bool(call.parameters))
+    return terms is RecordedParameters.HASHED and may_hold
 
 
 def _shown(record: DecisionRecord, decision: Decision, draft: Draft) -> DecisionRecord:

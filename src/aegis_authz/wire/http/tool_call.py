@@ -56,7 +56,7 @@ def read_tool_call(http: HttpCall, catalogue: Catalogue) -> ToolCall:
         best = _best(tools, catalogue, "GET", segments)
     if best is None:
         problem = f"{http.method} {quoted(path)} is none of the requests that are known at this address."
-        detail = f"no action of {tools[0].name} matches {http.method} {path}"[:200]
+        detail = f"no action of {tools[0].name} matches the path, called by {http.method[:40]}"
         raise Refused(Reason.ACTION_UNKNOWN, detail, Fault("path", "", problem))
     tool, way, reading = best
     _refuse_doubt(path, way.template, reading)
