@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -161,16 +161,16 @@ class Suggester:
             except NoHull as fault:
                 raise NoHull(f"{name} was {fault}") from None
         conditions: dict[str, Json] = {"parameters": parameters} if parameters else {}
-        if self._takes_others(tool, action):
+        if self._takes_others(tool, action, calls.hulls):
             conditions["schema"] = closed_schema([*calls.hulls])
         rule: dict[str, Json] = {"conditions": conditions} if conditions else {}
         return {**rule, "sanitize": calls.sanitize} if calls.sanitize else rule
 
-    def _takes_others(self, name: str, action: str) -> bool:
-        """Whether the catalogue lets a call hold parameters that it does not list."""
+    def _takes_others(self, name: str, action: str, parameters: Collection[str]) -> bool:
+        """Whether the catalogue lets a call hold other parameters than these."""
         tool = self._tools[name]
         listed = None if tool.actions is None else tool.actions.get(action)
-        return not listed or action in tool.open_actions
+        return not listed or action in tool.open_actions or any(name not in parameters for name in listed)
 
 
 def _sanitize(record: DecisionRecord) -> dict[str, Json] | None:

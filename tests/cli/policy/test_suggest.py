@@ -79,6 +79,17 @@ def test_a_call_of_parameters_that_no_catalogue_lists_lets_no_others_pass(run: R
     assert (told["covered"], told["milder"], told["stricter"]) == (2, 0, 0)
 
 
+def test_a_parameter_that_the_catalogue_lists_and_nobody_sent_may_not_be_sent(run: Run, tmp_path: Path) -> None:
+    optional = TOOLS.replace("{from: /payee, type: string}", "{from: /payee, type: string, optional: true}")
+    (tmp_path / "tools" / "tools.yaml").write_text(optional)
+    call = payment(0, 5, Reason.ALLOWED)
+    other = replace(payment(1, 5, Reason.POLICY_DENIED, payee="Mallory"), policies=("paying",))
+    result = run(replace(call, parameters={"amount": 5}), other, words=("--json",))
+    told = json.loads(result.stdout)
+    assert (told["covered"], told["milder"], result.exit_code) == (1, 0, 0)
+    assert "additionalProperties: false" in told["documents"]["acme-emea-payer.yaml"]
+
+
 def test_what_lies_between_what_was_seen_and_was_refused_is_told(run: Run) -> None:
     result = run(payment(0, 5, Reason.ALLOWED), payment(1, 7, Reason.POLICY_DENIED), payment(2, 9, Reason.ALLOWED))
     assert result.exit_code == 1
