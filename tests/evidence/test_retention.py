@@ -34,8 +34,14 @@ def test_the_oldest_go_first_and_none_that_is_too_young(
 def test_what_no_anchor_covers_stays_however_old_it_is() -> None:
     plan = plan_retention("w", SIZES, FINISHED, YOUNG, 29)
     assert [extent.segment for extent in plan.extents] == [1, 2]
-    assert (plan.why, plan.is_held_up) == ("no anchor covers it", True)
+    assert (plan.why, plan.is_held_up) == ("no anchor covers it and a record behind it", True)
     assert plan_retention("w", SIZES, FINISHED, YOUNG, 0).extents == ()
+
+
+def test_a_segment_stays_until_a_record_behind_it_is_anchored_so_that_its_writer_never_comes_back_to_it() -> None:
+    plan = plan_retention("w", SIZES, FINISHED, YOUNG, 30)
+    assert [extent.segment for extent in plan.extents] == [1, 2]
+    assert [extent.segment for extent in plan_retention("w", SIZES, FINISHED, YOUNG, 31).extents] == [1, 2, 3]
 
 
 def test_a_segment_that_was_sealed_after_a_jump_of_the_clock_holds_up_those_behind_it() -> None:

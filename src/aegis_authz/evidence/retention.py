@@ -53,7 +53,8 @@ def plan_retention(
 ) -> RetentionPlan:
     """What the rule retires of a log whose segments have these sizes in bytes; anchors cover its `anchored` records.
 
-    `finished` are those from the first on that have a seal and records behind them.
+    `finished` are those from the first on that have a seal and records behind them. One goes only where an anchor
+    covers a record behind it, too: a writer that finds that record unsealed cuts it off and goes on from the seal.
     """
     left = sum(sizes)
     why, is_held_up = "it is open, or has no seal, or no record stands behind it", False
@@ -63,8 +64,8 @@ def plan_retention(
             why = "it is too young"
         elif rule.at_most is not None and left <= rule.at_most:
             why = "the log is small enough"
-        elif extent.last > anchored:
-            why, is_held_up = "no anchor covers it", True
+        elif extent.last >= anchored:  # where no checkpoint is behind it, its writer may go back to its end
+            why, is_held_up = "no anchor covers it and a record behind it", True
         else:
             left, count = left - extent.size, count + 1
             continue

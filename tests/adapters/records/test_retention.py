@@ -102,6 +102,26 @@ def test_what_stays_is_proven_and_says_what_was_retired(records: Path) -> None:
     )
 
 
+def test_a_writer_whose_first_group_behind_a_seal_is_not_sealed_finds_the_segment_that_it_goes_on_from(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "records" / "w"
+    log = RecordFolder(folder, "w", RecordKey(KEY, ()), 4000)
+    log.take_lock()
+    log.open(Epoch(0.0))
+    log.commit([encode_record(payment(1))], Epoch(0.0))
+    log._close_segment(Epoch(0.0))  # and the machine stops before what follows is sealed
+    head = log.head("gw-0")
+    log.release()
+    (folder / "00000002.jsonl").write_bytes(b"half a line")
+    assert head is not None
+    retire(folder, KEYS, plan(folder, anchored=head.size), KEY, NOW)
+    log.take_lock()
+    log.open(NOW)
+    log.close()
+    assert verify_folder(folder.parent, KEYS)[0].is_intact
+
+
 def test_a_writer_goes_on_and_its_anchors_still_know_its_log(records: Path) -> None:
     folder = records / "w"
     early = anchored(folder, KEYS[0])
@@ -250,9 +270,9 @@ def test_the_open_segment_and_what_no_anchor_covers_stay(records: Path) -> None:
     everything = plan(records / "w", before=1e9)
     assert everything.staying == 1
     covered = everything.extents[1].last
-    partly = plan(records / "w", 1e9, covered)
+    partly = plan(records / "w", 1e9, covered + 1)
     assert (len(partly.extents), partly.is_held_up) == (2, True)
-    assert plan(records / "w", 1e9, covered - 1).extents == everything.extents[:1]
+    assert plan(records / "w", 1e9, covered).extents == everything.extents[:1]
 
 
 def test_files_without_a_seal_at_the_beginning_of_a_log_hold_up_all_behind_them(records: Path) -> None:
