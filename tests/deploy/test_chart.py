@@ -40,7 +40,7 @@ SECRETS = {
 """Which Secrets each kind of container is given, `public` aside."""
 SERVER_CERTIFICATE = {
     "production": {"envoy": {"gateway-tls"}, "probe": {"gateway-tls"}, "control": {"control-tls"}},
-    "webhook": {"injection": {"injection-tls"}},
+    "webhook": {"injection": {"injection-tls"}, "control": {"control-tls"}},
 }
 """And where servers speak TLS: of the gateway's the probe has the authority alone."""
 URLS = {"redis.url": "redis://aegis:word@redis:6379", "database.url": "postgresql://aegis:word@db/aegis"}

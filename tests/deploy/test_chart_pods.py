@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 PATIENCE = 120.0
+PLACE = "127.0.0.2"  # not 127.0.0.1, which a hosts file joins with ::1
 PROBES = {
     "gateway-aegis-envoy": ("unix:/run/envoy/envoy.sock", "/ready"),
     "gateway-aegis-authz-0": ("unix:/run/aegis/ready-0.sock", "/readyz"),
@@ -55,8 +56,10 @@ def pods(engine: Engine) -> Iterator[PodPlayer]:
     player = PodPlayer(
         engine,
         folder,
-        (control, "aegis-redis", "aegis-gateway.mesh.svc"),
+        dict.fromkeys((control, "aegis-redis", "aegis-gateway.mesh.svc"), PLACE),
         owners["aegis-redis"]["spec"]["template"]["spec"]["containers"][0]["image"],
+        "pods",
+        "none",
     )
     try:
         for part in ("redis", "control", "gateway"):

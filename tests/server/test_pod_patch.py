@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.server.pod_patch import Injection, NotInjected, patch_of
+from tests.support.json_patch import with_additions
 
 INJECTION = Injection(
     10001,
@@ -29,26 +29,10 @@ SPECS = st.fixed_dictionaries(
 )
 
 
-def patched(pod: dict[str, Any], operations: list[Any]) -> dict[str, Any]:
-    """The pod with `add` operations applied (RFC 6902 section 4.1)."""
-    made: Any = json.loads(json.dumps(pod))
-    for operation in operations:
-        assert operation["op"] == "add"
-        *path, last = operation["path"].strip("/").split("/")
-        parent = made
-        for name in path:
-            parent = parent[name]
-        if isinstance(parent, list):
-            parent.insert(len(parent) if last == "-" else int(last), operation["value"])
-        else:
-            parent[last] = operation["value"]
-    return dict(made)
-
-
 @given(SPECS)
 def test_the_gateway_comes_first_and_nothing_of_the_pod_is_lost(spec: dict[str, Any]) -> None:
     pod = {"metadata": LABELS, "spec": spec}
-    got = patched(pod, patch_of(pod, INJECTION))["spec"]
+    got = with_additions(pod, patch_of(pod, INJECTION))["spec"]
     own_init, own_volumes = spec.get("initContainers") or [], spec.get("volumes") or []
     assert [entry["name"] for entry in got["initContainers"][:2]] == ["aegis-rules", "aegis-envoy"]
     assert got["initContainers"][2:] == own_init
@@ -60,7 +44,7 @@ def test_the_gateway_comes_first_and_nothing_of_the_pod_is_lost(spec: dict[str, 
 
 def test_texts_of_the_injection_name_the_agent_of_the_pod() -> None:
     pod = {"metadata": LABELS, "spec": {"containers": []}}
-    got = patched(pod, patch_of(pod, INJECTION))["spec"]
+    got = with_additions(pod, patch_of(pod, INJECTION))["spec"]
     assert got["volumes"][0]["configMap"] == {"name": "aegis-sidecar-finance"}
     assert got["initContainers"][0]["args"] == ["up", "finance"]
 

@@ -1,45 +1,69 @@
 """Plays rendered pods on a Docker engine: each container with the user, rights, mounts and words that its pod gives it,
-all of them in one network namespace, with Secrets and ConfigMaps as a kubelet projects them.
+all of them in one network namespace, with Secrets and ConfigMaps as a kubelet projects them. Init containers come first
+and in order: those that end have ended, and those that stay have passed their startup probe, before the next begins.
 
-What a kubelet does beyond that (probes in time, order of init containers, restarts) is not played.
+What a kubelet does beyond that (probes later on, restarts) is not played.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support.container_engine import Engine
+from tests.support.container_engine import Engine, EngineFault
 
-_HOLDER = "pods"
-_PLACE = "127.0.0.2"  # not 127.0.0.1, which a hosts file joins with ::1
+_PATIENCE = 300.0
 
 
 class PodPlayer:
-    """Pods of one namespace of network. `names` are those by which they find each other."""
+    """Pods that share one namespace of network, which `holder` keeps open.
 
-    def __init__(self, engine: Engine, folder: Path, names: Sequence[str], holder_image: str) -> None:
+    `hosts` are addresses by the names that the pods know; `network` is one of the engine's.
+    """
+
+    def __init__(
+        self, engine: Engine, folder: Path, hosts: Mapping[str, str], holder_image: str, holder: str, network: str
+    ) -> None:
         self._engine = engine
         self._folder = folder
-        self._containers = [_HOLDER]
+        self._holder = holder
+        self._containers = [holder]
         self._volumes: list[str] = []
-        hosts = [word for name in names for word in ("--add-host", f"{name}:{_PLACE}")]
-        engine.docker("run", "--detach", "--name", _HOLDER, "--network", "none", *hosts, holder_image, "sleep", "3600")
+        words = [word for name, address in hosts.items() for word in ("--add-host", f"{name}:{address}")]
+        engine.docker("run", "--detach", "--name", holder, "--network", network, *words, holder_image, "sleep", "3600")
+
+    @property
+    def address(self) -> str:
+        """Of the pods, in their network."""
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        return self._engine.docker("inspect", "--format", form, self._holder).strip()
 
     def play(self, part: str, owner: Mapping[str, Any], settings: Mapping[str, dict[str, str]], secrets: Path) -> None:
         """Start the pod of a Deployment or StatefulSet. `settings` are ConfigMaps by name, `secrets` the folders of
         `aegis init`.
         """
         spec = owner["spec"]["template"]["spec"]
-        group = spec["securityContext"]["fsGroup"]
         claims = [
             {"name": claim["metadata"]["name"], "emptyDir": {}}
             for claim in owner["spec"].get("volumeClaimTemplates", [])
         ]
+        self.play_pod(part, {**spec, "volumes": [*spec["volumes"], *claims]}, settings, secrets, b"")
+
+    def play_pod(
+        self,
+        part: str,
+        spec: Mapping[str, Any],
+        settings: Mapping[str, dict[str, str]],
+        secrets: Path,
+        service_account_token: bytes,
+    ) -> None:
+        """Start a pod, whose service account has this token. Raises AssertionError when a probe never passes."""
+        group = spec["securityContext"]["fsGroup"]
         volumes: dict[str, str] = {}
-        for volume in [*spec["volumes"], *claims]:
+        for volume in spec["volumes"]:
             name = f"{part}-{volume['name']}"
             if "secret" in volume:
                 folder = secrets / volume["secret"]["secretName"].removeprefix("aegis-")
@@ -49,10 +73,25 @@ class PodPlayer:
                 texts = settings[volume["configMap"]["name"]]
                 files = {file: text.encode() for file, text in texts.items()}
                 volumes[volume["name"]] = self._projected(name, files, 0o644, group)
+            elif "projected" in volume:
+                (source,) = volume["projected"]["sources"]
+                files = {source["serviceAccountToken"]["path"]: service_account_token}
+                volumes[volume["name"]] = self._projected(name, files, volume["projected"]["defaultMode"], group)
             else:
                 volumes[volume["name"]] = self._memory(name, group)
+        for container in spec.get("initContainers", []):
+            stays = container.get("restartPolicy") == "Always"
+            self._run(f"{part}-{container['name']}", container, spec["securityContext"], volumes, group, stays=stays)
+            if stays and "startupProbe" in container:
+                self._await(f"{part}-{container['name']}", container["startupProbe"]["exec"]["command"])
         for container in spec["containers"]:
-            self._run(f"{part}-{container['name']}", container, spec["securityContext"], volumes, group)
+            self._run(f"{part}-{container['name']}", container, spec["securityContext"], volumes, group, stays=True)
+
+    def start(self, name: str, image: str, *command: str) -> None:
+        """Start a container that is of no pod, beside them."""
+        network = ("--network", f"container:{self._holder}")
+        self._engine.docker("run", "--detach", "--name", name, *network, image, *command)
+        self._containers.append(name)
 
     def inside(self, container: str, *command: str) -> str:
         """Run a command in a container. Raises EngineFault."""
@@ -60,7 +99,7 @@ class PodPlayer:
 
     def outside(self, *command: str) -> str:
         """Run a command in the network namespace of the pods, in none of them. Raises EngineFault."""
-        return self._engine.docker("exec", _HOLDER, *command)
+        return self._engine.docker("exec", self._holder, *command)
 
     def logs(self) -> str:
         """The last lines of every container."""
@@ -78,37 +117,44 @@ class PodPlayer:
         of_pod: Mapping[str, Any],
         volumes: Mapping[str, str],
         group: int,
+        *,
+        stays: bool,
     ) -> None:
         rights = {**of_pod, **container["securityContext"]}
-        memory = container["resources"]["limits"]["memory"].replace("Mi", "m")
-        words = [
-            "--user",
-            f"{rights['runAsUser']}:{rights['runAsGroup']}",
-            "--group-add",
-            str(group),
-            "--memory",
-            memory,
-        ]
-        words += ["--read-only"] if rights["readOnlyRootFilesystem"] else []
-        words += [word for dropped in rights["capabilities"]["drop"] for word in ("--cap-drop", dropped)]
+        words = ["--user", f"{rights['runAsUser']}:{rights.get('runAsGroup', rights['runAsUser'])}"]
+        words += ["--group-add", str(group)]
+        if "resources" in container:
+            words += ["--memory", container["resources"]["limits"]["memory"].replace("Mi", "m")]
+        words += ["--read-only"] if rights.get("readOnlyRootFilesystem") else []
+        for act, names in rights.get("capabilities", {}).items():
+            words += [word for name in names for word in (f"--cap-{act}", name)]
         words += [] if rights["allowPrivilegeEscalation"] else ["--security-opt", "no-new-privileges"]
         for mount in container.get("volumeMounts", []):
             source = volumes[mount["name"]]
-            if "subPath" in mount:
+            below = mount.get("subPath") or mount.get("subPathExpr", "").strip("$()").lower()
+            if below:
                 is_file = source.startswith("/")
-                source = (
-                    str((Path(source) / mount["subPath"]).resolve())
-                    if is_file
-                    else self._memory(f"{source}-{mount['subPath']}", group)
-                )
+                source = str((Path(source) / below).resolve()) if is_file else self._memory(f"{source}-{below}", group)
             words += ["--volume", f"{source}:{mount['mountPath']}{':ro' if mount.get('readOnly') else ''}"]
         command = container.get("command", [])
         words += ["--entrypoint", command[0]] if command else []
         self._engine.docker(
-            *("run", "--detach", "--name", name, "--network", f"container:{_HOLDER}"),
+            *("run", "--detach" if stays else "--rm", "--name", name, "--network", f"container:{self._holder}"),
             *(*words, container["image"], *command[1:], *container.get("args", [])),
         )
-        self._containers.append(name)
+        if stays:
+            self._containers.append(name)
+
+    def _await(self, name: str, probe: Sequence[str]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self.inside(name, *probe)
+            except EngineFault:
+                assert time.monotonic() < end, f"{name} never passed its startup probe\n{self.logs()}"
+                time.sleep(1)
+            else:
+                return
 
     def _memory(self, name: str, group: int) -> str:
         options = ("--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", f"o=mode=2777,gid={group}")

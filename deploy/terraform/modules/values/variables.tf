@@ -194,8 +194,8 @@ variable "sidecar" {
   nullable = false
 
   validation {
-    condition     = !var.sidecar.enabled || can(regex("^https://[^ ]+$", var.sidecar.token_endpoint))
-    error_message = "sidecar.token_endpoint: the https:// address of the control plane's /v1/token; what is exchanged there stands for an agent."
+    condition     = !var.sidecar.enabled || try(var.control.tls.secret, null) != null || can(regex("^https://[^ ]+$", var.sidecar.token_endpoint))
+    error_message = "sidecar.token_endpoint: the https:// address of the control plane's /v1/token, unless it speaks TLS itself (control.tls); what is exchanged there stands for an agent."
   }
   validation {
     condition     = !var.sidecar.enabled || try(length(var.sidecar.namespaces) > 0, false)
