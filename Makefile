@@ -165,7 +165,7 @@ docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fai
 
 .PHONY: docs-console
 docs-console: setup ## Use the console in Debian's chromium and write docs/images/console
-	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_console*.py
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_console*.py tests/e2e/test_costs.py
 
 .PHONY: docs-judged
 docs-judged: setup ## Send every odd request through the real Envoy and write docs/judged-is-forwarded.md

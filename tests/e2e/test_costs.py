@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -18,6 +21,8 @@ from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh, demo_mesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.demo.serving import serving
+from aegis_authz.local.documents import example_documents
+from tests.support.browser import axe_core, chromium, picture, problems, visit
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -57,6 +62,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMe
     documents = tmp_path_factory.mktemp("documents")
     for folder in ("agents", "tools"):
         (documents / folder).mkdir()
+    shutil.copytree(example_documents() / "packs", documents / "packs")  # of whose tools the demo's own documents speak
     (documents / "agents" / "writer.yaml").write_text(POLICY)
     async with serving(Starlette(routes=[Route("/v1/chat/completions", _answer, methods=["POST"])])) as port:
         (documents / "tools" / "model.yaml").write_text(TOOL.format(port=port))
@@ -109,3 +115,22 @@ async def test_a_budget_holds_what_calls_used_and_not_what_they_might_have(mesh:
     assert (row["agent"], row["tool"], row["calls"], row["released_calls"]) == ("acme/emea/writer", "model", 4, 1)
     assert (row["micros"], row["unsettled_micros"]) == (140 + estimate, estimate)
     assert (await mesh.aegis("audit", "verify", "--dir", str(mesh.state))).splitlines()[-1].startswith("intact")
+
+
+async def test_the_page_of_spend_draws_what_calls_cost_and_shows_what_is_left(mesh: DemoMesh, tmp_path: Path) -> None:
+    await mesh.aegis("people", "add", "fay", "--name", "Fay", "--role", "owner", "--dir", str(mesh.state))
+    url = (await mesh.aegis("people", "sign-in-link", "fay", "--dir", str(mesh.state))).splitlines()[-1]
+    control = str(json.loads((mesh.state / "mesh.json").read_text())["control"])
+    (row,) = json.loads(await mesh.aegis("spend", "--dir", str(mesh.state), "--by", "agent,tool", "--json"))
+    async with chromium() as browser, visit(browser, control) as fay:
+        page = await fay.page()
+        await page.goto(url)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_text("Signed in as fay")).to_be_visible()
+        await page.goto("/spend")
+        await expect(page.locator("main")).to_contain_text(f"{row['calls']} calls")
+        assert await page.locator("main svg title").count() >= 4
+        await expect(page.locator("main")).to_contain_text("acme/emea/writer")
+        await picture(page, "spend", tmp_path)
+        assert await problems(page, axe_core()) == []
+        assert fay.complaints == []
