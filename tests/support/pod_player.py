@@ -83,7 +83,7 @@ class PodPlayer:
             stays = container.get("restartPolicy") == "Always"
             self._run(f"{part}-{container['name']}", container, spec["securityContext"], volumes, group, stays=stays)
             if stays and "startupProbe" in container:
-                self._await(f"{part}-{container['name']}", container["startupProbe"]["exec"]["command"])
+                self.passes(f"{part}-{container['name']}", container["startupProbe"]["exec"]["command"])
         for container in spec["containers"]:
             self._run(f"{part}-{container['name']}", container, spec["securityContext"], volumes, group, stays=True)
 
@@ -145,7 +145,8 @@ class PodPlayer:
         if stays:
             self._containers.append(name)
 
-    def _await(self, name: str, probe: Sequence[str]) -> None:
+    def passes(self, name: str, probe: Sequence[str]) -> None:
+        """Wait until this command succeeds in a container. Raises AssertionError."""
         end = time.monotonic() + _PATIENCE
         while True:
             try:
