@@ -36,7 +36,7 @@ def spend_routes(reader: SpendReader, authentication: Authentication) -> list[AP
         """Add up what calls cost, from the records."""
         # whoever does not see all sees sums of single tenants alone
         dimensions = tuple(dict.fromkeys(by if caller.sees_all else (Dimension.TENANT, *by)))
-        rows: Sequence[SpendRow] = await read_spend(reader, dimensions, since, _NOW)
+        rows: Sequence[SpendRow] = await read_spend(reader, dimensions, since, _NOW, caller.id)
         if not caller.sees_all:
             rows = visible_rows(rows, caller.may_in)
         return SpendAnswer.of([_row(row, dimensions) for row in rows])
@@ -45,11 +45,11 @@ def spend_routes(reader: SpendReader, authentication: Authentication) -> list[AP
 
 
 async def read_spend(
-    reader: SpendReader, by: Sequence[Dimension], since: float, max_age: Seconds
+    reader: SpendReader, by: Sequence[Dimension], since: float, max_age: Seconds, person: str
 ) -> tuple[SpendRow, ...]:
-    """All sums. Raises HttpProblem where the records cannot be read."""
+    """All sums, for a person. Raises HttpProblem where the records cannot be read, TurnMissed."""
     try:
-        return await reader.rows(by, since, max_age)
+        return await reader.rows(by, since, max_age, person)
     except OSError as fault:
         raise HttpProblem(503, f"the records cannot be read: {fault.strerror}") from None
 

@@ -47,7 +47,7 @@ def spend_page_routes(reader: SpendReader, book: LimitBook, authentication: Auth
         if choice.agent:
             _require_scope(choice.agent)
         since = first_day(book.clock.now(), choice.days)
-        read = await read_spend(reader, BY, since, _AGE)
+        read = await read_spend(reader, BY, since, _AGE, caller.id)
         rows = list(read) if caller.sees_all else visible_rows(read, caller.may_in)
         selection = [row for row in rows if _is_chosen(row, choice)]
         agents = [Scope.parse(choice.agent)] if choice.agent else _spenders(selection)

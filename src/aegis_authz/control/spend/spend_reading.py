@@ -1,17 +1,22 @@
-"""What calls cost, read from the records for one caller: all records are read each time, and never twice at once."""
+"""What calls cost, read from the records: all of them are read each time, and never twice at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from aegis_authz.control.policies.turns import Turns
 from aegis_authz.core.units import Monotonic, Seconds
 from aegis_authz.evidence.spend import Dimension, SpendRow
 from aegis_authz.ports.data_plane import Clock
 
 Spend = Callable[[Sequence[Dimension], float], list[SpendRow]]
 """Adds up what the records say that calls cost, by what and since when. Blocks on the disk; raises OSError."""
+
+_PATIENCE = Seconds(60.0)
+"""How long one waits for the readings of others."""
 
 MayIn = Callable[[str, str], bool]
 """Whether spend of that org and tenant may be seen."""
@@ -26,27 +31,25 @@ class _Sum:
 
 
 class SpendReader:
-    """Reads spend, one reading at a time."""
+    """Reads spend, one reading at a time, and the next is what another person waits for."""
 
-    def __init__(self, spend: Spend, clock: Clock) -> None:
+    def __init__(self, spend: Spend, clock: Clock, patience: Seconds = _PATIENCE) -> None:
+        """`patience` is how long one waits for others."""
         self._spend = spend
         self._clock = clock
-        self._reading = asyncio.Lock()
+        self._turns = Turns(patience)
         self._latest: _Sum | None = None
 
-    async def rows(self, by: Sequence[Dimension], since: float, max_age: Seconds) -> tuple[SpendRow, ...]:
-        """All sums; those of a reading that is at most so old will do. Raises OSError."""
-        dimensions = tuple(by)
-        async with self._reading:
-            latest, now = self._latest, self._clock.monotonic()
-            if (
-                latest is None
-                or (latest.dimensions, latest.since) != (dimensions, since)
-                or now - latest.read_at > max_age
-            ):
-                rows = tuple(await asyncio.to_thread(self._spend, dimensions, since))
-                latest = self._latest = _Sum(dimensions, since, now, rows)
-            return latest.rows
+    async def rows(self, by: Sequence[Dimension], since: float, max_age: Seconds, person: str) -> tuple[SpendRow, ...]:
+        """All sums, for a person; those of a reading that is at most so old will do. Raises OSError, TurnMissed."""
+        return await self._turns.run(person, partial(self._rows, tuple(by), since, max_age))
+
+    async def _rows(self, dimensions: tuple[Dimension, ...], since: float, max_age: Seconds) -> tuple[SpendRow, ...]:
+        latest, now = self._latest, self._clock.monotonic()
+        if latest is None or (latest.dimensions, latest.since) != (dimensions, since) or now - latest.read_at > max_age:
+            rows = tuple(await asyncio.to_thread(self._spend, dimensions, since))
+            latest = self._latest = _Sum(dimensions, since, now, rows)
+        return latest.rows
 
 
 def visible_rows(rows: Sequence[SpendRow], may_in: MayIn) -> list[SpendRow]:
