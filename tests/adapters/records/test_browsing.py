@@ -105,6 +105,25 @@ async def test_an_index_that_is_none_is_made_anew(browser: RecordBrowser, tmp_pa
     assert names(browser) == ["a"]
 
 
+async def test_an_index_that_can_be_neither_used_nor_removed_is_a_fault_that_is_told(
+    browser: RecordBrowser, tmp_path: Path
+) -> None:
+    await write(tmp_path / "records" / "authz-0", ["a"])
+    (tmp_path / "records.index").mkdir()
+    for _ in range(3):
+        with pytest.raises(RecordsUnavailable):
+            browser.advance(10)
+
+
+async def test_a_record_that_holds_half_of_a_surrogate_pair_is_indexed_as_others_are(
+    browser: RecordBrowser, tmp_path: Path
+) -> None:
+    await write(tmp_path / "records" / "authz-0", ["a", "b\ud800", "c"])
+    assert browser.advance(10)[0] == 3
+    assert sorted(names(browser)) == ["a", "b\ud800", "c"]
+    assert len(browser.of_decision("b\\ud800", 10)) == 1
+
+
 async def test_the_steps_of_an_approval_are_found(browser: RecordBrowser, tmp_path: Path) -> None:
     folder = tmp_path / "records" / "authz-0"
     async with FileRecordLog(folder, "authz-0", KEY, SystemClock()) as log:

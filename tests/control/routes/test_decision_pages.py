@@ -17,7 +17,7 @@ from tests.support.people import by, with_people
 from tests.support.readable_records import READERS, write_records
 
 Connect = Callable[[ControlServices, str], httpx.AsyncClient]
-HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x00javascript:&#60;"
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x00\ud800javascript:&#60;"
 XSS = replace(
     DENIED,
     decision_id="xss",
@@ -149,6 +149,8 @@ async def test_whatever_an_agent_chose_stays_text_and_a_page_stays_small(
             text = await page(ann, path)
             for tag in ("<script>alert", "<img", "\u202e", "\x00"):
                 assert tag not in text, (path, tag)
+        for path in ("/v1/records", "/v1/decisions/xss"):
+            assert (await ann.get(path)).status_code == 200, path
 
 
 async def test_a_filter_that_can_be_none_is_a_page_that_says_so(plane: ControlServices, client: Connect) -> None:

@@ -67,7 +67,7 @@ class RecordBrowser:
 
         An index that cannot be used is removed, to be made anew from the next time on.
         """
-        with self._lock:
+        with self._translated(), self._lock:
             if self._is_stale:
                 self._index_file.unlink(missing_ok=True)
                 self._is_stale = False

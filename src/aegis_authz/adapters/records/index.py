@@ -336,20 +336,25 @@ def _columns(record: Record) -> _Columns | None:
         case DecisionRecord():
             names = _names(None if record.identity is None else record.identity.scope)
             effect, reason = record.effect.value, record.reason.value
-            ids = (record.decision_id, record.approval_id)
-            return _Columns(record.time, "decision", *ids, *names, record.tool, effect, reason)
+            ids = (_storable(record.decision_id), _storable(record.approval_id))
+            return _Columns(record.time, "decision", *ids, *names, _storable(record.tool), effect, reason)
         case ApprovalRecord():
-            ids = (record.decision_id, record.approval_id)
-            return _Columns(record.time, "approval", *ids, *_names(record.scope), record.tool)
+            ids = (_storable(record.decision_id), _storable(record.approval_id))
+            return _Columns(record.time, "approval", *ids, *_names(record.scope), _storable(record.tool))
         case OutcomeRecord():
-            return _Columns(record.time, "outcome", record.decision_id)
+            return _Columns(record.time, "outcome", _storable(record.decision_id))
         case UsageRecord():
-            return _Columns(record.time, "usage", record.decision_id)
+            return _Columns(record.time, "usage", _storable(record.decision_id))
         case RedactionRecord():
-            return _Columns(record.time, "redaction", record.decision_id)
+            return _Columns(record.time, "redaction", _storable(record.decision_id))
         case _:
             return None
 
 
 def _names(scope: Scope | None) -> tuple[str, str, str, str]:
     return ("", "", "", "") if scope is None else (scope.org, scope.tenant, str(scope), scope.agent)
+
+
+def _storable(text: str) -> str:
+    """A text as SQLite takes it: a record may hold half of a surrogate pair, which is no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -42,7 +42,7 @@ def _row(record: IndexedRecord) -> dict[str, object] | None:
             scope = None if decision.identity is None else decision.identity.scope
             call = f"{decision.method} {decision.host}{decision.path}" if not decision.tool else decision.action
             return {
-                "id": decision.decision_id,
+                "id": cell(decision.decision_id),
                 "time": time_of(decision.time),
                 "effect": decision.effect.value,
                 "would": decision.would,
@@ -53,11 +53,11 @@ def _row(record: IndexedRecord) -> dict[str, object] | None:
                 "tool": cell(decision.tool),
                 "call": cell(call) or "(no action)",
                 "ms": f"{decision.total_ms:.1f}",
-                "approval": decision.approval_id,
+                "approval": cell(decision.approval_id),
             }
         case ApprovalRecord() as held:
             return {
-                "id": held.decision_id,
+                "id": cell(held.decision_id),
                 "time": time_of(held.time),
                 "effect": "",
                 "would": "",
@@ -68,7 +68,7 @@ def _row(record: IndexedRecord) -> dict[str, object] | None:
                 "tool": cell(held.tool),
                 "call": cell(held.action) or "(no action)",
                 "ms": "",
-                "approval": held.approval_id,
+                "approval": cell(held.approval_id),
             }
         case _:
             return None

@@ -194,7 +194,9 @@ def _plain(members: Mapping[str, object]) -> dict[str, JsonValue]:
 def _copied(value: object) -> object:
     # records hold frozen mappings and tuples, of which JSON knows objects and lists
     if isinstance(value, Mapping):
-        return {str(name): _copied(member) for name, member in value.items()}
+        return {str(_copied(str(name))): _copied(member) for name, member in value.items()}
+    if isinstance(value, str):  # half of a surrogate pair, which a record may hold, is no UTF-8
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     return [_copied(member) for member in value] if isinstance(value, list | tuple) else value
 
 
