@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.adapters.records import compression
-from aegis_authz.adapters.records.compression import NotCompressed, compress_log, finished_segments, segments_locked
+from aegis_authz.adapters.records.compression import NotCompressed, compress_log, segments_locked
 from aegis_authz.adapters.records.cursor import ends, is_there, lines_behind
 from aegis_authz.adapters.records.files import log_files, verify_folder
 from aegis_authz.adapters.records.folder import FolderBusy, RecordFolder
@@ -173,9 +173,16 @@ def test_what_stands_in_for_a_compressed_segment_is_held_to_its_seal(records: Pa
 
 def test_the_open_segment_and_those_without_a_seal_are_left(records: Path) -> None:
     first = records / "w" / "00000001.jsonl"
-    assert max(segment.number for segment in finished_segments(records / "w")) == len(names(records)) - 1
+    last = len(names(records)) - 1
     first.write_bytes(b"".join(first.read_bytes().splitlines(keepends=True)[:-1]))
-    assert 1 not in {segment.number for segment in finished_segments(records / "w")}
+    assert [each.segment for each in compress_log(records / "w")] == list(range(2, last + 1))
+
+
+def test_a_damaged_segment_does_not_keep_those_behind_it_from_being_compressed(records: Path) -> None:
+    next(compressions := compress_log(records / "w"))
+    compressions.close()
+    (records / "w" / "00000001.jsonl.gz").write_bytes(b"no gzip")
+    assert [each.segment for each in compress_log(records / "w")][:2] == [2, 3]
 
 
 def test_two_cannot_compress_a_log_at_a_time(records: Path) -> None:

@@ -275,6 +275,12 @@ def test_the_open_segment_and_what_no_anchor_covers_stay(records: Path) -> None:
     assert plan(records / "w", 1e9, covered).extents == everything.extents[:1]
 
 
+def test_what_cannot_be_expanded_stays_and_holds_up_what_is_behind_it(records: Path) -> None:
+    list(compress_log(records / "w"))
+    (records / "w" / "00000002.jsonl.gz").write_bytes(b"no gzip")
+    assert [extent.segment for extent in plan(records / "w").extents] == [1]
+
+
 def test_files_without_a_seal_at_the_beginning_of_a_log_hold_up_all_behind_them(records: Path) -> None:
     first = records / "w" / "00000001.jsonl"
     first.write_bytes(b"".join(first.read_bytes().splitlines(keepends=True)[:-1]))

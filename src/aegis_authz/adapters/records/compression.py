@@ -47,11 +47,11 @@ def segments_locked(folder: Path) -> Iterator[None]:
 
 
 def finished_segments(folder: Path) -> list[Segment]:
-    """The sealed segments of a log that are followed by records: no start of a writer touches them. Raises OSError."""
+    """The segments of a log that are followed by records: of these no writer touches a sealed one. Raises OSError."""
     present = segments(folder)
     while present and not present[-1].size():
         present.pop()
-    return [segment for segment in present[:-1] if segment.is_sealed()]
+    return present[:-1]
 
 
 def compress_log(folder: Path) -> Iterator[Compression]:
@@ -61,7 +61,8 @@ def compress_log(folder: Path) -> Iterator[Compression]:
     """
     with segments_locked(folder):
         for segment in finished_segments(folder):
-            if segment.plain.exists() and segment.plain.stat().st_size <= MOST_BYTES:
+            is_plain = segment.plain.exists() and segment.plain.stat().st_size <= MOST_BYTES
+            if is_plain and segment.is_sealed():
                 before, after = _compress(segment)
                 yield Compression(folder.name, segment.number, before, after)
 

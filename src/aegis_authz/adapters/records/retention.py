@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz import durable
 from aegis_authz.adapters.records.compression import finished_segments, segments_locked
 from aegis_authz.adapters.records.files import first_hashes, label
-from aegis_authz.adapters.records.segments import Segment, segments
+from aegis_authz.adapters.records.segments import Segment, SegmentDamaged, segments
 from aegis_authz.adapters.records.tombstones import read_beginning, write_tombstone
 from aegis_authz.core.record import SealRecord
 from aegis_authz.core.units import Epoch
@@ -41,10 +41,10 @@ def log_plan(folder: Path, keys: Sequence[bytes], rule: RetentionRule, anchored:
 
 
 def _extent(segment: Segment) -> Extent | None:
-    _, line = next(segment.newest_first(), (0, b""))
     try:
+        _, line = next(segment.newest_first(), (0, b""))
         seal, seq = read_record(line), read_link(line).seq
-    except (NotARecord, RecordInvalid):
+    except (NotARecord, RecordInvalid, SegmentDamaged):
         return None
     return Extent(segment.number, seal.first, seq, seal.time, segment.size()) if isinstance(seal, SealRecord) else None
 
