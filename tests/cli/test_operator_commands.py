@@ -38,6 +38,7 @@ from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest
+from aegis_authz.core.decision import SetHeader
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.notice import ChannelHealth, Notice
@@ -437,11 +438,11 @@ def test_what_recorded_calls_make_milder_is_published_for_a_reason_that_is_kept(
     before = mesh.releases.current()
     (mesh.tools / "stripe.yaml").write_text(f"{TOOL}    parameters:\n      amount: {{from: /amount, type: number}}\n")
     small = replace(DENIED, effect=Effect.ALLOW, reason=Reason.ALLOWED, parameters={"amount": 1}, decision_id="d-2")
-    write_log(mesh.state / "records", "authz-0", [DENIED, small])
+    write_log(mesh.state / "records", "authz-0", [DENIED, replace(small, obligations=(SetHeader("x-a", "b"),))])
     try_it = ("publish", "-m", "more", "--backtest", "2026-01-01")
 
     assert aegis(policy.app, *try_it).exit_code == 0
-    kept = "more (tried on 2 recorded calls: none is decided more mildly)"
+    kept = "more (tried on 2 recorded calls, 1 let through on other terms: none is decided more mildly)"
     assert mesh.releases.changes()[0].message == kept
 
     before = mesh.releases.current()
@@ -450,10 +451,12 @@ def test_what_recorded_calls_make_milder_is_published_for_a_reason_that_is_kept(
     assert (refused.exit_code, mesh.releases.current()) == (1, before)
     assert "1 of 2 recorded calls would be decided more mildly, the first of them stripe-payments" in refused.stderr
 
+    with (mesh.state / "records" / "authz-0" / "00000001.jsonl").open("ab") as log:
+        log.write(b"no record\n")
     accepted = aegis(policy.app, *try_it, "--accept", "the board decided so")
     assert accepted.exit_code == 0, accepted.stderr
-    kept = "more (1 of 2 recorded calls are decided more mildly; accepted: the board decided so)"
-    assert mesh.releases.changes()[0].message == kept
+    kept = "more (1 of 2 recorded calls are decided more mildly, 1 let through on other terms, 1 unreadable; accepted: "
+    assert mesh.releases.changes()[0].message == f"{kept}the board decided so)"
 
 
 def test_a_reason_to_accept_what_is_not_tried_is_refused(aegis: Aegis) -> None:

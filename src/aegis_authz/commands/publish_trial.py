@@ -37,11 +37,19 @@ def trial_note(trial: PublishTrial, policies: Path, tools: Path) -> str:
             f"({first.before.value} -> {first.after.effect.value}, by {printable(', '.join(first.rules))}), and "
             "nothing is published. aegis policy backtest shows them; --accept REASON publishes all the same"
         )
-    unjudged = sum(report.not_judged.values())
-    rest = f", {unjudged} not judged" if unjudged else ""
     if not milder:
-        return f"(tried on {report.judged} recorded calls{rest}: none is decided more mildly)"
-    return f"({_of(len(milder), report)} are decided more mildly{rest}; accepted: {trial.accept})"
+        return f"(tried on {report.judged} recorded calls{_rest(report)}: none is decided more mildly)"
+    return f"({_of(len(milder), report)} are decided more mildly{_rest(report)}; accepted: {trial.accept})"
+
+
+def _rest(report: BacktestReport) -> str:
+    """What else became of the records: what passes as before may do so with less redacted."""
+    counts = (
+        (sum(flip.direction == "other" for flip in report.flips), "let through on other terms"),
+        (report.not_judged.total(), "not judged"),
+        (report.unreadable, "unreadable"),
+    )
+    return "".join(f", {count} {words}" for count, words in counts if count)
 
 
 def _of(count: int, report: BacktestReport) -> str:
