@@ -62,7 +62,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A document for each agent, by its file's name; how many calls they cover, and which calls they do not."""
+    """A document for each agent, by the name of its file; how many calls they cover, and which calls they do not."""
 
     documents: Mapping[str, str]
     covered: int
@@ -102,12 +102,12 @@ class Suggester:
             covered += calls.calls
             by_rule = rules.setdefault(scope, {}).setdefault(tool, {})
             by_rule.setdefault(canonical(rule), ([], rule))[0].append(action)
-        documents = {
-            f"{scope.org}-{scope.tenant}-{scope.agent}.yaml": _document(scope, by) for scope, by in rules.items()
-        }
+        documents: dict[str, list[str]] = {}  # names with dashes in them may make one name of a file
+        for scope, by in rules.items():
+            documents.setdefault(f"{scope.org}-{scope.tenant}-{scope.agent}.yaml", []).append(_document(scope, by))
         rows = sorted(left_out.items(), key=lambda entry: (str(entry[0][0][0]), *entry[0][0][1:], entry[0][1]))
         return Suggestion(
-            {path: formatted(path, text) for path, text in documents.items()},
+            {path: formatted(path, "---\n".join(texts)) for path, texts in documents.items()},
             covered,
             tuple(LeftOut(str(scope), tool, action, count, why) for ((scope, tool, action), why), count in rows),
         )

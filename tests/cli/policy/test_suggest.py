@@ -16,6 +16,7 @@ from aegis_authz.core.decision import Redact, SetHeader, Target
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.scope import Scope
 from tests.support.recorded_payments import payment, withheld, write_log
 from tests.support.tried_policies import TOOLS
 
@@ -88,6 +89,21 @@ def test_a_parameter_that_the_catalogue_lists_and_nobody_sent_may_not_be_sent(ru
     told = json.loads(result.stdout)
     assert (told["covered"], told["milder"], result.exit_code) == (1, 0, 0)
     assert "additionalProperties: false" in told["documents"]["acme-emea-payer.yaml"]
+
+
+def test_agents_whose_names_make_one_file_name_have_a_document_each(run: Run) -> None:
+    first, second = payment(0, 5, Reason.ALLOWED), payment(1, 7, Reason.ALLOWED)
+    assert second.identity is not None
+    scope = Scope("acme", "emea-payer", "payer")
+    told = json.loads(
+        run(
+            replace(first, identity=replace(second.identity, scope=Scope("acme-emea", "payer", "payer"))),
+            replace(second, identity=replace(second.identity, scope=scope)),
+            words=("--json",),
+        ).stdout
+    )
+    [text] = told["documents"].values()
+    assert (text.count("allowed_tools:"), told["covered"], told["stricter"]) == (2, 2, 0)
 
 
 def test_what_lies_between_what_was_seen_and_was_refused_is_told(run: Run) -> None:
