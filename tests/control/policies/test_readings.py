@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from aegis_authz.control.policies.readings import Readings
+from aegis_authz.control.policies.readings import Reading, Readings
 from aegis_authz.control.policies.turns import TurnMissed
 from aegis_authz.core.release import RevisionUnknown, Sources
 from aegis_authz.core.units import Revision, Seconds
@@ -87,12 +87,16 @@ async def test_who_reads_many_revisions_keeps_nobody_else_waiting_for_all_of_the
 async def test_who_waits_too_long_for_others_is_told_so() -> None:
     shelf = SlowShelf(r1="agent: a\n", r2="agent: b\n")
     readings = Readings(shelf, shelf, Seconds(0.01))
+    reading = Reading(Sources({}, {}), load({"a.yaml": "agent: a\n"}, {}))
     first = asyncio.create_task(readings.of(Revision("r1"), "ann"))
     await shelf.begun.wait()
     with pytest.raises(TurnMissed):
         await readings.of(Revision("r2"), "bob")
+    with pytest.raises(TurnMissed):
+        await readings.changes(reading, reading, "bob")
     shelf.may.set()
     await first
+    assert await readings.changes(reading, reading, "bob") == ()
 
 
 class SlowShelf(Shelf):

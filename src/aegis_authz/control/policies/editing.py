@@ -18,7 +18,7 @@ from aegis_authz.core.units import Epoch, Revision
 from aegis_authz.lab.trial_report import TrialReport
 from aegis_authz.policy.lint.finding import Finding
 from aegis_authz.policy.load import Loaded
-from aegis_authz.policy.release_changes import ReleaseChange, release_changes
+from aegis_authz.policy.release_changes import ReleaseChange
 from aegis_authz.policy.source.problems import PolicyErrors, Problem
 
 _MOST_PATH = 512
@@ -142,7 +142,7 @@ class Editor:
             before = await self._readings.of(base, by)
         except PolicyErrors:  # of what is served under rules of before: there is nothing to compare with
             return ()
-        return await asyncio.to_thread(release_changes, (before.sources, before.loaded), (after.sources, after.loaded))
+        return await self._readings.changes(before, after, by)
 
 
 def _edited(texts: Mapping[str, str], edition: Edition, folder: Folder) -> dict[str, str]:

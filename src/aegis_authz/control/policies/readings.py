@@ -13,6 +13,7 @@ from aegis_authz.control.policies.turns import Turns
 from aegis_authz.core.release import Sources
 from aegis_authz.core.units import Revision, Seconds
 from aegis_authz.policy.load import Loaded
+from aegis_authz.policy.release_changes import ReleaseChange, release_changes
 
 _MOST = 4
 """How many revisions are remembered: those that are compared, and those that are tried."""
@@ -73,6 +74,11 @@ class Readings:
     async def of_sources(self, sources: Sources, by: str) -> Reading:
         """The same of documents that are no revision. Raises PolicyErrors, TurnMissed."""
         return await self._turns.run(by, partial(self._read, sources))
+
+    async def changes(self, before: Reading, after: Reading, by: str) -> tuple[ReleaseChange, ...]:
+        """What documents differ in from others, by their words. Raises TurnMissed."""
+        former, own = ((reading.sources, reading.loaded) for reading in (before, after))
+        return await self._turns.run(by, partial(asyncio.to_thread, release_changes, former, own))
 
     async def sources(self, revision: Revision) -> Sources:
         """The documents of a revision as they were written. Raises RevisionUnknown, ReleasesFault."""

@@ -31,7 +31,7 @@ from aegis_authz.core import units
 from aegis_authz.core.proposal import ProposalWaits
 from aegis_authz.core.release import REVISION, ReleaseConflict
 from aegis_authz.people.permissions import Permission
-from aegis_authz.policy.release_changes import ReleaseChange, release_changes
+from aegis_authz.policy.release_changes import ReleaseChange
 from aegis_authz.policy.source.problems import PolicyErrors
 
 Revision = Annotated[units.Revision, Path(pattern=REVISION.pattern.replace(r"\Z", "$"))]
@@ -132,9 +132,7 @@ def _add_looks(people: APIRouter, ground: PolicyGround) -> None:
         changes: tuple[ReleaseChange, ...] | None = None
         try:
             before, after = await readings.of(since, caller.id), await readings.of(revision, caller.id)
-            changes = await asyncio.to_thread(
-                release_changes, (before.sources, before.loaded), (after.sources, after.loaded)
-            )
+            changes = await readings.changes(before, after, caller.id)
         except PolicyErrors:
             changes = None
         return await asyncio.to_thread(changes_page, revision, since, sources, changes, frame_of(request))

@@ -19,7 +19,7 @@ from aegis_authz.control.routes.policy_ground import WAIT, PolicyGround, may_pub
 from aegis_authz.core.proposal import Proposal, ProposalConflict, ProposalForbidden
 from aegis_authz.core.release import ReleaseConflict, Sources
 from aegis_authz.people.permissions import Permission
-from aegis_authz.policy.release_changes import ReleaseChange, release_changes
+from aegis_authz.policy.release_changes import ReleaseChange
 from aegis_authz.policy.source.problems import PolicyErrors
 
 ProposalId = Annotated[str, Path(pattern="^pub_[A-Za-z0-9_-]{1,80}$")]
@@ -93,4 +93,4 @@ async def _changes(
         own = await policies.readings.of_sources(proposal.sources, by)
     except PolicyErrors:
         return None
-    return await asyncio.to_thread(release_changes, (former.sources, former.loaded), (own.sources, own.loaded))
+    return await policies.readings.changes(former, own, by)
