@@ -116,6 +116,21 @@ async def test_a_link_that_is_worth_nothing_is_a_page_that_says_so_and_nobody_is
     assert [line.act.action for line in await kept.lines(0, 99)] == ["people:sign-in-link", "sessions:open"]
 
 
+async def test_to_disable_a_person_ends_the_links_and_codes_that_are_open(
+    plane: ControlServices, kept: MemoryPeople, client: Client
+) -> None:
+    await hire(kept, "viewer@acme/emea")
+    async with client(plane, "ann") as browser:
+        code = (await browser.post("/v1/people/eve/code", json={"note": "lost it"})).json()["code"]
+        path = (await link(browser, "eve", "ann")).json()["path"]
+        for disabled in (True, False):  # and to let them in again is no leave for who found a link meanwhile
+            body = {"name": "Eve", "roles": ["viewer@acme/emea"], "groups": [], "disabled": disabled, "note": "left"}
+            assert (await browser.put("/v1/people/eve", json=body)).status_code == 200
+        assert (await use(browser, path)).status_code == 401
+        answer = await browser.post("/v1/password", json={"person": "eve", "code": code, "password": "a" * 8 + "Zq7!"})
+        assert answer.status_code == 401
+
+
 async def test_the_first_owner_is_made_by_a_link_of_the_admin_token_when_it_is_used(
     plane: ControlServices, kept: MemoryPeople, client: Client, keys: Keys
 ) -> None:

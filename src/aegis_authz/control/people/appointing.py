@@ -69,6 +69,7 @@ class Appointer:
             after = replace(before, person=person, is_disabled=is_disabled)
             await self._stores.people.replace(after)
             if is_disabled:
+                await self._stores.sign_in.end_codes(person.id)
                 await self._stores.sign_in.end_sessions(person.id)
             await self._write(caller, "people:disable" if is_disabled else "people:appoint", person, reason)
             return after
