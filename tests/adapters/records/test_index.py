@@ -305,6 +305,12 @@ def test_an_index_is_brought_up_to_date_in_parts(records: Path) -> None:
         assert index.update(6) == (0, [])
 
 
+def test_a_log_that_is_far_behind_keeps_no_other_waiting(records: Path) -> None:
+    with opened(records) as index:
+        _, added = index.update(4)
+    assert {record.place.writer for record in added} == {"authz-0", "authz-1"}
+
+
 @pytest.mark.parametrize(
     ("search", "domains"),
     [

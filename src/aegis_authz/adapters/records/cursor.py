@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,15 +53,33 @@ def lines_behind(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLi
     again from its beginning: better twice than not at all. A segment that is retired as it is come to is passed over.
     Raises NoRecords, OSError.
     """
-    for log in log_files(folder):
-        place = places.get(log.folder.name)
-        for segment in segments(log.folder):
-            if place is None or segment.name >= place.file:
-                start = place if place is not None and segment.name == place.file else Place(segment.name, 0, 0, "")
-                try:
-                    yield from _read(segment, start)
-                except FileNotFoundError:
-                    continue
+    return chain.from_iterable(_behind(folder, places))
+
+
+def lines_in_turn(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLine]:
+    """The same lines, of each log one after the other, so that none waits until another was read to its end."""
+    logs = deque(_behind(folder, places))
+    while logs:
+        placed = next(logs[0], None)
+        if placed is None:
+            logs.popleft()
+        else:
+            logs.rotate(-1)
+            yield placed
+
+
+def _behind(folder: Path, places: Mapping[str, Place]) -> list[Iterator[PlacedLine]]:
+    return [_of_log(log.folder, places.get(log.folder.name)) for log in log_files(folder)]
+
+
+def _of_log(folder: Path, place: Place | None) -> Iterator[PlacedLine]:
+    for segment in segments(folder):
+        if place is None or segment.name >= place.file:
+            start = place if place is not None and segment.name == place.file else Place(segment.name, 0, 0, "")
+            try:
+                yield from _read(segment, start)
+            except FileNotFoundError:
+                continue
 
 
 def is_there(folder: Path, place: Place) -> bool:

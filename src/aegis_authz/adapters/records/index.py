@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_behind
+from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_in_turn
 from aegis_authz.adapters.records.files import label, log_files
 from aegis_authz.adapters.records.segments import Segment, SegmentReader, segments
 from aegis_authz.core.person import Domain
@@ -152,7 +152,7 @@ class RecordIndex:
                 for writer, folder in folders.items():
                     first = next((segment.name for segment in segments(folder)), "")
                     self._connection.execute("DELETE FROM records WHERE writer = ? AND file < ?", (writer, first))
-                added = self._add(islice(lines_behind(self._folder, places), most))
+                added = self._add(islice(lines_in_turn(self._folder, places), most))
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
