@@ -50,7 +50,7 @@ def test_any_tool_of_a_server_uses_the_right_to_all_of_them() -> None:
     assert ("acme/emea/payer", "hub", "*") not in unused(called)
 
 
-def test_a_line_that_cannot_be_read_uses_nothing() -> None:
+def test_a_line_that_cannot_be_read_is_counted_and_uses_nothing() -> None:
     book = UseBook(0.0)
     book.take([StoredRecord("f", 1, None, "not JSON")])
-    assert (book.first, book.uses) == (None, set())
+    assert (book.first, book.uses, book.unreadable) == (None, set(), 1)

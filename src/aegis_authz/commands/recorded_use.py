@@ -30,11 +30,12 @@ def shadow_report(folder: Path, loaded: Loaded, since: float, progress: Progress
 
 
 @unable_on(NoRecords, OSError)
-def rights_report(folder: Path, loaded: Loaded, since: float) -> tuple[RightsReport, float | None]:
-    """Which rights of these documents no call of the logs in `folder` used from `since` on, and the time of the first
-    record of all. Raises Unable.
+def rights_report(folder: Path, loaded: Loaded, since: float) -> tuple[RightsReport, UseBook]:
+    """Which rights of these documents no call of the logs in `folder` used from `since` on, and what they did use.
+
+    Raises Unable.
     """
     book = UseBook(since)
     for batch in ordered_batches(folder):
         book.take(batch)
-    return unused_rights(book, loaded), book.first
+    return unused_rights(book, loaded), book

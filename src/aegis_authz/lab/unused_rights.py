@@ -28,11 +28,13 @@ class UnusedRight:
 class UseBook:
     """What recorded calls have used from `since` on: each action of a tool that an agent was not refused.
 
-    `first` is the time of the first record of all, None where there is none.
+    `first` is the time of the first record of all, None where there is none; `unreadable` counts lines that are no
+    record known here, which may have used anything.
     """
 
     since: float
     first: float | None = None
+    unreadable: int = 0
     uses: set[tuple[Scope, str, str]] = field(default_factory=set)
 
     def take(self, batch: Iterable[StoredRecord]) -> None:
@@ -40,6 +42,7 @@ class UseBook:
         for stored in batch:
             record = stored.record
             if record is None:
+                self.unreadable += 1
                 continue
             self.first = record.time if self.first is None else min(self.first, record.time)
             if not isinstance(record, DecisionRecord) or record.identity is None or record.time < self.since:

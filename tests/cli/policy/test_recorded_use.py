@@ -99,3 +99,11 @@ def test_a_use_before_the_time_is_none(run: Run) -> None:
         ("acme/emea/reader", "read"),
     ]
     assert told["first_record"] == 1_796_040_000.0
+
+
+def test_lines_that_cannot_be_read_are_told_for_they_may_be_a_use(run: Run, tmp_path: Path) -> None:
+    log = next((tmp_path / "records").glob("*/00000001.jsonl"))
+    log.write_bytes(log.read_bytes() + b"no record\n")
+    words = "unreadable, and perhaps a use: 1 line; aegis audit verify says which"
+    assert run("unused").stdout.splitlines()[-1] == words
+    assert json.loads(run("unused", "--json").stdout)["unreadable"] == 1

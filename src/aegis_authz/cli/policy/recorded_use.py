@@ -69,9 +69,9 @@ def unused(
     moment = since_option(since)
     with exits_on_faults("policy unused"):
         loaded = loaded_folders(*document_folders("policy unused", policies, tools, state))
-        report, first = recorded_use.rights_report(records_folder(records, state), loaded, moment)
+        report, book = recorded_use.rights_report(records_folder(records, state), loaded, moment)
     if as_json:
-        typer.echo(unused_json(report, moment, first))
+        typer.echo(unused_json(report, book))
         return
-    for line in unused_lines(report, moment, first):
+    for line in unused_lines(report, book):
         typer.echo(line)

@@ -11,7 +11,7 @@ from aegis_authz.cli.policy.backtest_text import amount_text, call_text, record_
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.shadows import ShadowedCall, ShadowReport
-from aegis_authz.lab.unused_rights import RightsReport, by_rule
+from aegis_authz.lab.unused_rights import RightsReport, UseBook, by_rule
 from aegis_authz.policy.rights import Ground
 from aegis_authz.policy.source.problems import printable
 
@@ -53,20 +53,22 @@ def shadow_json(report: ShadowReport) -> str:
     return json.dumps(data, indent=2)
 
 
-def unused_lines(report: RightsReport, since: float, first: float | None) -> Iterator[str]:
+def unused_lines(report: RightsReport, book: UseBook) -> Iterator[str]:
     """A block for each rule that gives rights nobody used, and the summary."""
     for ground, rights in by_rule(report.unused).items():
         yield _place(ground)
         yield from (f"  {right.agent}: {right.tool} {printable(right.action)}" for right in rights)
     summary = f"{len(report.unused)} of {amount_text(report.rights, 'right')} of {amount_text(report.agents, 'agent')}"
-    yield f"{summary} not used since {_moment(since)}"
-    if first is None:
+    yield f"{summary} not used since {_moment(book.since)}"
+    if book.first is None:
         yield "there is no record"
-    elif first > since:
-        yield f"the records begin later, at {_moment(first)}"
+    elif book.first > book.since:
+        yield f"the records begin later, at {_moment(book.first)}"
+    if book.unreadable:
+        yield f"unreadable, and perhaps a use: {amount_text(book.unreadable, 'line')}; aegis audit verify says which"
 
 
-def unused_json(report: RightsReport, since: float, first: float | None) -> str:
+def unused_json(report: RightsReport, book: UseBook) -> str:
     """All of it as one JSON object; times are epoch seconds."""
     unused: list[Json] = [
         {
@@ -77,7 +79,14 @@ def unused_json(report: RightsReport, since: float, first: float | None) -> str:
         }
         for right in report.unused
     ]
-    data = {"since": since, "first_record": first, "agents": report.agents, "rights": report.rights, "unused": unused}
+    data = {
+        "since": book.since,
+        "first_record": book.first,
+        "unreadable": book.unreadable,
+        "agents": report.agents,
+        "rights": report.rights,
+        "unused": unused,
+    }
     return json.dumps(data, indent=2)
 
 
