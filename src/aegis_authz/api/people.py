@@ -92,10 +92,10 @@ class PersonRequest(Request):
 
 
 class SignInLinkAnswer(Answer):
-    """A link by which a person signs in, once, until `expires_at`: `path` at the address of the control plane."""
+    """A link by which a person signs in, once, until `expires_at`: `url` is where people reach the pages."""
 
     person: str
-    path: str
+    url: str
     expires_at: float
 
 

@@ -10,7 +10,7 @@ from aegis_authz.adapters.control_client import ControlClient
 from aegis_authz.adapters.control_connection import ControlRefused, ControlUnreachable
 from aegis_authz.adapters.files.keys import ADMIN_TOKEN, KeyFolderError, load_token
 from aegis_authz.api.people import ChangeLineAnswer, CodeAnswer, PersonAnswer
-from aegis_authz.commands.control import control_plane, control_url
+from aegis_authz.commands.control import control_plane
 from aegis_authz.commands.faults import Rejected, unable_on
 from aegis_authz.core.change_line import Act, ChangeLine, ChangeLogAltered, verify_lines
 from aegis_authz.core.units import Epoch
@@ -75,7 +75,7 @@ def new_code(state: Path, person_id: str, note: str) -> CodeAnswer:
 def sign_in_link(state: Path, person_id: str, note: str) -> str:
     """A URL at which that person signs in, once."""
     with control_plane(state) as control:
-        return control_url(state).rstrip("/") + control.sign_in_link(person_id, note).path
+        return control.sign_in_link(person_id, note).url
 
 
 def owner_link(facts: MeshFacts, note: str) -> str:
@@ -91,7 +91,7 @@ def owner_link(facts: MeshFacts, note: str) -> str:
                 name = owners[0] if len(owners) == 1 else OWNER
                 if people and name not in owners:
                     return ""
-                return facts.control.rstrip("/") + control.sign_in_link(name, note).path
+                return control.sign_in_link(name, note).url
         except ControlRefused as refused:
             raise Rejected(str(refused)) from None
 

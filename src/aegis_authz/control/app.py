@@ -299,7 +299,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         ),
         *key_routes(services.rotator, authentication),
         *session_routes(door, authentication),
-        *person_routes(services.people.appointer, authentication),
+        *person_routes(services.people.appointer, authentication, pages),
         *people_page_routes(services.people.appointer, authentication, pages),
         *change_routes(services.people.changes, authentication),
         *open_routes(services.bulletin, services.keeper, services.revoker, services.token_jwks, services.authorities),

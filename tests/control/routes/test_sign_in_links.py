@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from aegis_authz.adapters.files.keys import Keys
+from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.core.units import Epoch
 from aegis_authz.ports.people import Account
@@ -50,7 +51,7 @@ async def test_a_link_signs_its_person_in_however_often_it_was_looked_at_and_onl
 ) -> None:
     await hire(kept, "approver@acme/emea")
     async with client(plane, "ann") as browser:
-        path = (await link(browser, "eve", "ann")).json()["path"]
+        path = (await link(browser, "eve", "ann")).json()["url"]
         for _ in range(3):
             assert "Sign in as eve" in (await browser.get(path)).text
         answer = await use(browser, path)
@@ -71,10 +72,21 @@ async def test_a_link_is_not_taken_from_another_site(
 ) -> None:
     await hire(kept, "viewer@acme/emea")
     async with client(plane, "ann") as browser:
-        path = (await link(browser, "eve", "ann")).json()["path"]
+        path = (await link(browser, "eve", "ann")).json()["url"]
         assert (await use(browser, path, origin="https://evil.example")).status_code == 403
         assert (await use(browser, path, **{"sec-fetch-site": "cross-site"})).status_code == 403
         assert (await use(browser, path)).status_code == 303
+
+
+async def test_a_link_leads_to_where_people_reach_the_pages_and_forms_are_taken(
+    new_plane: Callable[..., ControlServices], settings: ControlSettings, kept: MemoryPeople, client: Client
+) -> None:
+    await hire(kept, "viewer@acme/emea")
+    elsewhere = settings.model_copy(update={"people_url": "https://people.example"})
+    async with client(new_plane(settings=elsewhere, people=kept), "ann") as browser:
+        url = (await link(browser, "eve", "ann")).json()["url"]
+        assert url.startswith("https://people.example/console/sign-in?person=eve&code=")
+        assert (await use(browser, url, origin="https://people.example")).status_code == 303
 
 
 async def test_a_link_is_made_by_whoever_may_appoint_that_person_alone(
@@ -107,7 +119,7 @@ async def test_a_link_that_is_worth_nothing_is_a_page_that_says_so_and_nobody_is
 ) -> None:
     await hire(kept, "viewer@acme/emea")
     async with client(plane, "ann") as browser:
-        path = (await link(browser, "eve", "ann")).json()["path"]
+        path = (await link(browser, "eve", "ann")).json()["url"]
         answers = [await use(browser, f"/console/sign-in?person=eve&code={number}") for number in range(14)]
         assert answers[0].status_code == 401
         assert "text/html" in answers[0].headers["content-type"]
@@ -122,7 +134,7 @@ async def test_to_disable_a_person_ends_the_links_and_codes_that_are_open(
     await hire(kept, "viewer@acme/emea")
     async with client(plane, "ann") as browser:
         code = (await browser.post("/v1/people/eve/code", json={"note": "lost it"})).json()["code"]
-        path = (await link(browser, "eve", "ann")).json()["path"]
+        path = (await link(browser, "eve", "ann")).json()["url"]
         for disabled in (True, False):  # and to let them in again is no leave for who found a link meanwhile
             body = {"name": "Eve", "roles": ["viewer@acme/emea"], "groups": [], "disabled": disabled, "note": "left"}
             assert (await browser.put("/v1/people/eve", json=body)).status_code == 200
@@ -136,7 +148,7 @@ async def test_the_first_owner_is_made_by_a_link_of_the_admin_token_when_it_is_u
 ) -> None:
     async with client(plane, keys.admin_token) as browser:
         assert (await link(browser, "owner", "ann")).status_code == 404  # another owner names somebody there is
-        first, second = [(await link(browser, "owner", keys.admin_token)).json()["path"] for _ in range(2)]
+        first, second = [(await link(browser, "owner", keys.admin_token)).json()["url"] for _ in range(2)]
         assert await kept.accounts() == []
         assert (await use(browser, first)).status_code == 303
         assert (await use(browser, second)).status_code == 401  # there is somebody by now

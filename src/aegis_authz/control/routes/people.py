@@ -23,6 +23,7 @@ from aegis_authz.api.people import (
 )
 from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
+from aegis_authz.control.pages import Pages
 from aegis_authz.control.people.appointing import Appointer
 from aegis_authz.core.person import Person, RoleBinding
 from aegis_authz.core.sign_in import CertificateKind, CertificateName
@@ -34,7 +35,12 @@ PersonId = Annotated[str, Path(max_length=128, description="The person's id.")]
 Channel = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,31}$", description="A channel, such as `slack`.")]
 
 
-def person_routes(appointer: Appointer, authentication: Authentication) -> list[APIRouter]:
+def link_url(pages: Pages, person_id: str, code: str) -> str:
+    """The URL at which that person signs in by a code, as people reach it: forms are taken from there alone."""
+    return pages.url(f"{LINK_PATH}?{urlencode({'person': person_id, 'code': code})}")
+
+
+def person_routes(appointer: Appointer, authentication: Authentication, pages: Pages) -> list[APIRouter]:
     """Everything under `/v1/people`, for those who may."""
     people = people_router(authentication)
     appoint = needs(Permission.APPOINT_PEOPLE, Reach.EACH, is_logged=False)
@@ -75,8 +81,7 @@ def person_routes(appointer: Appointer, authentication: Authentication) -> list[
         The first owner is made by one, of the admin token, while there is nobody yet.
         """
         code, expires = await appointer.sign_in_link(caller.person, person_id, body.note)
-        words = urlencode({"person": person_id, "code": code})
-        return SignInLinkAnswer(person=person_id, path=f"{LINK_PATH}?{words}", expires_at=expires)
+        return SignInLinkAnswer(person=person_id, url=link_url(pages, person_id, code), expires_at=expires)
 
     @people.post("/v1/people/{person_id}/confirm", status_code=204, dependencies=[appoint])
     async def confirm_person(person_id: PersonId, body: ReasonRequest, caller: Asker) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -24,7 +24,7 @@ from aegis_authz.control.pages.people import (
     person_page,
 )
 from aegis_authz.control.people.appointing import Appointer, NotAppointed
-from aegis_authz.control.routes.people import LINK_PATH, PersonId
+from aegis_authz.control.routes.people import PersonId, link_url
 from aegis_authz.core.person import Person, Role, RoleBinding
 from aegis_authz.people.permissions import Permission, may_somewhere
 from aegis_authz.ports.people import Account, PersonConflict, PersonUnknown
@@ -113,8 +113,7 @@ class _Pages:
             code, expires = await self.appointer.code(caller, person.id, note)
             return code_page(person.id, code, "", expires, frame)
         code, expires = await self.appointer.sign_in_link(caller, person.id, note)
-        url = self.pages.url(f"{LINK_PATH}?{urlencode({'person': person.id, 'code': code})}")
-        return code_page(person.id, "", url, expires, frame)
+        return code_page(person.id, "", link_url(self.pages, person.id, code), expires, frame)
 
     async def _may_appoint(self, account: Account) -> bool:
         try:
