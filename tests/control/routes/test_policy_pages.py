@@ -156,6 +156,18 @@ async def test_whoever_may_publish_rolls_back_with_a_reason_and_nobody_else(
     ]
 
 
+async def test_a_rollback_takes_back_nothing_that_was_published_since_its_page_was_opened(
+    plane: ControlServices, client: Client, documents: Documents, revisions: list[Revision], releases: MemoryReleases
+) -> None:
+    path = f"/policies/{revisions[0]}/rollback"
+    async with client(plane, "pam") as pam:
+        page = await pam.get(f"/policies/{revisions[0]}")
+        urgent = await plane.publisher.publish(documents(1), {}, "ann", "urgent")
+        stale = await pam.post(path, data={"seal": sealed(page, path), "message": "too much"})
+    assert (stale.status_code, "open the page again" in text_of(stale)) == (403, True)
+    assert releases.current() == urgent.revision
+
+
 @pytest.mark.usefixtures("opa_binary")
 async def test_a_rollback_whose_tests_fail_today_is_refused_on_its_page(
     plane: ControlServices, client: Client, revisions: list[Revision], releases: MemoryReleases

@@ -71,7 +71,7 @@ def policy_page_routes(ground: PolicyGround, authentication: Authentication) -> 
     async def roll_back_on_page(revision: Revision, caller: Asker, request: Request) -> Response:
         """Serve its documents again; a refusal is told on its page."""
         form = await Form.read(request)
-        ground.pages.require_seal_of(form, ("rollback", revision), caller.person, request)
+        ground.pages.require_seal_of(form, _words(ground, revision), caller.person, request)
         try:
             release = await ground.policies.releases.rollback(revision, caller.person, form.text("message"), WAIT)
         except ProposalWaits as waits:
@@ -82,6 +82,11 @@ def policy_page_routes(ground: PolicyGround, authentication: Authentication) -> 
 
     _add_looks(people, ground)
     return [people]
+
+
+def _words(ground: PolicyGround, revision: units.Revision) -> tuple[str, ...]:
+    """What the form is sealed by: it takes back what was served when it was shown, and nothing that came since."""
+    return ("rollback", revision, ground.served)
 
 
 async def _sheet(
@@ -104,7 +109,7 @@ async def _sheet(
             problems=problems,
             opas=ground.board.states(),
             may_publish=may_publish(caller),
-            seal=ground.pages.seal_of(("rollback", revision), caller.person, request),
+            seal=ground.pages.seal_of(_words(ground, revision), caller.person, request),
             refusal=refusal,
         ),
         frame_of(request),
