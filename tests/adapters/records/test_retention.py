@@ -23,7 +23,7 @@ from aegis_authz.adapters.records.tombstones import TOMBSTONE
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.anchors import AnchoredSeal, ProvenAnchors
 from aegis_authz.evidence.chain import encode_record, read_link
-from aegis_authz.evidence.checkpoint import read_checkpoint
+from aegis_authz.evidence.checkpoint import read_checkpoint, sign_checkpoint
 from aegis_authz.evidence.notes import Seal
 from aegis_authz.evidence.query import IndexQuery
 from aegis_authz.evidence.retention import RetentionPlan, RetentionRule
@@ -263,6 +263,15 @@ def test_nothing_is_retired_of_segments_that_are_not_as_they_were_sealed(records
     with pytest.raises(RetentionRefused, match="do not match its hash"):
         retire(records / "w", KEYS, made, KEY, NOW)
     assert names(records / "w") == before
+    assert not (records / "w" / TOMBSTONE).exists()
+
+
+def test_nothing_is_retired_of_a_log_whose_checkpoints_are_of_another_key(records: Path) -> None:
+    made = plan(records / "w")
+    for slot in (records / "w").glob("checkpoint-*.note"):
+        slot.write_bytes(sign_checkpoint(read_checkpoint(slot.read_bytes(), KEYS[0]), SUCCESSOR, KEYS[1]))
+    with pytest.raises(RetentionRefused, match="no checkpoint of"):
+        retire(records / "w", KEYS[:1], made, KEY, NOW)
     assert not (records / "w" / TOMBSTONE).exists()
 
 

@@ -11,12 +11,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz import durable
 from aegis_authz.adapters.records.compression import finished_segments, segments_locked
 from aegis_authz.adapters.records.files import first_hashes, label
+from aegis_authz.adapters.records.recovery import read_notes
 from aegis_authz.adapters.records.segments import Segment, SegmentDamaged, segments
 from aegis_authz.adapters.records.tombstones import read_beginning, write_tombstone
 from aegis_authz.core.record import SealRecord
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.chain import NotARecord, read_link, read_record
 from aegis_authz.evidence.document import RecordInvalid
+from aegis_authz.evidence.notes import trusted_seals
 from aegis_authz.evidence.retention import Extent, RetentionPlan, RetentionRule, plan_retention
 from aegis_authz.evidence.tombstone import Tombstone, TombstoneInvalid, read_tombstone, sign_tombstone
 from aegis_authz.evidence.tree import MerkleTree
@@ -88,7 +90,11 @@ def _tombstone(folder: Path, keys: Sequence[bytes], plan: RetentionPlan, now: Ep
         raise RetentionRefused(f"the first record of {folder} is damaged")
     former = beginning.tombstone
     tree = MerkleTree() if former is None else MerkleTree(former.size, former.tree)
-    check = LogCheck(folder.name, keys, (), tombstone=former)
+    notes = read_notes(folder, label(folder))
+    if not trusted_seals(notes, folder.name, keys)[0]:
+        raise RetentionRefused(f"no checkpoint of {folder} can be trusted")
+    # by its checkpoints it knows which hashes it need not keep: without them, that of every record
+    check = LogCheck(folder.name, keys, notes, tombstone=former)
     for extent in plan.extents:
         segment = Segment(folder, extent.segment)
         with segment.open() as file:
