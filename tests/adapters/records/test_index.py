@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import shutil
 import sqlite3
 import stat
@@ -7,13 +8,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aegis_authz.adapters.records import index as index_module
 from aegis_authz.adapters.records.cursor import lines_behind
 from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, RecordIndex
 from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.records.segments import SegmentReader
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.person import WHOLE_MESH, Domain
@@ -303,6 +307,29 @@ def test_an_index_is_brought_up_to_date_in_parts(records: Path) -> None:
         assert [part.lines for part in parts] == [*[6] * whole, rest]
         assert sum(len(part.records) for part in parts) == 25
         assert index.update(6) == (0, [])
+
+
+def test_a_page_whose_time_is_up_ends_behind_a_segment_and_the_next_goes_on_there(
+    records: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(records) as index:
+        index.update()
+        whole = index.page(EVERY_RECORD, ALL, None, 100, patience=60.0).records
+        clock = itertools.count(0.0, 100.0)
+        moment = [next(clock)]
+
+        class SlowReader(SegmentReader):
+            def __enter__(self) -> SegmentReader:
+                moment[0] = next(clock)
+                return super().__enter__()
+
+        monkeypatch.setattr(index_module, "SegmentReader", SlowReader)
+        monkeypatch.setattr(index_module, "time", SimpleNamespace(monotonic=lambda: moment[0]))
+        pages = [index.page(EVERY_RECORD, ALL, None, 100, patience=60.0)]
+        while pages[-1].older is not None:
+            pages.append(index.page(EVERY_RECORD, ALL, pages[-1].older, 100, patience=60.0))
+    assert len(pages) > 2
+    assert [record for page in pages for record in page.records] == [*whole]
 
 
 def test_a_log_that_is_far_behind_keeps_no_other_waiting(records: Path) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,7 +181,8 @@ class RecordIndex:
     ) -> RecordPage:
         """At most `count` of the decisions and approvals that are sought, of these domains alone, newest first.
 
-        Raises as `records` does, and SearchTooLong for what takes more than `patience` seconds.
+        Fewer, and where to go on, where it takes more than `patience` seconds to read them. Raises as `records` does,
+        and SearchTooLong for what takes that long to find.
         """
         clauses, values = _conditions(search, before)
         end = time.monotonic() + patience
@@ -190,8 +191,8 @@ class RecordIndex:
             of_tenant = f"{clauses} AND org = ? AND tenant = ?" if tenant else clauses
             rows += self._rows(f"{of_tenant} {_NEWEST_FIRST}", (*values, *tenant, count + 1), end)
         rows.sort(key=_order, reverse=True)
-        records = tuple(self._read_all(rows[:count]))
-        return RecordPage(records, records[-1].place if len(rows) > count else None)
+        records = tuple(self._read_first(rows[:count], end))
+        return RecordPage(records, records[-1].place if len(rows) > len(records) else None)
 
     def _tenants(self, search: RecordSearch, domains: Collection[Domain]) -> list[tuple[str, ...]]:
         """The tenants, as org and name, whose records the page is of; one empty entry for the records of all.
@@ -225,6 +226,18 @@ class RecordIndex:
             raise IndexUnusable(f"{self._path} cannot be read ({fault}): --rebuild makes it anew") from None
         finally:
             self._connection.set_progress_handler(None, 0)
+
+    def _read_first(self, rows: Sequence[tuple[object, ...]], end: float) -> Iterator[IndexedRecord]:
+        """The rows from the first on, segment by segment until the time is up: to expand one may take a second."""
+        by_segment: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
+        for row in rows:
+            by_segment.setdefault(row[:2], []).append(row)
+        records: dict[tuple[object, ...], IndexedRecord] = {}
+        for of_segment in by_segment.values():
+            records.update(zip(of_segment, self._read_all(of_segment), strict=True))
+            if time.monotonic() > end:
+                break
+        return (records[row] for row in takewhile(records.__contains__, rows))
 
     def _read_all(self, rows: Iterable[tuple[object, ...]]) -> list[IndexedRecord]:
         rows = list(rows)
