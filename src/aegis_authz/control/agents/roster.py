@@ -79,8 +79,8 @@ class Roster:
     async def entries(self, visible: Callable[[Scope], bool]) -> list[Entry]:
         """All agents that are visible, in order of their names."""
         documents = await asyncio.to_thread(self._published)
-        quarantines, revocations = await self._quarantined(), tuple(self._revocations.remembered)
-        stopped = (_stopped_agent(entry) for entry in revocations)
+        quarantines, revocations = await self._quarantined(), self._by_target()
+        stopped = map(_stopped_agent, revocations)
         scopes = {
             *self._directory().agents,
             *_written_names(policy.document.scope for policy in documents.loaded.loaded_policies),
@@ -95,7 +95,7 @@ class Roster:
     async def entry(self, scope: Scope) -> Entry:
         """One agent by name, known or not."""
         owners = _owners(await asyncio.to_thread(self._published))
-        return self._entry(scope, owners, tuple(self._revocations.remembered), await self._quarantined())
+        return self._entry(scope, owners, self._by_target(), await self._quarantined())
 
     async def rights(self, scope: Scope) -> tuple[Revision, Rights]:
         """What an agent may do by the documents that are published now, and their revision."""
@@ -104,6 +104,10 @@ class Roster:
     def _rights(self, scope: Scope) -> tuple[Revision, Rights]:
         published = self._published()
         return published.revision, rights_of(published.loaded.loaded_policies, published.loaded.tools, scope)
+
+    def _by_target(self) -> dict[Revoked, Revocation]:
+        # there is one revocation of a target; to go through all of them for each agent would hold up everybody else
+        return {entry.target: entry for entry in self._revocations.remembered}
 
     async def _quarantined(self) -> dict[Scope, Quarantine] | None:
         try:
@@ -115,13 +119,14 @@ class Roster:
         self,
         scope: Scope,
         owners: Mapping[str, str],
-        revocations: Sequence[Revocation],
+        revocations: Mapping[Revoked, Revocation],
         quarantines: Mapping[Scope, Quarantine] | None,
     ) -> Entry:
         registered = self._directory().agent(scope)
-        own = {Revoked.agent(scope), Revoked(RevokedKind.TENANT, scope.org, scope.tenant, "")}
-        own |= {Revoked(RevokedKind.KEY, scope.org, scope.tenant, key_id) for key_id in registered.keys}
-        stops = tuple(entry for entry in revocations if entry.target in own)
+        own = [Revoked.agent(scope), Revoked(RevokedKind.TENANT, scope.org, scope.tenant, "")]
+        own += [Revoked(RevokedKind.KEY, scope.org, scope.tenant, key_id) for key_id in registered.keys]
+        found = (revocations[target] for target in own if target in revocations)
+        stops = tuple(sorted(found, key=lambda entry: -entry.at))
         quarantine = (quarantines or {}).get(scope)
         owner = registered.owner or owners.get(str(scope), "")
         standing = _standing(stops, quarantine, quarantines is not None)
@@ -141,8 +146,7 @@ def _standing(stops: Iterable[Revocation], quarantine: Quarantine | None, is_kno
     return Standing.ACTIVE if quarantine is None else Standing.QUARANTINED
 
 
-def _stopped_agent(entry: Revocation) -> Scope | None:
-    target = entry.target
+def _stopped_agent(target: Revoked) -> Scope | None:
     return Scope(target.org, target.tenant, target.name) if target.kind is RevokedKind.AGENT else None
 
 
