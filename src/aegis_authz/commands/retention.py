@@ -72,8 +72,9 @@ def retain_records(
                 f"there is no {ANCHORS_FILE} in {state}, and what no anchor covers is never retired: --anchors"
             )
         anchors = load_anchors(file, keys, proof.places)
+        logs = writer_folders(folder)  # a log that comes meanwhile has no report, and so nothing that speaks against it
         reports = verify_folder(folder, keys, anchors=anchors)
-        return [_retain(log, keys, rule, reports, anchors, (key, now)) for log in writer_folders(folder)]
+        return [_retain(log, keys, rule, reports, anchors, (key, now)) for log in logs]
 
 
 def _retain(
