@@ -15,6 +15,8 @@ from starlette.requests import Request
 from aegis_authz.approvals.statement import is_statement_of
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.pages import Form, Pages, problem_page
+from aegis_authz.control.pages.frame import frame_of
+from aegis_authz.control.pages.waiting import WaitingFilter, waiting_page
 from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 from aegis_authz.core.person import Person
 from tests.support.held_calls import HELD, REQUEST, held, requests
@@ -78,7 +80,11 @@ def test_any_of_ten_thousand_calls_is_shown_whole_on_the_page(request_: Approval
 
 
 def test_the_page_holds_no_script_and_nothing_of_elsewhere() -> None:
-    for text in (page(HELD), page(HELD, "no"), bytes(PAGES.listing([HELD], asked()).body).decode()):
+    for text in (
+        page(HELD),
+        page(HELD, "no"),
+        bytes(waiting_page([HELD], WaitingFilter("", "", "", 1), frame_of(asked())).body).decode(),
+    ):
         reader = read(text)
         assert not {tag for tag, _ in reader.tags} & {"script", "iframe", "object", "embed", "img", "style"}
         names = {name for _, attributes in reader.tags for name in attributes}
@@ -86,7 +92,7 @@ def test_the_page_holds_no_script_and_nothing_of_elsewhere() -> None:
         links = [
             value for _, entry in reader.tags for name, value in entry.items() if name in ("href", "src", "action")
         ]
-        own = ("/approvals", "/oversight", "/console/assets/")
+        own = ("/approvals", "/audit/", "/decisions/", "/oversight", "/console/assets/")
         assert all(str(link).startswith(own) or link in ("/", "#main") for link in links)
 
 

@@ -85,9 +85,35 @@ async def test_of_more_than_a_page_holds_those_that_expire_first_are_listed(
     await hold(store)
     async with client(plane, "ann") as browser:
         listing = (await browser.get("/approvals")).text
-    assert listing.count('<a href="/approvals/apr_') == 200
+        last = (await browser.get("/approvals?page=5")).text
+        behind = (await browser.get("/approvals?page=6")).text
+    assert listing.count('<a href="/approvals/apr_') == 50
     assert HELD in listing
-    assert "And 11 more, which expire later." in listing
+    assert "211 in all." in listing
+    assert 'href="/approvals?page=2" rel="next"' in listing
+    assert (last.count('<a href="/approvals/apr_'), 'rel="next"' in last) == (11, False)
+    assert "Nothing like this waits for you." in behind
+
+
+async def test_a_filter_stays_in_the_address_of_each_page_and_of_the_live_updates(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    for number in range(70):
+        bot = Scope("acme", "apac", f"bot{number // 20}")
+        await hold(store, f"apr_{number:034x}", life=1000, jti=f"j{number}", agent=bot)
+    await hold(store)
+    async with client(plane, "ann") as browser:
+        tenant = (await browser.get("/approvals?tenant=acme/apac")).text
+        agent = (await browser.get("/approvals?tenant=acme/apac&agent=bot1")).text
+        nobody = (await browser.get('/approvals?agent="><script>')).text
+        refused = (await browser.get("/approvals?page=0")).status_code
+    assert "70 in all." in tenant
+    assert 'href="/approvals?tenant=acme%2Fapac&amp;page=2" rel="next"' in tenant
+    assert ("20 in all." in agent, HELD in agent, "bot0" in agent) == (True, False, False)
+    assert 'sse-connect="/approvals/events?tenant=acme%2Fapac&amp;agent=bot1"' in agent
+    assert "Nothing like this waits for you." in nobody
+    assert '"><script>' not in nobody
+    assert refused == 400
 
 
 async def test_a_call_is_approved_on_its_page_and_passes_once(

@@ -17,8 +17,9 @@ from aegis_authz.approvals.comparison import NO_PAST, Past
 from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.pages.frame import NOBODY, frame_for, frame_of
-from aegis_authz.control.pages.templates import fragment_of, page_of
-from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.control.pages.templates import page_of
+from aegis_authz.control.pages.waiting import call_row
+from aegis_authz.core.approval import Approval, ApprovalState
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.person import Person
 from aegis_authz.notices.words import ascii_line, explanation, headline, outcome
@@ -135,10 +136,6 @@ class Pages:
         """That one is signed out; and the URL where one signs out at the provider, "" for none."""
         return page_of("sign_out.html", 200, is_done=True, provider=provider)
 
-    def listing(self, approvals: Sequence[Approval], request: Request) -> Response:
-        """What waits for somebody, those that expire first at the top; how many more there are than a page holds."""
-        return page_of("approvals.html", 200, frame_of(request), **waiting(approvals))
-
     def sheet(
         self, approval: Approval, person: Person, request: Request, refusal: str, past: Past = NO_PAST
     ) -> Response:
@@ -221,37 +218,14 @@ class Pages:
         return hmac.new(self._key, text.encode("utf-8", "surrogatepass"), sha256).hexdigest()
 
 
-def waiting(approvals: Sequence[Approval]) -> dict[str, object]:
-    """What the list of held calls shows: those that expire first, and how many more there are than it holds."""
-    first = sorted(approvals, key=lambda approval: approval.request.expires_at)[:_MOST_ROWS]
-    return {"rows": [_row(approval.request) for approval in first], "more": len(approvals) - len(first)}
-
-
-def waiting_rows(approvals: Sequence[Approval]) -> str:
-    """The list alone, as live updates send it."""
-    return fragment_of("approvals_list.html", **waiting(approvals))
-
-
 def _past(past: Past) -> dict[str, object]:
-    calls = [{**_row(call.request), "outcome": ascii_line(outcome(call))} for call in past.calls]
-    last = None if past.last is None else {**_row(past.last.request), "outcome": ascii_line(outcome(past.last))}
+    calls = [{**call_row(call.request), "outcome": ascii_line(outcome(call))} for call in past.calls]
+    last = None if past.last is None else {**call_row(past.last.request), "outcome": ascii_line(outcome(past.last))}
     changes = [
         {"place": ascii_line(change.place), "before": change.before, "now": change.now}
         for change in past.differences[:_MOST_CHANGES]
     ]
     return {"calls": calls, "last": last, "changes": changes, "more_changes": len(past.differences) - len(changes)}
-
-
-def _row(held: ApprovalRequest) -> dict[str, object]:
-    return {
-        "id": held.id,
-        "action": ascii_line(held.action),
-        "tool": ascii_line(held.tool),
-        "agent": ascii_line(held.scope.agent),
-        "tenant": ascii_line(f"{held.scope.org}/{held.scope.tenant}"),
-        "asked": held.requested_at,
-        "until": held.expires_at,
-    }
 
 
 def problem_page(problem: HttpProblem, request: Request | None = None) -> Response:

@@ -17,15 +17,19 @@ from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs
 from aegis_authz.control.http import HttpProblem, open_router
 from aegis_authz.control.live import State, Streams, event_stream
 from aegis_authz.control.pages import Form, Pages
-from aegis_authz.control.pages.rendering import waiting_rows
+from aegis_authz.control.pages.frame import frame_of
+from aegis_authz.control.pages.waiting import WaitingFilter, waiting_page, waiting_rows
 from aegis_authz.control.routes.approvals import visible_approval
 from aegis_authz.control.routes.sessions import SignInDoor, source_of
 from aegis_authz.core import units
 from aegis_authz.core.approval import Approval, ApprovalConflict, ApprovalForbidden
+from aegis_authz.evidence.search import MOST_WORD
 from aegis_authz.people.permissions import Permission
 
 ApprovalId = Annotated[units.ApprovalId, Path()]
 Destination = Annotated[str, Query(pattern="^(apr_[0-9a-f]{34})?$", description="The approval to go on to.")]
+Word = Annotated[str, Query(max_length=MOST_WORD)]
+PageNumber = Annotated[int, Query(ge=1, le=10_000)]
 _MOST_CALLS = 10
 _VERBS = {"approve": Verb.APPROVE, "deny": Verb.DENY}
 
@@ -47,9 +51,12 @@ def approval_page_routes(
         return pages.sheet(approval, caller.person, request, refusal, past)
 
     @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
-    async def list_approvals_page(caller: Asker, request: Request) -> Response:
+    async def list_approvals_page(
+        caller: Asker, request: Request, tenant: Word = "", agent: Word = "", tool: Word = "", page: PageNumber = 1
+    ) -> Response:
         """List what waits for somebody."""
-        return pages.listing(await waiting_for(approver, caller), request)
+        choice = WaitingFilter(tenant.strip(), agent.strip(), tool.strip(), page)
+        return waiting_page(await waiting_for(approver, caller), choice, frame_of(request))
 
     @people.get(
         "/approvals/{approval_id}",
@@ -83,12 +90,16 @@ def _add_stream(people: APIRouter, waiting: Waiting, authentication: Authenticat
     @people.get(
         "/approvals/events", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)]
     )
-    async def stream_approvals(caller: Asker, request: Request) -> Response:
+    async def stream_approvals(
+        caller: Asker, request: Request, tenant: Word = "", agent: Word = "", tool: Word = "", page: PageNumber = 1
+    ) -> Response:
         """Send the list anew whenever another call waits, or one does no more."""
+        choice = WaitingFilter(tenant.strip(), agent.strip(), tool.strip(), page)
 
         async def look() -> State:
             own = [approval for approval in await waiting.all() if caller.may_for(approval.request.scope)]
-            return State([(approval.request.id, approval.approved_by) for approval in own], lambda: waiting_rows(own))
+            state = [(approval.request.id, approval.approved_by) for approval in own]
+            return State(state, lambda: waiting_rows(own, choice))
 
         return event_stream(
             streams, caller.id, "approvals", look, partial(still_reads, authentication, caller, request)
