@@ -48,19 +48,23 @@ class Records:
 async def test_a_reading_is_used_again_for_as_long_as_the_caller_is_content_with() -> None:
     clock, records = Hand(), Records()
     reader = SpendReader(records, clock)
-    assert (await reader.rows(BY, 0.0, Seconds(15.0), "ann"))[0].calls == 1
+    assert (await reader.summary(BY, 0.0, Seconds(15.0), "ann", tuple))[0].calls == 1
     clock.at = 15.0
-    assert (await reader.rows(BY, 0.0, Seconds(15.0), "ann"))[0].calls == 1
-    assert (await reader.rows(BY, 1.0, Seconds(15.0), "ann"))[0].calls == 2, "another question is another reading"
-    assert (await reader.rows(BY, 1.0, Seconds(0.0), "ann"))[0].calls == 2
+    assert (await reader.summary(BY, 0.0, Seconds(15.0), "ann", tuple))[0].calls == 1
+    assert (await reader.summary(BY, 1.0, Seconds(15.0), "ann", tuple))[0].calls == 2, (
+        "another question is another reading"
+    )
+    assert (await reader.summary(BY, 1.0, Seconds(0.0), "ann", tuple))[0].calls == 2
     clock.at = 30.1
-    assert (await reader.rows(BY, 1.0, Seconds(15.0), "ann"))[0].calls == 3
+    assert (await reader.summary(BY, 1.0, Seconds(15.0), "ann", tuple))[0].calls == 3
 
 
 async def test_nobody_reads_while_another_does() -> None:
     clock, records = Hand(), Records()
     reader = SpendReader(records, clock)
-    await asyncio.gather(*(reader.rows(BY, float(number), Seconds(0.0), f"reader {number}") for number in range(8)))
+    await asyncio.gather(
+        *(reader.summary(BY, float(number), Seconds(0.0), f"reader {number}", tuple) for number in range(8))
+    )
     assert (records.readings, records.most) == (8, 1)
 
 
@@ -73,15 +77,30 @@ async def test_whoever_asks_for_many_readings_keeps_nobody_else_waiting() -> Non
         return []
 
     reader = SpendReader(spend, Hand())
-    many = [asyncio.create_task(reader.rows(BY, float(number), Seconds(0.0), "ann")) for number in range(20)]
+    many = [asyncio.create_task(reader.summary(BY, float(number), Seconds(0.0), "ann", tuple)) for number in range(20)]
     while not order:
         await asyncio.sleep(0)
-    bob = asyncio.create_task(reader.rows(BY, 100.0, Seconds(0.0), "bob"))
+    bob = asyncio.create_task(reader.summary(BY, 100.0, Seconds(0.0), "bob", tuple))
     while "bob" not in reader._turns._waiting:
         await asyncio.sleep(0)
     end.set()
     await asyncio.gather(bob, *many)
     assert order.index(100.0) <= 2
+
+
+async def test_what_is_made_of_very_many_rows_holds_up_nobody() -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def count(rows: Sequence[SpendRow]) -> int:
+        begun.set()
+        assert end.wait(30)
+        return len(rows)
+
+    work = asyncio.create_task(SpendReader(Records(), Hand()).summary(BY, 0.0, Seconds(0.0), "ann", count))
+    while not begun.is_set():
+        await asyncio.sleep(0)
+    end.set()
+    assert await work == 1
 
 
 def test_rows_of_tenants_that_may_not_be_seen_are_left_out() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query
 
 from aegis_authz.api.spend import SpendAnswer, SpendAnswerRow
-from aegis_authz.control.gate import Asker, Authentication, Reach, needs, people_router
+from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs, people_router
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.spend.spend_reading import SpendReader, visible_rows
 from aegis_authz.core.units import Seconds
@@ -21,6 +22,7 @@ Since = Annotated[
 ]
 _DEFAULT_BY = (Dimension.TENANT, Dimension.TOOL)
 _NOW = Seconds(0.0)
+_Summary = TypeVar("_Summary")
 
 
 def spend_routes(reader: SpendReader, authentication: Authentication) -> list[APIRouter]:
@@ -36,20 +38,28 @@ def spend_routes(reader: SpendReader, authentication: Authentication) -> list[AP
         """Add up what calls cost, from the records."""
         # whoever does not see all sees sums of single tenants alone
         dimensions = tuple(dict.fromkeys(by if caller.sees_all else (Dimension.TENANT, *by)))
-        rows: Sequence[SpendRow] = await read_spend(reader, dimensions, since, _NOW, caller.id)
-        if not caller.sees_all:
-            rows = visible_rows(rows, caller.may_in)
+        rows = await read_spend(reader, dimensions, since, _NOW, caller.id, partial(rows_for, caller))
         return SpendAnswer.of([_row(row, dimensions) for row in rows])
 
     return [people]
 
 
+def rows_for(caller: Caller, rows: Sequence[SpendRow]) -> Sequence[SpendRow]:
+    """Those of the rows that the caller may see."""
+    return rows if caller.sees_all else visible_rows(rows, caller.may_in)
+
+
 async def read_spend(
-    reader: SpendReader, by: Sequence[Dimension], since: float, max_age: Seconds, person: str
-) -> tuple[SpendRow, ...]:
-    """All sums, for a person. Raises HttpProblem where the records cannot be read, TurnMissed."""
+    reader: SpendReader,
+    by: Sequence[Dimension],
+    since: float,
+    max_age: Seconds,
+    person: str,
+    of: Callable[[Sequence[SpendRow]], _Summary],
+) -> _Summary:
+    """What `of` makes of all sums, for a person. Raises HttpProblem where the records cannot be read, TurnMissed."""
     try:
-        return await reader.rows(by, since, max_age, person)
+        return await reader.summary(by, since, max_age, person, of)
     except OSError as fault:
         raise HttpProblem(503, f"the records cannot be read: {fault.strerror}") from None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -14,10 +16,10 @@ from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.pages.frame import frame_of
 from aegis_authz.control.pages.spend import SPANS, USUAL_SPAN, SpendFilter, SpendPage, spend_page
-from aegis_authz.control.routes.spend import read_spend
-from aegis_authz.control.spend.charts import BY, first_day, sheets_of
+from aegis_authz.control.routes.spend import read_spend, rows_for
+from aegis_authz.control.spend.charts import BY, CurrencySheet, first_day, sheets_of
 from aegis_authz.control.spend.limit_accounts import LimitBook
-from aegis_authz.control.spend.spend_reading import SpendReader, visible_rows
+from aegis_authz.control.spend.spend_reading import SpendReader
 from aegis_authz.core.person import Domain
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
@@ -47,22 +49,34 @@ def spend_page_routes(reader: SpendReader, book: LimitBook, authentication: Auth
         if choice.agent:
             _require_scope(choice.agent)
         since = first_day(book.clock.now(), choice.days)
-        read = await read_spend(reader, BY, since, _AGE, caller.id)
-        rows = list(read) if caller.sees_all else visible_rows(read, caller.may_in)
-        selection = [row for row in rows if _is_chosen(row, choice)]
-        agents = [Scope.parse(choice.agent)] if choice.agent else _spenders(selection)
+        summary = await read_spend(reader, BY, since, _AGE, caller.id, partial(_summary, caller, choice, since))
+        agents = [Scope.parse(choice.agent)] if choice.agent else summary.spenders
         limits, note = await _limits(book, agents, caller, is_whole=bool(choice.agent))
-        content = SpendPage(
-            choice,
-            sheets_of(selection, since, choice.days),
-            sorted({row.key[_TENANT] for row in rows}),
-            sorted({row.key[_TOOL] for row in rows}),
-            limits,
-            note,
-        )
+        content = SpendPage(choice, summary.sheets, summary.tenants, summary.tools, limits, note)
         return spend_page(content, frame_of(request))
 
     return [people]
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What a page is made of: charts of the choice, the tenants and tools there are to choose, and who spends most."""
+
+    sheets: Sequence[CurrencySheet]
+    tenants: Sequence[str]
+    tools: Sequence[str]
+    spenders: Sequence[Scope]
+
+
+def _summary(caller: Caller, choice: SpendFilter, since: float, read: Sequence[SpendRow]) -> _Summary:
+    rows = rows_for(caller, read)
+    selection = [row for row in rows if _is_chosen(row, choice)]
+    return _Summary(
+        sheets_of(selection, since, choice.days),
+        sorted({row.key[_TENANT] for row in rows}),
+        sorted({row.key[_TOOL] for row in rows}),
+        _spenders(selection),
+    )
 
 
 def _require_scope(agent: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import TypeVar
 
 from aegis_authz.control.policies.turns import Turns
 from aegis_authz.core.units import Monotonic, Seconds
@@ -15,6 +15,7 @@ from aegis_authz.ports.data_plane import Clock
 Spend = Callable[[Sequence[Dimension], float], list[SpendRow]]
 """Adds up what the records say that calls cost, by what and since when. Blocks on the disk; raises OSError."""
 
+_Summary = TypeVar("_Summary")
 _PATIENCE = Seconds(60.0)
 """How long one waits for the readings of others."""
 
@@ -40,9 +41,22 @@ class SpendReader:
         self._turns = Turns(patience)
         self._latest: _Sum | None = None
 
-    async def rows(self, by: Sequence[Dimension], since: float, max_age: Seconds, person: str) -> tuple[SpendRow, ...]:
-        """All sums, for a person; those of a reading that is at most so old will do. Raises OSError, TurnMissed."""
-        return await self._turns.run(person, partial(self._rows, tuple(by), since, max_age))
+    async def summary(
+        self,
+        by: Sequence[Dimension],
+        since: float,
+        max_age: Seconds,
+        person: str,
+        of: Callable[[Sequence[SpendRow]], _Summary],
+    ) -> _Summary:
+        """What `of` makes of all sums, in a thread and in the turn of that person: there may be very many. Those of a
+        reading that is at most so old will do. Raises OSError, TurnMissed.
+        """
+
+        async def read() -> _Summary:
+            return await asyncio.to_thread(of, await self._rows(tuple(by), since, max_age))
+
+        return await self._turns.run(person, read)
 
     async def _rows(self, dimensions: tuple[Dimension, ...], since: float, max_age: Seconds) -> tuple[SpendRow, ...]:
         latest, now = self._latest, self._clock.monotonic()
@@ -54,9 +68,10 @@ class SpendReader:
 
 def visible_rows(rows: Sequence[SpendRow], may_in: MayIn) -> list[SpendRow]:
     """The rows whose tenant, which is the first they are added up by, may be seen."""
-    return [row for row in rows if may_in(*_tenant(row))]
+    visible = {name for name in {row.key[0] for row in rows} if may_in(*_org_and_tenant(name))}
+    return [row for row in rows if row.key[0] in visible]
 
 
-def _tenant(row: SpendRow) -> tuple[str, str]:
-    org, _, tenant = row.key[0].partition("/")
+def _org_and_tenant(name: str) -> tuple[str, str]:
+    org, _, tenant = name.partition("/")
     return org, tenant
