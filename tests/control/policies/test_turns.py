@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -51,12 +52,15 @@ async def test_a_turn_that_ends_by_a_fault_is_over() -> None:
     await turns.run("ann", nothing)
 
 
-async def test_a_turn_lasts_as_long_as_its_work_also_where_its_person_hangs_up() -> None:
+async def test_a_turn_lasts_as_long_as_its_work_also_where_its_person_hangs_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     turns, begun, end = Turns(Seconds(30.0)), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         begun.set()
         await end.wait()
+        raise ValueError("nobody is there to be told")
 
     first = asyncio.create_task(turns.run("ann", work))
     await begun.wait()
@@ -69,3 +73,6 @@ async def test_a_turn_lasts_as_long_as_its_work_also_where_its_person_hangs_up()
     assert not second.done()
     end.set()
     await second
+    del first
+    gc.collect()
+    assert caplog.text == ""

@@ -38,7 +38,11 @@ class Turns:
             async with self._turn_of(person):
                 return await work()
 
-        return await asyncio.shield(work_in_turn())
+        # gathered: a fault of what nobody waits for any more is no line of the log
+        (outcome,) = await asyncio.shield(asyncio.gather(work_in_turn(), return_exceptions=True))
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
     @asynccontextmanager
     async def _turn_of(self, person: str) -> AsyncIterator[None]:
