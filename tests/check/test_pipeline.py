@@ -481,6 +481,20 @@ async def test_what_is_redacted_from_a_request_stands_in_no_record_whatever_docu
     assert (world.records[0].parameters, world.records[0].withheld) == ({}, 1)
 
 
+@pytest.mark.parametrize("word", [RecordedParameters.DECLARED, RecordedParameters.CLEAR])
+@pytest.mark.parametrize("outcome", [SettleOutcome.REPLAYED, SettleOutcome.QUARANTINED])
+async def test_what_policy_redacts_from_a_request_stands_in_no_record_of_a_refusal_either(
+    word: RecordedParameters, outcome: SettleOutcome
+) -> None:
+    redact = Redact(Target.REQUEST, ("us_ssn",), ())
+    world = recording(word, decision(Effect.SANITIZE, Reason.SANITIZED, obligations=(redact,)))
+    world.outcome = Settled(outcome, "", 0.0, "", (), 0, None)
+    assert (await world.check(payment())).effect is Effect.DENY
+    [record] = world.records
+    assert (record.parameters, record.withheld, record.obligations) == ({}, 1, ())
+    assert world.told[0].parameters == {}
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -8,7 +8,7 @@ from aegis_authz.check.session import Session
 from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
 from aegis_authz.core.charge import Charging
 from aegis_authz.core.circumstances import session_name
-from aegis_authz.core.decision import ApprovalTerms
+from aegis_authz.core.decision import ApprovalTerms, Decision
 from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.identity import Identity, Override
 from aegis_authz.core.settlement import Settled
@@ -49,7 +49,7 @@ class Draft:
     as the tool gets it, bytes. `resumes` is None but for a held request that goes on. `comes_back`
     says that it brought our state back; `elicitation` is what its client is asked, None for nothing. One that
     `is_foreign` is of another region: nothing of it is kept. `question` is what was asked at the evaluation endpoint,
-    None for a call that came by Envoy.
+    None for a call that came by Envoy. `judged` is what policy said of the call, whatever became of it since.
     """
 
     decision_id: DecisionId
@@ -75,6 +75,7 @@ class Draft:
     is_foreign: bool = False
     elicitation: Elicitation | None = None
     question: Question | None = None
+    judged: Decision | None = None
     place: HoldPlace | None = None
     ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 
@@ -111,7 +112,7 @@ class Draft:
         notes = Draft.begin(decision_id, self.traceparent, self.environment, clock)
         notes.http, notes.identity, notes.snapshot, notes.call = self.http, self.identity, self.snapshot, self.call
         notes.decoding, notes.size, notes.session, notes.caller = self.decoding, self.size, self.session, self.caller
-        notes.question = self.question
+        notes.question, notes.judged = self.question, self.judged
         return notes
 
     def bare(self) -> Draft:

@@ -197,7 +197,7 @@ class Pipeline:
     async def _settled(self, http: HttpCall, identity: Identity, snapshot: Snapshot, draft: Draft) -> Decision:
         policies: tuple[str, ...] = ()
         try:
-            decision = await self._judge(http, identity, snapshot, draft)  # 3, 4
+            decision = draft.judged = await self._judge(http, identity, snapshot, draft)  # 3, 4
             policies = decision.policies
             # what cannot be fulfilled uses nothing but its token; limits that are exceeded may add to it
             self._fulfilled(approved(decision) if decision.effect is Effect.APPROVAL_NEEDED else decision, draft)

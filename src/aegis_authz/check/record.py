@@ -95,11 +95,11 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
     if draft.is_foreign:
         draft = draft.bare()
     http, call, settled = draft.http, draft.call, draft.settled
-    changes_bodies = decision.changes_bodies
+    withholds = _withholds(decision, draft)
     terms = _terms(draft)
-    parameters = _parameters(call, decision, terms) if call else {}
+    parameters = _parameters(call, withholds, terms) if call else {}
     path = http.path if http else ""
-    judged_path = _path(decision, path) if changes_bodies else path
+    judged_path = _path(withholds, path) if withholds.changes_bodies else path
     is_long = len(judged_path) > MOST_PATH or _is_hashed(call, terms)
     return DecisionRecord(
         version=DECISION_VERSION,
@@ -153,6 +153,11 @@ def _tell_of_limits(record: DecisionRecord) -> None:
         _log.warning("%s is quarantined: decision %s", record.identity.scope, record.decision_id)
 
 
+def _withholds(decision: Decision, draft: Draft) -> Decision:
+    """Whose obligations say what a record leaves out: of a call that is refused after all, those of its policy."""
+    return decision if draft.judged is None or decision.obligations else draft.judged
+
+
 def _parameters(call: ToolCall, decision: Decision, terms: RecordedParameters) -> Mapping[str, Json]:
     """What of the parameters is kept: what policy wants redacted from the call has no place in its record either."""
     if terms is RecordedParameters.HASHED:
@@ -191,7 +196,8 @@ def _shown(record: DecisionRecord, decision: Decision, draft: Draft) -> Decision
     """The record as telemetry hears of it: of no parameter that it does not hold, or that is not declared."""
     if not record.parameters or draft.call is None or _terms(draft) is not RecordedParameters.CLEAR:
         return record
-    return replace(record, parameters=_parameters(draft.call, decision, RecordedParameters.DECLARED))
+    withholds = _withholds(decision, draft)
+    return replace(record, parameters=_parameters(draft.call, withholds, RecordedParameters.DECLARED))
 
 
 def _identity(identity: Identity | None, is_whole: bool) -> Identity | None:
@@ -212,4 +218,8 @@ def _whole_path(path: str) -> WholePath:
 
 
 def _path(decision: Decision, path: str) -> str:
-    return redacted_text(path, decision.obligations)
+    """The path as it was redacted; "" of a call that is refused because nothing could be."""
+    try:
+        return redacted_text(path, decision.obligations)
+    except Refused:
+        return ""
