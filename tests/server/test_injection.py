@@ -65,7 +65,7 @@ async def test_what_is_no_review_of_a_new_pod_admits_nothing(webhook: httpx.Asyn
 
 
 async def test_a_review_that_is_larger_than_any_pod_is_not_read(webhook: httpx.AsyncClient) -> None:
-    assert (await webhook.post(INJECT_PATH, content=b" " * (8 * 1024 * 1024 + 1))).status_code == 413
+    assert (await webhook.post(INJECT_PATH, content=b" " * (4 * 1024 * 1024 + 1))).status_code == 413
 
 
 async def test_it_says_that_it_is_ready(webhook: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ for it: what it answers is what the chart says, with the agent's name in it, and
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Final
 
@@ -21,7 +22,9 @@ from aegis_authz.server.pod_patch import Injection, NotInjected, patch_of
 from aegis_authz.server.request_body import NotWhole, whole_body
 
 INJECT_PATH: Final = "/inject"
-_MOST_BYTES = 8 * 1024 * 1024  # a review holds an object twice, and etcd takes 1.5 MiB of one
+_MOST_BYTES = 4 * 1024 * 1024  # the API server takes 3 MiB of one object, and a review of a new one holds no other
+_AT_ONCE = 16
+"""Reviews that are read at once: whoever reaches the port shall not fill the memory."""
 _VERSION, _KIND = "admission.k8s.io/v1", "AdmissionReview"
 _FORBIDDEN = 403
 
@@ -29,9 +32,12 @@ _FORBIDDEN = 403
 def injection_app(injection: Injection) -> Starlette:
     """POST /inject answers reviews of pods that are made; GET /readyz says that it does."""
 
+    turns = asyncio.Semaphore(_AT_ONCE)
+
     async def inject(request: Request) -> Response:
         try:
-            return _json(reviewed(await whole_body(request, _MOST_BYTES), injection))
+            async with turns:
+                return _json(reviewed(await whole_body(request, _MOST_BYTES), injection))
         except NotWhole as fault:
             return PlainTextResponse(str(fault), fault.status, {"connection": "close"})
         except ValueError as fault:
