@@ -37,16 +37,21 @@ async def test_the_next_turn_is_another_persons_and_whoever_waits_too_long_misse
 
 
 async def test_a_turn_that_ends_by_a_fault_is_over() -> None:
-    turns, end = Turns(Seconds(0.01)), asyncio.Event()
+    turns, begun, end = Turns(Seconds(0.01)), asyncio.Event(), asyncio.Event()
 
     async def fail() -> None:
         raise ValueError("at work")
 
+    async def work() -> None:
+        begun.set()
+        await end.wait()
+
     with pytest.raises(ValueError, match="at work"):
         await turns.run("ann", fail)
-    bob = asyncio.create_task(turns.run("bob", end.wait))
+    bob = asyncio.create_task(turns.run("bob", work))
+    await begun.wait()
     with pytest.raises(TurnMissed):
-        await asyncio.gather(turns.run("ann", nothing), turns.run("ann", nothing))
+        await turns.run("ann", nothing)
     end.set()
     await bob
     await turns.run("ann", nothing)
