@@ -98,12 +98,12 @@ async def test_a_browser_reads_every_problem_as_a_page_and_a_program_none(
 ) -> None:
     browser = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
     async with client(plane, "wrong") as stranger:
-        for path, status in (("/", 404), ("/v1/status", 401), ("/approvals", 401)):
+        for path, status in (("/", 401), ("/nowhere", 404), ("/v1/status", 401), ("/approvals", 401)):
             page = await stranger.get(path, headers=browser)
             assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8"), path
             assert "<h1>This did not work</h1>" in page.text
         assert (await stranger.delete("/v1/status", headers=browser)).headers["allow"] == "GET"
-        assert (await stranger.get("/", headers={"accept": "*/*"})).headers[
+        assert (await stranger.get("/nowhere", headers={"accept": "*/*"})).headers[
             "content-type"
         ] == "application/problem+json"
 

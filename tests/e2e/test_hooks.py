@@ -63,7 +63,8 @@ async def ask(door: str, tool: str, **arguments: Any) -> Any:
 def decisions(mesh: DemoMesh) -> list[dict[str, Any]]:
     texts = (path.read_text("utf-8") for path in (mesh.state / "records").glob("*/*.jsonl"))
     records = (json.loads(line) for text in texts for line in text.splitlines())
-    return [record for record in records if record.get("kind") == "decision"]
+    found = [record for record in records if record.get("kind") == "decision"]
+    return sorted(found, key=lambda record: record["time"])  # each worker has a log of its own
 
 
 async def test_a_tool_of_the_client_is_judged_as_a_function_of_the_catalogue(door: str, mesh: DemoMesh) -> None:

@@ -165,7 +165,9 @@ async def test_a_control_plane_without_opa_refuses_only_where_tests_are_required
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setenv("AEGIS_OPA_BIN", str(tmp_path / "nothing"))
+    monkeypatch.delenv("AEGIS_OPA_BIN", raising=False)
+    for name in ("PATH", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
     async with client(strict, "ann") as admin:
         refused = await admin.post("/v1/policies?wait=0", json=body(documents(9000), PASSING))
     assert refused.status_code == 503
