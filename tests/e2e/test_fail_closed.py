@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
+from aegis_authz.adapters.opa.answers import FRESH
 from aegis_authz.core.reason import Reason
 from aegis_authz.demo.mesh import demo_mesh
 from aegis_authz.demo.run import agent_of
@@ -78,6 +79,7 @@ async def test_a_fault_denies_at_every_door_and_heals_by_itself(
 ) -> None:
     tokens = {door: broken.caller.tokens.mint(door.agent) for door in DOORS}
     async with fault.breaks(broken):
+        await asyncio.sleep(FRESH)  # for so long is believed what OPA said just before (decision 0037)
         broken.demo.tools.received.clear()
         seen = {door: await _denied_by(fault, broken, door, tokens[door]) for door in DOORS}
         assert broken.demo.tools.received == {}
@@ -104,6 +106,7 @@ async def test_a_fault_denies_a_charged_call_and_limits_hold_again_once_they_are
 ) -> None:
     await _charges_again(broken)
     async with fault.breaks(broken):
+        await asyncio.sleep(FRESH)  # for so long is believed what OPA said just before (decision 0037)
         broken.demo.tools.received.clear()
         seen = await _denied_by(fault, broken, CHARGED, "")
         assert broken.demo.tools.received == {}
