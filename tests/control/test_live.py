@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch
 from aegis_authz.testing.store import MemoryStore
 from tests.control.routes.test_approvals import HELD, hold
+from tests.support.event_streams import event_stream_of
 from tests.support.people import by, person, with_people
 
 Serving = Callable[..., AbstractAsyncContextManager[str]]
@@ -35,27 +36,8 @@ def plane(new_plane: Callable[..., ControlServices], store: MemoryStore) -> Cont
     return with_people(new_plane(approvals=store), *people)
 
 
-@asynccontextmanager
-async def events(url: str, name: str) -> AsyncIterator[AsyncIterator[str]]:
-    """The events of the stream, each whole."""
-    async with (
-        httpx.AsyncClient(base_url=url, headers=by(name), timeout=60, trust_env=False) as client,
-        client.stream("GET", "/approvals/events") as answer,
-    ):
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        async with aclosing(_whole(answer)) as stream:
-            yield stream
-
-
-async def _whole(answer: httpx.Response) -> AsyncIterator[str]:
-    text = ""
-    async for chunk in answer.aiter_text():
-        text += chunk
-        while "\n\n" in text:
-            block, _, text = text.partition("\n\n")
-            if block.startswith("event: "):
-                yield block
+def events(url: str, name: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+    return event_stream_of(url, name, "/approvals/events")
 
 
 async def test_a_call_that_is_held_and_one_that_is_decided_are_sent_at_once(

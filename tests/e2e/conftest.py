@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser
 
 from aegis_authz.demo.agent import Agent
 from aegis_authz.demo.mesh import DemoMesh
@@ -14,6 +16,7 @@ from aegis_authz.demo.run import agent_of
 from aegis_authz.demo.use_cases.run import traced_mesh
 from aegis_authz.demo.use_cases.span_receiver import SpanReceiver
 from aegis_authz.local.documents import example_documents
+from tests.support.browser import chromium
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +41,18 @@ async def mesh(shared_mesh: DemoMesh) -> DemoMesh:
                 answer = await client.post(f"/v1/approvals/{approval['id']}/cancel", json={"note": "left by a test"})
                 assert answer.status_code in (200, 409), answer.text  # it may have ended meanwhile
     return shared_mesh
+
+
+@pytest.fixture(scope="module")
+def control(mesh: DemoMesh) -> str:
+    """The address of the control plane."""
+    return str(json.loads((mesh.state / "mesh.json").read_text("utf-8"))["control"])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -3,83 +3,34 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from aegis_authz.demo.agent import Agent, Reply
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.scenario import PAYMENTS
+from tests.support.browser import HOSTILE, visit
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "correct horse battery staple"
 MARKUP = 'script:not([src^="/console/assets/"]), img, svg, iframe'
 """What no page holds, however an agent names what it calls."""
-HOSTILE = [
-    "<script>window.pwned = 1</script>",
-    "</pre><script>window.pwned = 1</script><pre>",
-    '"><img src=x onerror="window.pwned = 1">',
-    "'-alert(1)-'",
-    "<svg onload='window.pwned = 1'>",
-    "javascript:window.pwned=1",
-    "{{ 7 * 7 }}{% include 'frame.html' %}",
-    "\u202egnp.exe <b>bold</b> &lt;i&gt;",
-    "</textarea></form><form action=https://evil.example><button>Approve</button>",
-]
 
 
-@dataclass
-class Visit:
-    """One person's browser, and what it complained of."""
-
-    context: BrowserContext
-    control: str
-    complaints: list[str] = field(default_factory=list)
-
-    async def page(self) -> Page:
-        page = await self.context.new_page()
-        page.on("console", self._heard)
-        page.on("pageerror", lambda fault: self.complaints.append(str(fault)))
-        return page
-
-    def _heard(self, message: ConsoleMessage) -> None:
-        # of a page that refuses, a browser says its status here as well
-        if message.type == "error" and "Failed to load resource" not in message.text:
-            self.complaints.append(message.text)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def control(mesh: DemoMesh) -> str:
-    """The control plane's address, with two people: ann, who decides, and vic, who looks."""
-    if CHROMIUM is None:
-        pytest.skip("NO BROWSER: apt-get install chromium runs this")
-    address = str(json.loads((mesh.state / "mesh.json").read_text())["control"])
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def people(mesh: DemoMesh, control: str) -> None:
+    """Ann, who decides, and vic, who looks; each with a password."""
     people = (("ann", "approver@acme/emea", "--group", "finance-approvers"), ("vic", "viewer@acme/emea"))
     for name, role, *more in people:
         words = ("people", "add", name, "--name", name.title(), "--role", role, *more, "--json")
         code = json.loads(await mesh.aegis(*words, "--dir", str(mesh.state)))["code"]
-        async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=control, trust_env=False) as client:
             body = {"code": code, "person": name, "password": PASSWORD}
             assert (await client.post("/v1/password", json=body)).status_code == 200
-    return address
-
-
-@asynccontextmanager
-async def visit(control: str) -> AsyncIterator[Visit]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield Visit(await browser.new_context(base_url=control), control)
-        finally:
-            await browser.close()
 
 
 async def sign_in(page: Page, name: str, to: str) -> None:
@@ -101,10 +52,10 @@ async def call_on(page: Page) -> dict[str, Any]:
 
 
 async def test_a_person_signs_in_approves_and_only_the_first_click_counts(
-    mesh: DemoMesh, agent: Agent, control: str
+    mesh: DemoMesh, agent: Agent, control: str, browser: Browser
 ) -> None:
     held = await pay(agent, 6301)
-    async with visit(control) as ann:
+    async with visit(browser, control) as ann:
         page = await ann.page()
         await sign_in(page, "ann", held.approval_id)
         assert page.url.endswith(f"/approvals/{held.approval_id}")
@@ -125,9 +76,9 @@ async def test_a_person_signs_in_approves_and_only_the_first_click_counts(
     assert record["approved_by"] == "ann"
 
 
-async def test_a_viewer_reads_no_held_call_and_decides_nothing(agent: Agent, control: str) -> None:
+async def test_a_viewer_reads_no_held_call_and_decides_nothing(agent: Agent, control: str, browser: Browser) -> None:
     held = await pay(agent, 6302)
-    async with visit(control) as vic:
+    async with visit(browser, control) as vic:
         page = await vic.page()
         await sign_in(page, "vic", held.approval_id)
         assert "may not do this" in await page.locator("#problem").inner_text()
@@ -137,8 +88,8 @@ async def test_a_viewer_reads_no_held_call_and_decides_nothing(agent: Agent, con
     assert (await pay(agent, 6302)).reason == "APPROVAL_NEEDED"
 
 
-async def test_whatever_an_agent_writes_stays_text(agent: Agent, control: str) -> None:
-    async with visit(control) as ann:
+async def test_whatever_an_agent_writes_stays_text(agent: Agent, control: str, browser: Browser) -> None:
+    async with visit(browser, control) as ann:
         page = await ann.page()
         await sign_in(page, "ann", "")
         for number, payee in enumerate(HOSTILE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from tests.support.browser import (
     HOSTILE,
     MOST_BYTES,
     axe_core,
-    chromium,
     marks,
     picture,
     problems,
+    sign_in_by_link,
+    sign_in_link,
     visit,
     weight,
 )
@@ -40,24 +41,10 @@ PHONE = {"width": 390, "height": 844}
 Cookies = Mapping[str, list[Any]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def control(mesh: DemoMesh) -> str:
-    address = str(json.loads((mesh.state / "mesh.json").read_text())["control"])
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def people(mesh: DemoMesh) -> None:
     for name, (role, *more) in PEOPLE.items():
         await mesh.aegis("people", "add", name, "--name", name.title(), "--role", role, *more, "--dir", str(mesh.state))
-    return address
-
-
-async def link(mesh: DemoMesh, name: str) -> str:
-    """What `aegis up` prints for the owner, for anybody."""
-    words = ("people", "sign-in-link", name, "--dir", str(mesh.state))
-    return (await mesh.aegis(*words)).splitlines()[-1]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -66,10 +53,7 @@ async def cookies(mesh: DemoMesh, control: str, browser: Browser) -> Cookies:
     jar: dict[str, list[Any]] = {}
     for name in PEOPLE:
         async with visit(browser, control) as somebody:
-            page = await somebody.page()
-            await page.goto(await link(mesh, name))
-            await page.get_by_role("button", name="Sign in").click()
-            await expect(page.get_by_text(f"Signed in as {name}")).to_be_visible()
+            await sign_in_by_link(mesh, await somebody.page(), name)
             assert somebody.complaints == []
             jar[name] = list(await somebody.context.cookies())
     return jar
@@ -82,7 +66,7 @@ async def pay(agent: Agent, amount: float, payee: str = "x") -> Reply:
 async def test_a_newcomer_opens_the_link_sees_a_call_arrive_approves_it_and_finds_its_record(
     mesh: DemoMesh, agent: Agent, control: str, browser: Browser, tmp_path: Path
 ) -> None:
-    url = await link(mesh, "oskar")
+    url = await sign_in_link(mesh, "oskar")
     async with httpx.AsyncClient(trust_env=False) as preview:
         assert (await preview.get(url)).status_code == 200  # a chat looks at what is pasted into it
     async with visit(browser, control) as newcomer:

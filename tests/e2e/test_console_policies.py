@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,16 @@ from playwright.async_api import Browser, Page, expect
 from aegis_authz.demo.agent import Agent, Reply
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.scenario import PAYMENTS
-from tests.support.browser import MOST_BYTES, axe_core, chromium, marks, picture, problems, visit, weight
+from tests.support.browser import (
+    MOST_BYTES,
+    axe_core,
+    marks,
+    picture,
+    problems,
+    sign_in_by_link,
+    visit,
+    weight,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 FILE = "policies/finance-agent.yaml"
@@ -22,25 +29,10 @@ PHONE = {"width": 390, "height": 844}
 HOSTILE = '# </textarea><script>window.pwned = 1</script><img src=x onerror="window.pwned = 1">\n'
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def control(mesh: DemoMesh) -> str:
-    address = str(json.loads((mesh.state / "mesh.json").read_text())["control"])
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def readers(mesh: DemoMesh) -> None:
     for name, role in (("polly", "owner"), ("rita", "viewer")):
         await mesh.aegis("people", "add", name, "--name", name.title(), "--role", role, "--dir", str(mesh.state))
-    return address
-
-
-async def sign_in(mesh: DemoMesh, page: Page, name: str) -> None:
-    link = (await mesh.aegis("people", "sign-in-link", name, "--dir", str(mesh.state))).splitlines()[-1]
-    await page.goto(link)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_text(f"Signed in as {name}")).to_be_visible()
 
 
 async def pay(agent: Agent, amount: float) -> Reply:
@@ -68,7 +60,7 @@ async def test_an_edit_is_looked_at_published_met_by_the_next_call_and_rolled_ba
     assert (await pay(agent, 11001)).reason == "POLICY_DENIED"
     async with visit(browser, control) as polly:
         page = await polly.page()
-        await sign_in(mesh, page, "polly")
+        await sign_in_by_link(mesh, page, "polly")
         await page.get_by_role("link", name="Policies", exact=True).click()
         await expect(page.get_by_text("as served").first).to_be_visible()
         await look(page, axe, "policies-served", tmp_path)
@@ -114,7 +106,7 @@ async def test_a_viewer_tries_a_call_with_the_keyboard_and_follows_it_to_the_lin
     axe = axe_core()
     async with visit(browser, control, color_scheme="dark") as rita:
         page = await rita.page()
-        await sign_in(mesh, page, "rita")
+        await sign_in_by_link(mesh, page, "rita")
         await page.goto("/playground?agent=acme/emea/finance-agent&action=stripe-payments/create_payment")
         call = page.get_by_label("The call, as policy tests write it")
         await call.fill((await call.input_value()).replace("amount: 1\n", "amount: 7000\n"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +12,28 @@ from playwright.async_api import Browser, expect
 from aegis_authz.demo.agent import Agent, Reply
 from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.scenario import PAYMENTS
-from tests.support.browser import HOSTILE, MOST_BYTES, axe_core, chromium, marks, picture, problems, visit, weight
+from tests.support.browser import (
+    HOSTILE,
+    MOST_BYTES,
+    axe_core,
+    marks,
+    picture,
+    problems,
+    sign_in_by_link,
+    visit,
+    weight,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 PHONE = {"width": 390, "height": 844}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def control(mesh: DemoMesh) -> str:
-    return str(json.loads((mesh.state / "mesh.json").read_text())["control"])
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def owner(mesh: DemoMesh, control: str, browser: Browser) -> list[Any]:
     """The cookies of an owner who signed in by a link."""
-    folder = ("--dir", str(mesh.state))
-    await mesh.aegis("people", "add", "otto", "--name", "Otto", "--role", "owner", *folder)
-    link = (await mesh.aegis("people", "sign-in-link", "otto", *folder)).splitlines()[-1]
+    await mesh.aegis("people", "add", "otto", "--name", "Otto", "--role", "owner", "--dir", str(mesh.state))
     async with visit(browser, control) as otto:
-        page = await otto.page()
-        await page.goto(link)
-        await page.get_by_role("button", name="Sign in").click()
-        await expect(page.get_by_text("Signed in as otto")).to_be_visible()
+        await sign_in_by_link(mesh, await otto.page(), "otto")
         return list(await otto.context.cookies())
 
 

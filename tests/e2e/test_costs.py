@@ -22,7 +22,7 @@ from aegis_authz.demo.mesh import DemoMesh, demo_mesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.demo.serving import serving
 from aegis_authz.local.documents import example_documents
-from tests.support.browser import axe_core, chromium, picture, problems, visit
+from tests.support.browser import axe_core, chromium, picture, problems, sign_in_by_link, visit
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -119,14 +119,11 @@ async def test_a_budget_holds_what_calls_used_and_not_what_they_might_have(mesh:
 
 async def test_the_page_of_spend_draws_what_calls_cost_and_shows_what_is_left(mesh: DemoMesh, tmp_path: Path) -> None:
     await mesh.aegis("people", "add", "fay", "--name", "Fay", "--role", "owner", "--dir", str(mesh.state))
-    url = (await mesh.aegis("people", "sign-in-link", "fay", "--dir", str(mesh.state))).splitlines()[-1]
     control = str(json.loads((mesh.state / "mesh.json").read_text())["control"])
     (row,) = json.loads(await mesh.aegis("spend", "--dir", str(mesh.state), "--by", "agent,tool", "--json"))
     async with chromium() as browser, visit(browser, control) as fay:
         page = await fay.page()
-        await page.goto(url)
-        await page.get_by_role("button", name="Sign in").click()
-        await expect(page.get_by_text("Signed in as fay")).to_be_visible()
+        await sign_in_by_link(mesh, page, "fay")
         await page.goto("/spend")
         await expect(page.locator("main")).to_contain_text(f"{row['calls']} calls")
         assert await page.locator("main svg title").count() >= 4

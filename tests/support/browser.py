@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
+
+from aegis_authz.demo.mesh import DemoMesh
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "images" / "console"
@@ -84,6 +86,19 @@ async def visit(browser: Browser, control: str, cookies: Any = (), **options: An
         yield Visit(context)
     finally:
         await context.close()
+
+
+async def sign_in_link(mesh: DemoMesh, name: str) -> str:
+    """What `aegis up` prints for the owner, for anybody."""
+    words = ("people", "sign-in-link", name, "--dir", str(mesh.state))
+    return (await mesh.aegis(*words)).splitlines()[-1]
+
+
+async def sign_in_by_link(mesh: DemoMesh, page: Page, name: str) -> None:
+    """Open a fresh link of that person, and use it up."""
+    await page.goto(await sign_in_link(mesh, name))
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text(f"Signed in as {name}")).to_be_visible()
 
 
 async def picture(page: Page, name: str, folder: Path) -> Path:

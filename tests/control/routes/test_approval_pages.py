@@ -63,13 +63,18 @@ async def test_what_waits_is_listed_and_leads_to_its_page(
         assert answer.headers["referrer-policy"] == "same-origin"
 
 
-async def test_what_waits_is_listed_however_much_waits_in_another_tenant(
-    plane: ControlServices, store: MemoryStore, client: Client
-) -> None:
-    for number in range(220):
+async def hold_many(store: MemoryStore, count: int) -> None:
+    """Hold so many calls of another tenant, twenty of each agent, and after them the usual one."""
+    for number in range(count):
         bot = Scope("acme", "apac", f"bot{number // 20}")
         await hold(store, f"apr_{number:034x}", life=1000, jti=f"j{number}", agent=bot)
     await hold(store)
+
+
+async def test_what_waits_is_listed_however_much_waits_in_another_tenant(
+    plane: ControlServices, store: MemoryStore, client: Client
+) -> None:
+    await hold_many(store, 220)
     async with client(with_people(plane, person("eva", "approver@acme/emea")), "eva") as browser:
         listing = (await browser.get("/approvals")).text
     assert HELD in listing
@@ -79,10 +84,7 @@ async def test_what_waits_is_listed_however_much_waits_in_another_tenant(
 async def test_of_more_than_a_page_holds_those_that_expire_first_are_listed(
     plane: ControlServices, store: MemoryStore, client: Client
 ) -> None:
-    for number in range(210):
-        bot = Scope("acme", "apac", f"bot{number // 20}")
-        await hold(store, f"apr_{number:034x}", life=1000, jti=f"j{number}", agent=bot)
-    await hold(store)
+    await hold_many(store, 210)
     async with client(plane, "ann") as browser:
         listing = (await browser.get("/approvals")).text
         last = (await browser.get("/approvals?page=5")).text
@@ -98,10 +100,7 @@ async def test_of_more_than_a_page_holds_those_that_expire_first_are_listed(
 async def test_a_filter_stays_in_the_address_of_each_page_and_of_the_live_updates(
     plane: ControlServices, store: MemoryStore, client: Client
 ) -> None:
-    for number in range(70):
-        bot = Scope("acme", "apac", f"bot{number // 20}")
-        await hold(store, f"apr_{number:034x}", life=1000, jti=f"j{number}", agent=bot)
-    await hold(store)
+    await hold_many(store, 70)
     async with client(plane, "ann") as browser:
         tenant = (await browser.get("/approvals?tenant=acme/apac")).text
         agent = (await browser.get("/approvals?tenant=acme/apac&agent=bot1")).text

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import httpx
@@ -13,6 +13,7 @@ import pytest
 from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
+from tests.support.event_streams import event_stream_of
 from tests.support.made_records import DENIED
 from tests.support.people import by, with_people
 from tests.support.readable_records import ABROAD, READERS, write_records
@@ -28,35 +29,13 @@ async def plane(new_plane: Callable[..., ControlServices], settings: ControlSett
     return services
 
 
-@asynccontextmanager
-async def stream(url: str, name: str, path: str) -> AsyncIterator[AsyncIterator[str]]:
-    """The events of a stream, each whole."""
-    async with (
-        httpx.AsyncClient(base_url=url, headers=by(name), timeout=60, trust_env=False) as client,
-        client.stream("GET", path) as answer,
-    ):
-        assert answer.status_code == 200
-        async with aclosing(_whole(answer)) as events:
-            yield events
-
-
-async def _whole(answer: httpx.Response) -> AsyncIterator[str]:
-    text = ""
-    async for chunk in answer.aiter_text():
-        text += chunk
-        while "\n\n" in text:
-            block, _, text = text.partition("\n\n")
-            if block.startswith("event: "):
-                yield block
-
-
 async def test_a_decision_is_sent_as_it_comes_to_those_of_its_tenant_and_whose_filter_it_fits(
     plane: ControlServices, serving: Serving, settings: ControlSettings, keys: Keys
 ) -> None:
     async with (
         serving(plane) as url,
-        stream(url, "eve", "/decisions/events") as eve,
-        stream(url, "tom", "/decisions/events?tool=ehr") as tom,
+        event_stream_of(url, "eve", "/decisions/events") as eve,
+        event_stream_of(url, "tom", "/decisions/events?tool=ehr") as tom,
         asyncio.timeout(60),
     ):
         assert 'href="/decisions/used"' in await anext(eve)
@@ -79,7 +58,7 @@ async def test_a_decision_is_sent_as_it_comes_to_those_of_its_tenant_and_whose_f
 
 
 async def test_a_proof_is_sent_as_it_ends(plane: ControlServices, serving: Serving) -> None:
-    async with serving(plane) as url, stream(url, "ada", "/audit/events") as events, asyncio.timeout(60):
+    async with serving(plane) as url, event_stream_of(url, "ada", "/audit/events") as events, asyncio.timeout(60):
         assert "Nothing was proven since" in await anext(events)
         plane.records.verifier.start("ada")
         last = await anext(events)
@@ -98,5 +77,9 @@ async def test_streams_are_for_those_who_may_read(plane: ControlServices, servin
 async def test_before_the_records_were_looked_at_a_stream_ends_at_once(
     new_plane: Callable[..., ControlServices], serving: Serving
 ) -> None:
-    async with serving(new_plane()) as url, stream(url, "ann", "/decisions/events") as events, asyncio.timeout(60):
+    async with (
+        serving(new_plane()) as url,
+        event_stream_of(url, "ann", "/decisions/events") as events,
+        asyncio.timeout(60),
+    ):
         assert [event async for event in events] == []
