@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -31,6 +31,14 @@ Destination = Annotated[str, Query(pattern="^(apr_[0-9a-f]{34})?$", description=
 Word = Annotated[str, Query(max_length=MOST_WORD)]
 PageNumber = Annotated[int, Query(ge=1, le=10_000)]
 _MOST_CALLS = 10
+
+
+def waiting_filter(tenant: Word = "", agent: Word = "", tool: Word = "", page: PageNumber = 1) -> WaitingFilter:
+    """The filter in the address of a list of held calls."""
+    return WaitingFilter(tenant.strip(), agent.strip(), tool.strip(), page)
+
+
+Choice = Annotated[WaitingFilter, Depends(waiting_filter)]
 _VERBS = {"approve": Verb.APPROVE, "deny": Verb.DENY}
 
 
@@ -51,11 +59,8 @@ def approval_page_routes(
         return pages.sheet(approval, caller.person, request, refusal, past)
 
     @people.get("/approvals", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)])
-    async def list_approvals_page(
-        caller: Asker, request: Request, tenant: Word = "", agent: Word = "", tool: Word = "", page: PageNumber = 1
-    ) -> Response:
+    async def list_approvals_page(caller: Asker, request: Request, choice: Choice) -> Response:
         """List what waits for somebody."""
-        choice = WaitingFilter(tenant.strip(), agent.strip(), tool.strip(), page)
         return waiting_page(await waiting_for(approver, caller), choice, frame_of(request))
 
     @people.get(
@@ -90,11 +95,8 @@ def _add_stream(people: APIRouter, waiting: Waiting, authentication: Authenticat
     @people.get(
         "/approvals/events", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS, Reach.EACH)]
     )
-    async def stream_approvals(
-        caller: Asker, request: Request, tenant: Word = "", agent: Word = "", tool: Word = "", page: PageNumber = 1
-    ) -> Response:
+    async def stream_approvals(caller: Asker, request: Request, choice: Choice) -> Response:
         """Send the list anew whenever another call waits, or one does no more."""
-        choice = WaitingFilter(tenant.strip(), agent.strip(), tool.strip(), page)
 
         async def look() -> State:
             own = [approval for approval in await waiting.all() if caller.may_for(approval.request.scope)]

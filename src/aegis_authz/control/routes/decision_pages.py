@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -36,6 +36,16 @@ ROWS = 50
 """Decisions on a page."""
 
 
+def decisions_of(
+    tenant: Word = "", agent: Word = "", tool: Word = "", effect: Word = "", reason: Word = ""
+) -> RecordSearch:
+    """The search for decisions of the filter in an address. Raises HttpProblem."""
+    return search_of("decision", tenant.strip(), agent.strip(), tool.strip(), effect, reason, "", 0.0, math.inf)
+
+
+Search = Annotated[RecordSearch, Depends(decisions_of)]
+
+
 def decision_page_routes(
     desk: RecordDesk, live: LiveRecords, streams: Streams, authentication: Authentication
 ) -> list[APIRouter]:
@@ -43,33 +53,15 @@ def decision_page_routes(
     people, reads = people_router(authentication), needs(Permission.READ_RECORDS, Reach.EACH)
 
     @people.get("/decisions", include_in_schema=False, dependencies=[reads])
-    async def list_decisions_page(
-        caller: Asker,
-        request: Request,
-        tenant: Word = "",
-        agent: Word = "",
-        tool: Word = "",
-        effect: Word = "",
-        reason: Word = "",
-        before: Before = "",
-    ) -> Response:
+    async def list_decisions_page(caller: Asker, request: Request, search: Search, before: Before = "") -> Response:
         """List decisions, newest first."""
-        search = decisions_of(tenant, agent, tool, effect, reason)
         page = await answered(desk.search(caller, search, place_of(before), ROWS))
         return decisions_page(search, page, not before, frame_of(request))
 
     @people.get("/decisions/events", include_in_schema=False, dependencies=[reads])
-    async def stream_decisions(
-        caller: Asker,
-        request: Request,
-        tenant: Word = "",
-        agent: Word = "",
-        tool: Word = "",
-        effect: Word = "",
-        reason: Word = "",
-    ) -> Response:
+    async def stream_decisions(caller: Asker, request: Request, search: Search) -> Response:
         """Send the list anew whenever a decision of it comes."""
-        watch = _Watch(desk, live, caller, decisions_of(tenant, agent, tool, effect, reason))
+        watch = _Watch(desk, live, caller, search)
         may_read = partial(still_reads, authentication, caller, request)
         return event_stream(streams, caller.id, "decisions", watch.look, may_read)
 
@@ -119,11 +111,6 @@ class _Watch:
 
     def _is_sought(self, record: IndexedRecord) -> bool:
         return self._search.accepts(record.stored.record) and is_visible(self._reader, record)
-
-
-def decisions_of(tenant: str, agent: str, tool: str, effect: str, reason: str) -> RecordSearch:
-    """The search for decisions of that filter. Raises HttpProblem."""
-    return search_of("decision", tenant.strip(), agent.strip(), tool.strip(), effect, reason, "", 0.0, math.inf)
 
 
 def _doors(caller: Caller) -> Doors:
