@@ -77,6 +77,6 @@ def _request(context: FunctionInvocationContext, held: ApprovalNeeded) -> Conten
 
 
 def _approval_of(content: Any) -> str | None:
-    told = content.additional_properties.get(_REPORT) if isinstance(content, Content) else None
-    approval_id = told.get("approval_id") if isinstance(told, dict) else None
+    members = content.additional_properties.get(_REPORT) if isinstance(content, Content) else None
+    approval_id = members.get("approval_id") if isinstance(members, dict) else None
     return approval_id if isinstance(approval_id, str) else None

@@ -163,12 +163,12 @@ class RecordIndex:
 
     def records(self, query: IndexQuery, count: int) -> list[StoredRecord]:
         """The last `count` records that are sought, oldest first. Raises as `update` does, and IndexStale."""
-        wanted: list[tuple[str, str | float]] = [("time >= ?", query.since), ("time < ?", query.until)]
-        wanted += [("scope = ?" if "/" in query.agent else "agent = ?", query.agent)] if query.agent else []
+        conditions: list[tuple[str, str | float]] = [("time >= ?", query.since), ("time < ?", query.until)]
+        conditions += [("scope = ?" if "/" in query.agent else "agent = ?", query.agent)] if query.agent else []
         columns = {"tool = ?": query.tool, "effect = ?": query.effect, _OF_APPROVAL: query.approval_id}
-        wanted += [(clause, value) for clause, value in columns.items() if value]
-        clauses = " AND ".join(clause for clause, _ in wanted)
-        rows = self._rows(f"{_LISTED} AND {clauses} {_NEWEST_FIRST}", (*(value for _, value in wanted), count))
+        conditions += [(clause, value) for clause, value in columns.items() if value]
+        clauses = " AND ".join(clause for clause, _ in conditions)
+        rows = self._rows(f"{_LISTED} AND {clauses} {_NEWEST_FIRST}", (*(value for _, value in conditions), count))
         return [record.stored for record in self._read_all(reversed(rows))]
 
     def page(
@@ -308,10 +308,12 @@ def _conditions(search: RecordSearch, before: RecordPlace | None) -> tuple[str, 
     """What a record must be to be on the page, but for its tenant, and the values of that."""
     # SQLite finds an index of decisions and approvals by that very condition; approvals, which are few, have their own
     kind = "kind = 'approval'" if search.kind == "approval" else _LISTED
-    wanted: list[tuple[str, Sequence[object]]] = [(f"{kind} AND time >= ? AND time < ?", (search.since, search.until))]
+    conditions: list[tuple[str, Sequence[object]]] = [
+        (f"{kind} AND time >= ? AND time < ?", (search.since, search.until))
+    ]
     if before is not None:
         after = (before.time, before.writer, before.file, before.line)
-        wanted.append(("time <= ? AND (time, writer, file, line) < (?, ?, ?, ?)", (before.time, *after)))
+        conditions.append(("time <= ? AND (time, writer, file, line) < (?, ?, ?, ?)", (before.time, *after)))
     columns = {
         "kind = ?": search.kind,
         "scope = ?" if "/" in search.agent else "agent = ?": search.agent,
@@ -320,8 +322,8 @@ def _conditions(search: RecordSearch, before: RecordPlace | None) -> tuple[str, 
         "reason = ?": search.reason,
         _OF_APPROVAL: search.approval_id,
     }
-    wanted += [(clause, (value,)) for clause, value in columns.items() if value]
-    return " AND ".join(clause for clause, _ in wanted), [value for _, values in wanted for value in values]
+    conditions += [(clause, (value,)) for clause, value in columns.items() if value]
+    return " AND ".join(clause for clause, _ in conditions), [value for _, values in conditions for value in values]
 
 
 def _order(row: tuple[object, ...]) -> tuple[object, ...]:

@@ -35,8 +35,8 @@ class FailOn(Enum):
 
     def fails(self, report: BacktestReport) -> bool:
         """Whether a call of the report is such a flip."""
-        wanted = ("milder",) if self is FailOn.MILDER else ("milder", "stricter", "other")
-        return self is not FailOn.NEVER and any(flip.direction in wanted for flip in report.flips)
+        directions = ("milder",) if self is FailOn.MILDER else ("milder", "stricter", "other")
+        return self is not FailOn.NEVER and any(flip.direction in directions for flip in report.flips)
 
 
 @dataclass(slots=True)

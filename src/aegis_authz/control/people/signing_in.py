@@ -167,8 +167,8 @@ class SignIn:
         """
         names = (f"source {network_of(source)}",)
         await self._require_pause(names)
-        kept = login_digest(code, challenge_of(verifier))
-        holder = await self._stores.sign_in.take_code(kept, self._clock.now())
+        code_digest = login_digest(code, challenge_of(verifier))
+        holder = await self._stores.sign_in.take_code(code_digest, self._clock.now())
         session = await self._stores.sign_in.session(code.rpartition(".")[2]) if holder else None
         is_live = session is not None and session.person_id == holder and session.expires > self._clock.now()
         person = await self._live(holder) if holder and is_live else None
@@ -192,8 +192,10 @@ class SignIn:
         A code that is right is never slowed: nobody can guess 256 bits, and who tries must not keep others out.
         """
         async with self._stores.transactions.transaction():
-            kept = link_digest(code, person_id)
-            holder = await self._stores.sign_in.take_code(kept, self._clock.now()) if _is_name(person_id) else None
+            code_digest = link_digest(code, person_id)
+            holder = (
+                await self._stores.sign_in.take_code(code_digest, self._clock.now()) if _is_name(person_id) else None
+            )
             if holder == "" and not await self._stores.people.accounts():
                 await self._make_first_owner(person_id, "the first owner, by a link of the first start")
                 holder = person_id
