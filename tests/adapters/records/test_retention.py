@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from aegis_authz.adapters.records import retention, segments, tombstones
 from aegis_authz.adapters.records.compression import compress_log
 from aegis_authz.adapters.records.cursor import lines_behind
 from aegis_authz.adapters.records.files import first_hashes, log_files, newest_notes, verify_folder
@@ -253,6 +254,25 @@ def test_a_machine_that_stops_while_it_retires_leaves_the_log_proven(
     retire(records / "w", KEYS, again, KEY, NOW)
     assert report(records).is_intact
     assert names(records / "w")[0] == f"{made.extents[-1].segment + 1:08d}.jsonl"
+
+
+def test_a_segment_that_its_writer_begins_meanwhile_stays(records: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = records / "w"
+    listing, begun = segments.segments, []
+
+    def while_the_writer_goes_on(of: Path) -> list[segments.Segment]:
+        begun.append(of / segments.file_name(100 + len(begun)))
+        present = listing(of)
+        begun[-1].write_bytes(b"a record\n")
+        return present
+
+    made = plan(folder)
+    for room in (retention, tombstones):
+        monkeypatch.setattr(room, "segments", while_the_writer_goes_on, raising=False)
+    retire(folder, KEYS, made, KEY, NOW)
+    assert begun
+    assert all(path.exists() for path in begun)
+    assert not any(segments.Segment(folder, extent.segment).size() for extent in made.extents)
 
 
 def test_nothing_is_retired_of_segments_that_are_not_as_they_were_sealed(records: Path) -> None:

@@ -65,9 +65,8 @@ def retire(folder: Path, keys: Sequence[bytes], plan: RetentionPlan, key: Ed2551
         beginning = read_beginning(folder, keys)
         if beginning.problem:
             raise RetentionRefused(f"the tombstone of {folder} cannot be trusted: {beginning.problem}")
-        staying = beginning.segments(folder)
-        for segment in segments(folder):
-            if segment not in staying:
+        for segment in segments(folder):  # by number: what its writer began meanwhile is in no list of before
+            if segment.number <= beginning.last_retired:
                 segment.plain.unlink(missing_ok=True)
                 segment.compressed.unlink(missing_ok=True)
         durable.sync_folder(folder)

@@ -25,10 +25,14 @@ class LogBeginning:
     is_foreign: bool
     note: bytes
 
+    @property
+    def last_retired(self) -> int:
+        """The number of the last segment that the tombstone stands for, 0 for none."""
+        return self.tombstone.segment if self.tombstone is not None else 0
+
     def segments(self, folder: Path) -> list[Segment]:
         """The segments that count: those that were retired may be there for a moment longer. Raises OSError."""
-        retired = self.tombstone.segment if self.tombstone is not None else 0
-        return [segment for segment in segments(folder) if segment.number > retired]
+        return [segment for segment in segments(folder) if segment.number > self.last_retired]
 
 
 def read_beginning(folder: Path, keys: Sequence[bytes]) -> LogBeginning:
