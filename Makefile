@@ -56,7 +56,7 @@ test-sdk: setup .venv/.sdk/.installed ## Test the SDKs, Python's with the framew
 	@$(PYTEST) -rs sdk $(ARGS)
 
 # Frameworks are installed beside .venv's own packages, for their pins are not ours.
-.venv/.sdk/.installed: requirements/sdk-frameworks.txt requirements/sdk-mcp1.txt scripts/sdk-frameworks .venv/.installed
+.venv/.sdk/.installed: requirements/sdk-frameworks.txt requirements/sdk-crewai.txt requirements/sdk-mcp1.txt scripts/sdk-frameworks .venv/.installed
 	@scripts/sdk-frameworks
 	@touch $@
 

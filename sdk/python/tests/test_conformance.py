@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from sdk.conformance.runner import Stage, play_all, player
 from sdk.conformance.table import hold_row
-from sdk.python.tests.frameworks import ENVIRONMENT, interpreter
+from sdk.python.tests.frameworks import ENVIRONMENT, interpreter, quiet
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -36,8 +37,14 @@ async def test_each_case_comes_to_the_same_in_a_framework(name: str, conformance
     await hold(interpreter(), FRAMEWORKS[name], name, conformance)
 
 
-async def hold(python: str, module: str, name: str, stage: Stage) -> None:
-    async with player([python, "-m", f"sdk.python.tests.players.{module}", name], ENVIRONMENT) as process:
+@pytest.mark.parametrize("name", ["crewai", "crewai by text"])
+async def test_each_case_comes_to_the_same_in_a_crew(name: str, conformance: Stage, tmp_path: Path) -> None:
+    await hold(interpreter(".sdk-crewai"), "crews", name, conformance, quiet(tmp_path))
+
+
+async def hold(python: str, module: str, name: str, stage: Stage, environment: dict[str, str] | None = None) -> None:
+    command = [python, "-m", f"sdk.python.tests.players.{module}", name]
+    async with player(command, {**ENVIRONMENT, **(environment or {})}) as process:
         outcomes, problems = await play_all(stage, process)
     assert problems == []
     hold_row(f"{name} (Python)", outcomes)

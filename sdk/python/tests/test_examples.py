@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.demo.mesh import DemoMesh
-from sdk.python.tests.frameworks import ENVIRONMENT, ROOT, interpreter
+from sdk.python.tests.frameworks import ENVIRONMENT, ROOT, interpreter, quiet
 
 EXAMPLES = ROOT / "examples"
 on_a_mesh = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -112,3 +112,27 @@ class TestOnAMesh:
         assert process.returncode == 0
         assert "5900" in granted.decode("utf-8")
         assert "5900" in str(mesh.tools.received["/v1/payments"]["body"])
+
+    async def test_a_crew_waits_in_place_until_a_person_approved(
+        self, mesh: DemoMesh, environment: dict[str, str], tmp_path: Path
+    ) -> None:
+        process = await asyncio.create_subprocess_exec(
+            interpreter(".sdk-crewai"),
+            str(EXAMPLES / "crewai" / "pay.py"),
+            cwd=tmp_path,
+            env={**os.environ, **environment, **ENVIRONMENT, **quiet(tmp_path)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        held = (await process.stdout.readline()).decode("utf-8")
+        approval_id = re.search(r"apr_[\w-]+", held)
+        assert approval_id is not None
+        await mesh.approve(approval_id[0])
+        rest, _ = await process.communicate()
+        assert process.returncode == 0
+        paid, refused, granted, reason = rest.decode("utf-8").splitlines()
+        assert "4200" in paid
+        assert refused.startswith("create_payment on stripe-payments was refused: Policy does not allow this call")
+        assert "6300" in granted
+        assert reason == "POLICY_DENIED"
+        assert "6300" in str(mesh.tools.received["/v1/payments"]["body"])

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from aegis_agent import Aegis
-from aegis_agent.httpx2 import AsyncClient
+from aegis_agent.httpx2 import AsyncClient, Client
 from sdk.python.tests.players.script import Case
 
 
@@ -21,6 +21,21 @@ def sender(aegis: Aegis, stack: AsyncExitStack, case: Case) -> Callable[..., Awa
         request = client.build_request("POST", case.base + path, json=json)
         for _ in range(case.tries):
             if (response := await client.send(request)).status_code != 503:
+                break
+        return dict(response.json())
+
+    return send
+
+
+def blocking_sender(aegis: Aegis, stack: AsyncExitStack, case: Case) -> Callable[..., dict[str, Any]]:
+    """The same for frameworks that run their tools in threads."""
+    client = stack.enter_context(Client(aegis, follow_redirects=True))
+
+    def send(path: str, json: dict[str, Any]) -> dict[str, Any]:
+        """Sends something."""
+        request = client.build_request("POST", case.base + path, json=json)
+        for _ in range(case.tries):
+            if (response := client.send(request)).status_code != 503:
                 break
         return dict(response.json())
 
