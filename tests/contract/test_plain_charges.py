@@ -29,7 +29,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from tests.support.real_redis import RealRedis
 
-LIFE, MARGIN = "feed", 600.0
+MARGIN = 600.0
 SLACK = 60_000
 """Milliseconds between what is asked of one database and of the other, on the busiest machine."""
 SCOPES = [Scope("acme", "emea", name) for name in ("bot", "cat")]
@@ -145,18 +145,20 @@ class Side:
         self.client = redis.Redis(unix_socket_path=str(server.socket), db=database)
         self._form = form
         self._settle = self.client.register_script(script("settle.lua"))
+        server, replication = (cast(dict[str, str], self.client.info(part)) for part in ("server", "replication"))
+        self._life = server["run_id"] + replication["master_replid"]
 
     def begin(self, epoch: int, memory: str) -> None:
         """Empty, with a memory that began at `epoch`."""
         self.client.flushdb()
         if memory != "forgotten":
-            self.client.set(EPOCH, f"{epoch} {LIFE}")
+            self.client.set(EPOCH, f"{epoch} {self._life}")
         if memory == "counted":
-            self.client.set(redis_keys.counted(PARTITION), LIFE)
+            self.client.set(redis_keys.counted(PARTITION), self._life)
 
     def settle(self, question: Settlement) -> Settled:
         """What it answers."""
-        count, *rest = of_life(self._form(settle_arguments(question, MARGIN)), LIFE, 0.0)
+        count, *rest = of_life(self._form(settle_arguments(question, MARGIN)), self._life, 0.0)
         assert isinstance(count, int)
         return read_settled(self._settle(rest[:count], rest[count:]), question)
 

@@ -14,6 +14,7 @@ import pytest
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis import wire as redis_wire
+from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
@@ -359,6 +360,33 @@ async def test_a_server_that_takes_over_again_begins_anew(
     real_redis.command("DEL", mark)  # the master it followed meanwhile never knew of it
     assert (await refusal(store, used)).reason in (Reason.STORE_UNAVAILABLE, Reason.STORE_READONLY)
     assert (await settle(store, used)).outcome in (SettleOutcome.STORE_RESET, SettleOutcome.REPLAYED)
+
+
+async def test_who_has_yet_to_see_that_a_server_took_over_changes_nothing_that_others_wrote_since(
+    store: RedisStore, real_redis: RealRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_wire, "_LIFE_SECONDS", 3600.0)  # as within a second
+    assert await is_clear(store)
+    real_redis.command("REPLICAOF", "127.0.0.1", "1")
+    real_redis.command("REPLICAOF", "NO", "ONE")
+    later = RedisStore(real_redis.url, SystemClock(), 0, 60)
+    await later.ready()
+    limits = RedisLimits(real_redis.url)
+    await limits.declare_counted()
+    await asyncio.sleep(0.002)
+    memory = texts(real_redis)
+    fault = await refusal(store, settlement())
+    assert fault.reason is Reason.STORE_UNAVAILABLE
+    assert "another" in fault.detail
+    assert texts(real_redis) == memory
+    assert await is_clear(later)
+    await limits.close()
+    await later.close()
+
+
+def texts(real_redis: RealRedis) -> dict[str, object]:
+    """All that Redis holds as text."""
+    return {name: real_redis.command("GET", name) for name in real_redis.names()}
 
 
 @pytest.mark.parametrize("ahead", [0.0, 3.0, 5.0])

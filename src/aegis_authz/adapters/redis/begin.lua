@@ -12,6 +12,9 @@ local life = string.match(redis.call("GET", KEYS[1]) or "", "^%d+ (%x+)$")
 if life == ARGV[1] then
   return false
 end
+if not is_lived(ARGV[1]) then
+  return of_another_life()
+end
 forget_marks(KEYS[1], ARGV[1])
 local time = redis.call("TIME")
 local epoch = string.format("%.0f", time[1] * 1000 + math.floor(time[2] / 1000) + 1 + ARGV[2])

@@ -13,3 +13,15 @@ local function forget_marks(epoch_key, life)
     end
   end
 end
+
+-- Whether this is the life that the server is in: wire.py says what makes one. Asked only where something would begin anew, for a
+-- caller that has yet to see that the server was started again, or took over, would undo what others have begun since.
+local function is_lived(life)
+  local run = string.match(redis.call("INFO", "server"), "run_id:(%x+)")
+  local history = string.match(redis.call("INFO", "replication"), "master_replid:(%x+)")
+  return life == (run or "") .. (history or "")
+end
+
+local function of_another_life()
+  return redis.error_reply("STALE the server is another, or has another role")
+end

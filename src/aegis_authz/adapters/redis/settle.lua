@@ -72,6 +72,10 @@ end
 -- @include marks.lua
 -- @include plain.lua
 
+if not epoch and not is_lived(ARGV[5]) then
+  return of_another_life()
+end
+
 -- Most calls have no operation and nothing in their way; settled here they cost a third less.
 local function is_clear()
   return epoch and tonumber(ARGV[1]) >= epoch and not is_revoked() and quarantined_until() == 0

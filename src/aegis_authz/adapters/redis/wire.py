@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -88,7 +87,7 @@ class RedisWire:
 
 
 def life_of(replies: Sequence[object]) -> str:
-    """A name for the time in which one process serves one history: of its run id and replication id, in hex.
+    """A name for the time in which one process serves one history: its run id and its replication id, in hex.
 
     Takes the replies to `LIFE`. Raises ResponseError when they do not tell.
     """
@@ -98,8 +97,7 @@ def life_of(replies: Sequence[object]) -> str:
         raise ResponseError(
             "INFO does not tell run_id and master_replid: it cannot be seen whether tokens were forgotten"
         )
-    life = b" ".join(match[1] for match in ids if match is not None)
-    return hashlib.sha256(life).hexdigest()[:40]
+    return b"".join(match[1] for match in ids if match is not None).decode()
 
 
 async def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
