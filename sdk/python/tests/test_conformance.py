@@ -18,6 +18,7 @@ FRAMEWORKS = {
     "agent-framework": "middlewares",
     "anthropic": "clients",
     "anthropic async": "clients",
+    "claude-agent-sdk": "queries",
     "google-adk": "confirmations",
     "langchain": "graphs",
     "langgraph": "graphs",
