@@ -248,7 +248,9 @@ def test_a_module_has_tests_of_its_name_or_says_where_they_are() -> None:
 def test_each_decision_has_a_number_of_its_own() -> None:
     pages = sorted((PACKAGE.parents[1] / "docs" / "decisions").glob("*.md"))
     numbers = [int(page.name.partition("-")[0]) for page in pages]
-    assert numbers == list(range(1, len(pages) + 1))
+    # a number may be kept for a page that is still being written
+    assert len(set(numbers)) == len(numbers)
+    assert min(numbers) == 1
     heads = [page.read_text(encoding="utf-8").removeprefix("# ").lstrip("0") for page in pages]
     assert [page.name for page, n, head in zip(pages, numbers, heads, strict=True) if not head.startswith(str(n))] == []
 

@@ -51,6 +51,13 @@ PROOF = re.compile(
 GROWTH = re.compile("old ([1-9][0-9]{0,17})\n((?:[A-Za-z0-9+/]{43}=\n){0,60})\n(.*)", re.DOTALL)
 SEAL_RECORD = {"v", "kind", "decision_id", "time", "segment", "first", "last", "digest", "signature"}
 KEY_RECORD = {"v", "kind", "decision_id", "time", "key_id", "note"}
+ENCRYPTED = re.compile(
+    f"(aegis-encrypted-segment\n({WRITER})\n([1-9][0-9]{{0,7}})\n"
+    "(0|[1-9][0-9]{0,17}) (0|[1-9][0-9]{0,17})\n([0-9a-f]{64})\n"
+    "(?:0|[1-9][0-9]{0,17})\n(0|[1-9][0-9]{0,17}) ([0-9a-f]{64})\n(0|[1-9][0-9]{0,17}) ([0-9a-f]{64})\n"
+    f"[A-Za-z0-9][A-Za-z0-9._:/-]{{0,199}}\n[A-Za-z0-9][A-Za-z0-9+/=:_-]{{0,999}}\n){SIGNATURE}"
+)
+MOST_HEAD = 4096  # bytes
 FOREIGN = "signed with another key than those given"
 
 P = 2**255 - 19
@@ -134,6 +141,7 @@ class Log:
     records: int = 0
     sealed: int = 0
     retired: int = 0
+    unread: int = 0
     spans: list[tuple[int, bytes]] = field(default_factory=list)
 
     @property
@@ -164,16 +172,27 @@ class Tombstone:
     spans: tuple[tuple[int, bytes], ...] = ()
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A record of an encrypted segment: its place in the chain, and its hash."""
+
+    writer: str
+    number: int
+    prev: bytes
+    digest: bytes
+
+
 class Segments:
     """Follows the files of a log: behind the first seal, each but the last ends in one, and the next number follows."""
 
     def __init__(self, retired: int) -> None:
         self.number, self.first = retired, 0
         self.is_closed = self.has_seal = retired > 0
-        self.digest_before = ""
+        self.digest_before: str | None = ""  # None where lines are encrypted
         self._digest = hashlib.sha256()
+        self._is_read = True
 
-    def enter(self, place: str, raw: bytes, seq: int) -> str:
+    def enter(self, place: str, raw: bytes | Unread, seq: int) -> str:
         """The next line, at that place, where record `seq` belongs; returns what is wrong with its place."""
         number, problem = int(place.rsplit("/", 1)[1][:8]), ""
         if number == self.number:
@@ -184,8 +203,12 @@ class Segments:
             elif self.has_seal and not self.is_closed:
                 problem = f"segment {self.number} before it does not end in a seal"
             self.number, self.first, self.is_closed, self._digest = number, seq, False, hashlib.sha256()
-        self.digest_before = self._digest.hexdigest()
-        self._digest.update(raw)
+            self._is_read = True
+        self.digest_before = self._digest.hexdigest() if self._is_read else None
+        if isinstance(raw, Unread):
+            self._is_read = False
+        else:
+            self._digest.update(raw)
         return problem
 
 
@@ -275,21 +298,18 @@ class Verifier:
         if head is not None:
             heads[seq], log.spans = head, list(tombstone.spans)
         segments = Segments(tombstone.segment)
-        for place, raw in lines_of(folder, log.faults, tombstone.segment):
+        for place, raw in lines_of(folder, log.faults, tombstone.segment, lambda *of: self._encrypted(log, *of)):
             log.records += 1
             if problem := segments.enter(place, raw, seq + 1):
                 log.faults.append(f"{place}: {problem}")
-            link = LINE.fullmatch(raw)
-            record = members_of(raw)
-            if link is None or record is None:
+            log.unread += isinstance(raw, Unread)
+            link = link_of(raw)
+            if link is None:
                 log.faults.append(f"{place}: it is not a readable record")
                 seq, head = seq + 1, None
                 continue
-            stated, prev, number = bytes.fromhex(link[5].decode()), bytes.fromhex(link[4].decode()), int(link[3])
-            computed = hashlib.sha256(b"aegis-record-v1\x00" + prev + link[1]).digest()
-            if problem := self._problem(
-                link[2].decode(), number, prev, stated == computed, (writer, seq, head, starts)
-            ):
+            owner, number, prev, computed, is_whole, record = link
+            if problem := self._problem(owner, number, prev, is_whole, (writer, seq, head, starts)):
                 if not (log.is_foreign and seq == 0 and problem == "it does not begin as it must"):
                     log.faults.append(f"{place}: {problem}")
             elif number == 1 and prev in starts:
@@ -320,6 +340,18 @@ class Verifier:
         if seq == 0 and prev not in starts:
             return "it does not begin as it must"
         return "it does not continue the record before it" if head is not None and prev != head else ""
+
+    def _encrypted(self, log: Log, name: str, match: re.Match[str]) -> None:
+        """Who signed the head of an encrypted segment, whose records were read before."""
+        try:
+            if self._signed(match, "aegis-encrypted-segment") in {key for _, key in log.spans[:-1]} - {
+                log.spans[-1][1]
+            }:
+                raise ValueError("it was encrypted and signed with a key that had handed over before")
+        except Foreign as fault:
+            log.faults += [] if log.is_foreign else [f"{name}: {fault}"]
+        except ValueError as fault:
+            log.faults.append(f"{name}: {fault}")
 
     def _slots(self, folder: Path) -> tuple[list[Seal], list[tuple[str, bool]], int]:
         seals: list[Seal] = []
@@ -443,7 +475,8 @@ class Verifier:
         if log.faults:
             return
         extent = [record[name] for name in ("segment", "first", "last", "digest")]
-        if extent != [segments.number, segments.first, seq - 1, segments.digest_before]:
+        digest = record["digest"] if segments.digest_before is None else segments.digest_before
+        if extent != [segments.number, segments.first, seq - 1, digest]:
             log.faults.append(f"{place}: it seals another segment than the one before it")
         elif not log.is_foreign:
             text = "\n".join(["aegis-segment", log.writer, *map(str, extent)]) + "\n"
@@ -634,17 +667,43 @@ def members_of(raw: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def link_of(raw: bytes | Unread) -> tuple[str, int, bytes, bytes, bool, dict[str, Any]] | None:
+    """Of a line its writer, its number, the hash before it, its own, whether it states that, and what it says."""
+    if isinstance(raw, Unread):
+        return raw.writer, raw.number, raw.prev, raw.digest, True, {}
+    link, record = LINE.fullmatch(raw), members_of(raw)
+    if link is None or record is None:
+        return None
+    prev = bytes.fromhex(link[4].decode())
+    computed = hashlib.sha256(b"aegis-record-v1\x00" + prev + link[1]).digest()
+    return link[2].decode(), int(link[3]), prev, computed, computed.hex() == link[5].decode(), record
+
+
 def segments(folder: Path) -> list[Path]:
-    """The files of a log, in order; of a segment that is there both plain and compressed, the plain one."""
-    files = {path.name: path for path in folder.iterdir() if re.fullmatch(r"[0-9]{8}\.jsonl(\.gz)?", path.name)}
-    return [path for name, path in sorted(files.items()) if name.removesuffix(".gz") not in files or name[-3:] != ".gz"]
+    """The files of a log, in order; of a segment that is there more than once, the plain one, then the compressed."""
+    files: dict[str, Path] = {}
+    for ending in (".enc", ".gz", ""):
+        pattern = re.compile(rf"([0-9]{{8}})\.jsonl{re.escape(ending)}")
+        files |= {match[1]: path for path in folder.iterdir() if (match := pattern.fullmatch(path.name))}
+    return [path for _, path in sorted(files.items())]
 
 
-def lines_of(folder: Path, faults: list[str], retired: int = 0) -> Iterator[tuple[str, bytes]]:
-    """The lines of a log behind so many segments and where they stand; of what cannot be expanded, the fault."""
+def lines_of(
+    folder: Path,
+    faults: list[str],
+    retired: int = 0,
+    signed: Callable[[str, re.Match[str]], None] = lambda *_: None,
+) -> Iterator[tuple[str, bytes | Unread]]:
+    """The lines of a log behind so many segments and where they stand; of what cannot be expanded, the fault.
+
+    Of an encrypted segment its records as the index has them; its head is given to `signed` behind the last of them.
+    """
     for path in (path for path in segments(folder) if int(path.name[:8]) > retired):
-        name = f"{folder.name}/{path.name.removesuffix('.gz')}"
+        name = f"{folder.name}/{path.name[:8]}.jsonl"
         try:
+            if path.suffix == ".enc":
+                yield from unread_lines(path, name, signed)
+                continue
             with path.open("rb") if path.suffix == ".jsonl" else gzip.open(path) as file:
                 size = 0
                 for number, raw in enumerate(iter(lambda: file.readline(MOST_BYTES), b""), start=1):
@@ -654,16 +713,54 @@ def lines_of(folder: Path, faults: list[str], retired: int = 0) -> Iterator[tupl
                     yield f"{name} line {number}", raw
         except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
             faults.append(f"{name}: its compressed bytes cannot be expanded: {fault}")
+        except ValueError as fault:
+            faults.append(f"{name}: {fault}")
+
+
+def unread_lines(
+    path: Path, name: str, signed: Callable[[str, re.Match[str]], None]
+) -> Iterator[tuple[str, bytes | Unread]]:
+    """The records of an encrypted segment: seals and changes of key as they are. Raises ValueError."""
+    with path.open("rb") as file:
+        match = ENCRYPTED.match(file.read(MOST_HEAD).decode("utf-8", "replace"))
+        if match is None:
+            raise ValueError("it does not begin as an encrypted segment does")
+        writer, number, last, prev = match[2], int(match[4]), int(match[5]), bytes.fromhex(match[6])
+        if (writer, int(match[3])) != (path.parent.name, int(path.name[:8])):
+            raise ValueError(f"it is segment {match[3]} of {writer}, encrypted")
+        file.seek(len(match[0].encode()))
+        index, bodies, size = file.read(int(match[7])), hashlib.sha256(), 0
+        while block := file.read(1024 * 1024):
+            bodies.update(block)
+            size += len(block)
+    if hashlib.sha256(index).hexdigest() != match[8]:
+        raise ValueError("its index is not the one that was signed")
+    if (size, bodies.hexdigest()) != (int(match[9]), match[10]):
+        raise ValueError("its encrypted bodies are not those that were signed")
+    for at, raw in enumerate(index.splitlines(keepends=True), start=1):
+        place = f"{name} line {at}"
+        if re.fullmatch(rb"[0-9a-f]{64}\n", raw):
+            prev, before = bytes.fromhex(raw.decode()), prev
+            yield place, Unread(writer, number, before, prev)
+        elif (link := link_of(raw)) is not None:
+            prev = link[3]
+            yield place, raw
+        else:
+            raise ValueError(f"record {number} of its index is none")
+        number += 1
+    if number != last + 1:
+        raise ValueError("its index has not as many records as its head says")
+    signed(name, match)
 
 
 def first_hashes(folder: Path) -> set[str]:
     """The hash of the first record of a log, as it is and as it states it."""
     raw = next((line for _, line in lines_of(folder, [])), b"")
-    link = LINE.fullmatch(raw)
+    link = link_of(raw)
     if link is None:
         return set()
-    prefix = b"aegis-record-v1\x00" + bytes.fromhex(link[4].decode())
-    return {link[5].decode(), hashlib.sha256(prefix + link[1]).hexdigest()}
+    stated = LINE.fullmatch(raw) if isinstance(raw, bytes) else None
+    return {link[3].hex()} | ({stated[5].decode()} if stated else set())
 
 
 def is_log(folder: Path) -> bool:
@@ -730,7 +827,8 @@ def main(words: Iterable[str] | None = None) -> int:
     for log in logs:
         state = "proven" if log.is_proven else "NOT PROVEN" if log.is_foreign else "DAMAGED"
         retired = f", {log.retired} retired before" if log.retired else ""
-        print(f"{log.writer}: {state}, {log.records} records, {log.sealed} sealed{retired}")
+        unread = f", {log.unread} encrypted: their hashes are proven, not what they say" if log.unread else ""
+        print(f"{log.writer}: {state}, {log.records} records, {log.sealed} sealed{retired}{unread}")
         for fault in log.faults:
             print(f"  {fault}")
     if not logs:

@@ -15,8 +15,9 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.evidence.chain import read_members
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.notes import Note
-from aegis_authz.evidence.verify import LogCheck, LogLine
+from aegis_authz.evidence.verify import LogCheck
 from aegis_authz.testing.record_log import MemoryRecordLog
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)

@@ -22,7 +22,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import CutRecord, Record
 from aegis_authz.demo.use_cases.sigma import alerts, sigma_rules
-from aegis_authz.evidence.verify import LogLine
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.siem.entry import Entry, read_entry
 from aegis_authz.siem.event import Parameters
 from aegis_authz.siem.formats import Format, Shape

@@ -18,7 +18,7 @@ from aegis_authz.evidence.anchors import (
     verified_head,
 )
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, sign_checkpoint
-from aegis_authz.evidence.verify import LogLine
+from aegis_authz.evidence.log_report import LogLine
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()

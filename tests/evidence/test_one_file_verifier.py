@@ -22,8 +22,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from aegis_authz.adapters.records.compression import compress_log
+from aegis_authz.adapters.records.encrypted import EncryptedFile
+from aegis_authz.adapters.records.encrypting import encrypt_log
 from aegis_authz.adapters.records.files import load_anchors, load_expected, log_files, newest_notes, verify_folder
 from aegis_authz.adapters.records.folder import RecordFolder
+from aegis_authz.adapters.records.keyring import VARIABLE, FileKey, make_key_file
 from aegis_authz.adapters.records.renewal import RecordKey
 from aegis_authz.adapters.records.retention import log_plan, retire
 from aegis_authz.adapters.records.tombstones import TOMBSTONE
@@ -34,6 +37,7 @@ from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.evidence.anchors import encode_anchor
 from aegis_authz.evidence.chain import encode_record, read_link
 from aegis_authz.evidence.checkpoint import Checkpoint, SignedByAnother, read_checkpoint
+from aegis_authz.evidence.encryption import sign_encryption
 from aegis_authz.evidence.retention import RetentionRule
 from aegis_authz.evidence.succession import sign_succession
 from aegis_authz.evidence.tombstone import read_tombstone, sign_tombstone
@@ -46,6 +50,8 @@ SUCCEEDED = RecordKey(SECOND, (sign_succession(FIRST, KEYS[1]),))
 WRITERS = ("authz-0", "authz-1", "control")
 RETIRED = ("authz-0", "control")
 """Of whose logs the oldest segments were retired, twice."""
+ENCRYPTED = "encrypted"
+"""A log whose sealed segments are encrypted; no verifier is given the key where a test does not say so."""
 SMALL = 900
 """Bytes: some three records a file."""
 
@@ -122,6 +128,12 @@ class Case:
         reports = verify_folder(self.records, KEYS, anchors=load_anchors(self.anchors, KEYS))
         return {report.writer for report in reports if not report.is_intact}
 
+    def unproven_with_the_key(self) -> set[str]:
+        """The same where the key of what is encrypted is given."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(VARIABLE, f"file:{self.others / 'kek'}")
+            return self.unproven()
+
     def unproven_by_the_file(self, verify: Callable[[bytes, bytes, bytes], bool] | None = None) -> set[str]:
         """Whose logs the verifier in one file does not prove."""
         anchors, faults = TOOLS.read_anchors(self.anchors, [])
@@ -134,14 +146,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """Three logs, each of several files, two of which went on with another key; anchored halfway and at their end."""
     place = tmp_path_factory.mktemp("whole")
     case = Case(place, place)
-    for writer in WRITERS:
+    for writer in (*WRITERS, ENCRYPTED):
         grow(case.records / writer, BEFORE, range(4))
     anchor(case.anchors, case.records)
     shutil.copytree(case.records, case.place / "old")
     for writer in WRITERS:
         grow(case.records / writer, SUCCEEDED if writer != "control" else BEFORE, range(4, 16))
     assert list(compress_log(case.records / "authz-1"))
+    grow(case.records / ENCRYPTED, SUCCEEDED, range(4, 16))
     anchor(case.anchors, case.records)
+    make_key_file(place / "kek")
+    assert len(list(encrypt_log(case.records / ENCRYPTED, KEYS, FileKey(place / "kek"), SECOND))) > 3
     for writer in RETIRED:
         retire_oldest(case.records / writer)
         shutil.copy(case.records / writer / TOMBSTONE, case.place / f"{writer}-before.note")
@@ -188,7 +203,10 @@ def rewrite(path: Path, change: Callable[[list[bytes]], Sequence[bytes]]) -> Non
 
 def flip(case: Case, draw: Callable[[int], int]) -> str:
     """Another bit in a line, a checkpoint, a roster or an anchor."""
-    files = [case.anchors, *sorted(path for name in ("*.jsonl", "*.gz", "*.note") for path in case.records.rglob(name))]
+    files = [
+        case.anchors,
+        *sorted(path for name in ("*.jsonl", "*.gz", "*.enc", "*.note") for path in case.records.rglob(name)),
+    ]
     path = files[draw(len(files))]
     content = bytearray(path.read_bytes())
     content[draw(len(content))] ^= 1 << draw(8)
@@ -331,6 +349,32 @@ def add(case: Case, draw: Callable[[int], int]) -> str:
     return writer
 
 
+def exchange_encrypted(case: Case, draw: Callable[[int], int]) -> str:
+    """An encrypted segment is cut, gone, in the place of another, or signed by who may not."""
+    files = sorted((case.records / ENCRYPTED).glob("*.enc"))
+    at = draw(len(files))
+    path, content = files[at], files[at].read_bytes()
+    file = EncryptedFile.at(files[-1])
+    rest = files[-1].read_bytes()[file.head.length :]
+    renamed = replace(file.content, wrapped=f"v1:{'A' * 80}", prev=bytes(32))
+    match draw(6):
+        case 0:
+            path.write_bytes(content[: draw(len(content))])
+        case 1:
+            path.unlink()
+        case 2:
+            other = files[(at + 1) % len(files)]
+            path.write_bytes(other.read_bytes())
+            other.write_bytes(content)
+        case 3:
+            files[-1].write_bytes(sign_encryption(file.content, STRANGER) + rest)
+        case 4:
+            files[-1].write_bytes(sign_encryption(file.content, FIRST) + rest)  # which handed over before
+        case _:
+            files[-1].write_bytes(sign_encryption(renamed, SECOND) + rest)
+    return ENCRYPTED
+
+
 def cut_anchors(case: Case, draw: Callable[[int], int]) -> str:
     """An anchor in the middle is gone."""
     count = len(case.anchors.read_bytes().splitlines())
@@ -355,6 +399,7 @@ TAMPERINGS = (
     exchange_tombstone,
     retire_unseen,
     add,
+    exchange_encrypted,
     cut_anchors,
 )
 
@@ -367,11 +412,12 @@ def tampered(whole: Case, data: st.DataObject) -> None:
         writer = tampering(case, lambda count: data.draw(st.integers(0, count - 1)))
         unproven = case.unproven()
         assert writer in unproven
-        assert case.unproven_by_the_file() == unproven
+        assert case.unproven_by_the_file() == case.unproven_with_the_key() == unproven
 
 
 def test_both_prove_records_that_nobody_touched(case: Case) -> None:
     assert case.unproven() == case.unproven_by_the_file() == case.unproven_by_the_file(TOOLS.pure_verify) == set()
+    assert case.unproven_with_the_key() == set()
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda tampering: tampering.__name__)

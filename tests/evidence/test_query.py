@@ -20,8 +20,8 @@ from aegis_authz.core.record import (
 )
 from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.chain import encode_record, link
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.query import RecordFilter, last_records, matching, new_records
-from aegis_authz.evidence.verify import LogLine
 from tests.support.made_records import DENIED, named
 
 START = bytes(32)

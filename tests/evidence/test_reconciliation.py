@@ -10,8 +10,8 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, OutcomeRecord, Record
 from aegis_authz.evidence.chain import encode_record, link
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.reconciliation import Gap, GapKind, Reconciliation, read_calls, read_entry, reconcile
-from aegis_authz.evidence.verify import LogLine
 from tests.support.made_records import DENIED
 
 START = 1_800_000_000.0

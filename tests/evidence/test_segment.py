@@ -11,9 +11,10 @@ from aegis_authz.core.record import RedactionRecord, SealRecord
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.chain import encode_record, genesis, link
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, sign_checkpoint
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.notes import Note
 from aegis_authz.evidence.segment import segment_number, sign_seal, verify_seal
-from aegis_authz.evidence.verify import LogCheck, LogLine
+from aegis_authz.evidence.verify import LogCheck
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from aegis_authz.core.record import CutRecord, RedactionRecord
 from aegis_authz.evidence.chain import encode_record, genesis, link
 from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
+from aegis_authz.evidence.log_report import LogLine, LogReport
 from aegis_authz.evidence.notes import Note
-from aegis_authz.evidence.verify import MAX_DAMAGES, LogCheck, LogLine, LogReport
+from aegis_authz.evidence.verify import MAX_DAMAGES, LogCheck
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()

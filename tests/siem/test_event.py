@@ -10,7 +10,7 @@ import pytest
 
 from aegis_authz.core.record import Record
 from aegis_authz.evidence.document import record_to_json
-from aegis_authz.evidence.verify import LogLine
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.siem.entry import Entry, EntryInvalid, read_entry
 from aegis_authz.siem.event import MEMBERS, Parameters
 from aegis_authz.siem.formats import Format, Shape

@@ -26,7 +26,7 @@ from aegis_authz.core.record import (
 )
 from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.chain import encode_record, link
-from aegis_authz.evidence.verify import LogLine
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.siem.entry import Entry, read_entry
 from tests.support.made_records import AGENT, DENIED
 

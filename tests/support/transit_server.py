@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.support.vault_http import json_bytes, vault_http
 
@@ -20,6 +23,8 @@ class Transit:
     def __init__(self) -> None:
         self.keys: dict[str, list[Ed25519PrivateKey]] = {}
         self.least: dict[str, int] = {}
+        self.ciphers: dict[str, list[AESGCM]] = {}
+        """Keys of the type aes256-gcm96, by their versions."""
         self.is_sealed = False
         self.lies = False
         self.answer: tuple[int, bytes] | None = None
@@ -44,6 +49,10 @@ class Transit:
             case ["keys", name, "config"]:
                 self.least[name] = body["min_encryption_version"]
                 return 200, self._key(name)
+            case ["encrypt", name] if name in self.ciphers:
+                return self._encrypted(name, body)
+            case ["decrypt", name] if name in self.ciphers:
+                return self._decrypted(name, body)
             case ["sign", name]:
                 return self._signature(name, body)
             case _:
@@ -57,6 +66,22 @@ class Transit:
         data = {"type": "ed25519", "keys": versions, "latest_version": len(versions), "name": name}
         return {"request_id": "r", "lease_id": "", "data": data, "warnings": None}
 
+    def _encrypted(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
+        versions, nonce = self.ciphers[name], os.urandom(12)
+        sealed = versions[-1].encrypt(nonce, base64.b64decode(body["plaintext"]), _context(body))
+        return 200, {
+            "data": {"ciphertext": f"vault:v{len(versions)}:{_text(nonce + sealed)}", "key_version": len(versions)}
+        }
+
+    def _decrypted(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
+        _, version, content = body["ciphertext"].split(":")
+        raw = base64.b64decode(content)
+        try:
+            plain = self.ciphers[name][int(version[1:]) - 1].decrypt(raw[:12], raw[12:], _context(body))
+        except (InvalidTag, IndexError):
+            return 400, {"errors": ["invalid ciphertext: unable to decrypt"]}
+        return 200, {"data": {"plaintext": _text(plain)}}
+
     def _signature(self, name: str, body: dict[str, Any]) -> tuple[int, Any]:
         version = body["key_version"]
         if not self.least.get(name, 0) <= version <= len(self.keys[name]):
@@ -64,6 +89,10 @@ class Transit:
         key = Ed25519PrivateKey.generate() if self.lies else self.keys[name][version - 1]
         signature = _text(key.sign(base64.b64decode(body["input"])))
         return 200, {"data": {"key_version": version, "signature": f"vault:v{version}:{signature}"}}
+
+
+def _context(body: dict[str, Any]) -> bytes:
+    return base64.b64decode(body.get("associated_data", ""))
 
 
 def _text(raw: bytes) -> str:

@@ -7,6 +7,8 @@ there. Sources: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2 a
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import ssl
 from collections.abc import Mapping
@@ -118,6 +120,33 @@ class VaultSecrets:
             raise SecretUnusable(f"vault: {mount}/{path} has no field {name} that is a text") from None
         return value
 
+    def encrypt(self, mount: str, key: str, content: bytes, context: bytes) -> str:
+        """The content under the newest version of a key of the transit engine, bound to the context (AES-GCM).
+
+        Raises SecretUnusable, as `decrypt` does.
+        """
+        question: dict[str, Json] = {"plaintext": _base64(content), "associated_data": _base64(context)}
+        return self._transit(mount, "encrypt", key, question, "ciphertext")
+
+    def decrypt(self, mount: str, key: str, ciphertext: str, context: bytes) -> bytes:
+        """What was encrypted with that key and that context."""
+        question: dict[str, Json] = {"ciphertext": ciphertext, "associated_data": _base64(context)}
+        try:
+            return base64.b64decode(self._transit(mount, "decrypt", key, question, "plaintext"), validate=True)
+        except binascii.Error:
+            raise SecretUnusable(f"vault: {mount}/decrypt/{key}: the answer is not what Vault answers") from None
+
+    def _transit(self, mount: str, verb: str, key: str, question: Mapping[str, Json], member: str) -> str:
+        """https://developer.hashicorp.com/vault/api-docs/secret/transit"""
+        if not self._token:
+            self._token = self._logged_in()
+        path = f"{mount}/{verb}/{key}"
+        data = self._ask("POST", path, question, self._token).get("data")
+        try:
+            return text(mapping(data, "data")[member], member)
+        except (KeyError, ValueError):
+            raise SecretUnusable(f"vault: {path}: the answer is not what Vault answers") from None
+
     def _logged_in(self) -> str:
         """The token for the service account of this pod."""
         account = Path(self._place.account)
@@ -150,6 +179,10 @@ class VaultSecrets:
             return strict_json.parse_object(bytes(content)) if content else {}
         except Refused:
             raise SecretUnusable(f"vault: {path}: the answer is not what Vault answers") from None
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
 
 
 def _word(content: bytes, place: str) -> str:

@@ -12,6 +12,7 @@ import typer
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder, since_option
+from aegis_authz.cli.record_encryption import encrypt, rekey
 from aegis_authz.cli.record_proof import prove
 from aegis_authz.cli.retention import Folder, compress, retain
 
@@ -26,8 +27,29 @@ _LOOK_EVERY = 0.3  # seconds
 
 app = typer.Typer(help="Prove and read the decision records.", no_args_is_help=True)
 app.command()(compress)
+app.command()(encrypt)
+app.command()(rekey)
 app.command()(retain)
 app.command()(prove)
+
+
+@app.callback()
+def audit(
+    records_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--records-key",
+            help="A key that records are encrypted under, file:PATH or vault:MOUNT/NAME; repeatable, the newest first.",
+            show_default="AEGIS_RECORDS_KEYS",
+        ),
+    ] = None,
+) -> None:
+    """Prove and read the decision records."""
+    from aegis_authz.commands.record_encryption import use_record_keys
+
+    with exits_on_faults("audit"):
+        use_record_keys(records_key or ())
+
 
 Key = Annotated[
     Path | None,

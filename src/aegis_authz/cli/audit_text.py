@@ -21,10 +21,10 @@ from aegis_authz.core.record import (
     UsageRecord,
 )
 from aegis_authz.evidence.document import record_to_json
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.reconciliation import Reconciliation
 from aegis_authz.evidence.timeline import Step
-from aegis_authz.evidence.verify import LogReport
 
 _PROXY_COLUMNS = ("time", "status", "method", "authority", "details")
 _COLUMNS = ("time", "answer", "reason", "agent", "tool", "action", "ms", "decision")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -43,3 +45,20 @@ def rotate_(
         return
     ends = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(rotated.former_ends))
     typer.echo(f"the {name} key is {rotated.kid} now; the one before verifies until {ends}")
+
+
+@app.command("encryption")
+def encryption(
+    path: Annotated[Path, typer.Argument(help="The file to make; none may be there.")], as_json: AsJson = False
+) -> None:
+    """Make a key that records are encrypted under, in a file that its owner alone can read.
+
+    Keep a copy where the records are not: without it what they say is lost. Exits with 2 when the file cannot be made.
+
+    Example: aegis keys encryption /etc/aegis/records.kek
+    """
+    from aegis_authz.commands.record_encryption import make_encryption_key
+
+    with exits_on_faults("keys encryption"):
+        name = make_encryption_key(path)
+    typer.echo(json.dumps({"file": str(path), "key": name}, indent=2) if as_json else f"{path} holds the key {name}")

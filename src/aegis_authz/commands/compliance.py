@@ -11,8 +11,8 @@ from aegis_authz.commands.faults import unable_on
 from aegis_authz.commands.reconcile import reconcile_records
 from aegis_authz.commands.records import verify_records
 from aegis_authz.evidence.compliance import ComplianceBook, Section, moment
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.reconciliation import Reconciliation
-from aegis_authz.evidence.verify import LogReport
 
 _PATIENCE = 60.0
 

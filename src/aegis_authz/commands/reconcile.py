@@ -7,8 +7,8 @@ from pathlib import Path
 
 from aegis_authz.adapters.records.files import NoRecords, log_files
 from aegis_authz.commands.faults import unable_on
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.reconciliation import Reconciliation, read_calls, read_entry, reconcile
-from aegis_authz.evidence.verify import LogLine
 
 
 @unable_on(NoRecords, OSError)

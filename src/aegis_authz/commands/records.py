@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -22,16 +23,18 @@ from aegis_authz.adapters.records.files import (
 from aegis_authz.adapters.records.following import LogFollower
 from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, RecordIndex
 from aegis_authz.adapters.records.keys import RecordKeyError, load_public_keys
+from aegis_authz.adapters.records.unread import SegmentUnread
 from aegis_authz.commands.faults import Rejected, Unable, unable_on
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.evidence import query
 from aegis_authz.evidence.anchors import NO_ANCHORS
 from aegis_authz.evidence.checkpoint import CheckpointInvalid
+from aegis_authz.evidence.log_report import LogLine, LogReport
 from aegis_authz.evidence.query import IndexQuery, RecordFilter, StoredRecord
 from aegis_authz.evidence.timeline import Step, calls_of, timeline
-from aegis_authz.evidence.verify import LogLine, LogReport
 from aegis_authz.local.layout import ANCHORS_FILE
 
+_log = logging.getLogger(__name__)
 _FAULTS = (ExpectationInvalid, KeyFolderError, NoRecords, RecordKeyError, OSError)
 
 
@@ -105,7 +108,15 @@ def found_records(folder: Path, decision_id: str) -> Iterator[StoredRecord]:
     """Every record of one decision in the logs of `folder`, without verifying. Raises NoRecords, OSError."""
     record_filter = RecordFilter(decision_id=decision_id)
     for log in log_files(folder):
-        yield from query.matching(log.oldest_first(), record_filter)
+        yield from query.matching(readable(log.oldest_first()), record_filter)
+
+
+def readable(lines: Iterable[LogLine]) -> Iterator[LogLine]:
+    """The lines of what can be read, and a warning with the names of the files that cannot. Raises OSError."""
+    try:
+        yield from lines
+    except SegmentUnread as fault:
+        _log.warning("not all is read: %s", fault)
 
 
 @unable_on(*_FAULTS)
@@ -141,7 +152,7 @@ def _indexed(folder: Path, file: Path, sought: IndexQuery, count: int, is_rebuil
 @unable_on(*_FAULTS)
 def last_records(folder: Path, count: int, record_filter: RecordFilter) -> list[StoredRecord]:
     """The last `count` records that pass the filter of all logs in `folder`, oldest first. Raises Unable."""
-    return query.last_records((log.newest_first() for log in log_files(folder)), count, record_filter)
+    return query.last_records((readable(log.newest_first()) for log in log_files(folder)), count, record_filter)
 
 
 def follow_records(folder: Path, record_filter: RecordFilter, wait: Callable[[], None]) -> Iterator[StoredRecord]:
@@ -165,7 +176,7 @@ def latest_decision(folder: Path, decision_id: str, within: int) -> DecisionReco
     """The record of a decision among the last `within` lines of any log. Raises NoRecords, OSError."""
     record_filter = RecordFilter(decision_id=decision_id)
     for log in log_files(folder):
-        for stored in query.matching(islice(log.newest_first(), within), record_filter):
+        for stored in query.matching(islice(readable(log.newest_first()), within), record_filter):
             if isinstance(stored.record, DecisionRecord):
                 return stored.record
     return None

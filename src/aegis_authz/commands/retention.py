@@ -25,8 +25,8 @@ from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.commands.records import anchors_beside, record_keys
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.anchors import ProvenAnchors
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.retention import RetentionPlan, RetentionRule
-from aegis_authz.evidence.verify import LogReport
 from aegis_authz.local.layout import ANCHORS_FILE
 
 

@@ -18,8 +18,8 @@ from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.narrowing import integer, members, number, text
 from aegis_authz.encoding.strict_json import parse_object
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, SignedByAnother, read_checkpoint
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.notes import Seal
-from aegis_authz.evidence.verify import LogLine
 
 _END_OF_TIME = 253_402_300_800.0
 """Seconds: the year 10000, which no date can be written of."""

@@ -23,7 +23,7 @@ from aegis_authz.core.record import (
 )
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
-from aegis_authz.evidence.verify import LogLine
+from aegis_authz.evidence.log_report import LogLine
 
 _LONGEST_CALL = 3600.0
 

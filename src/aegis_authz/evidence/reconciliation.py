@@ -14,7 +14,7 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.narrowing import number, text
 from aegis_authz.encoding.strict_json import parse_object
 from aegis_authz.evidence.chain import NotARecord, read_members
-from aegis_authz.evidence.verify import LogLine
+from aegis_authz.evidence.log_report import LogLine
 
 _DECISION, _OUTCOME = b'"kind":"decision"', b'"kind":"outcome"'
 _OWN_LISTENER = "intercept:"

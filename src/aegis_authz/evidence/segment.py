@@ -61,7 +61,7 @@ class SegmentCheck:
         self._writer = writer
         self._number = retired
         self._first = 0
-        self._digest = hashlib.sha256()
+        self._digest: hashlib._Hash | None = hashlib.sha256()
         self._is_closed = retired > 0
         self._has_seal = retired > 0
 
@@ -83,7 +83,12 @@ class SegmentCheck:
 
     def add(self, raw: bytes) -> None:
         """Take the line that was entered."""
-        self._digest.update(raw)
+        if self._digest is not None:
+            self._digest.update(raw)
+
+    def add_unread(self) -> None:
+        """Take the line that was entered, whose bytes are not known: so is not the digest of its segment."""
+        self._digest = None
 
     def close(self, seal: SealRecord, seq: int, public_key: bytes | None) -> str:
         """The line to be taken next is that seal, record `seq`, under the raw `public_key`; None where that is foreign.
@@ -92,7 +97,8 @@ class SegmentCheck:
         """
         self._is_closed = self._has_seal = True
         extent = (seal.segment, seal.first, seal.last, seal.digest)
-        if extent != (self._number, self._first, seq - 1, self._digest.hexdigest()):
+        digest = seal.digest if self._digest is None else self._digest.hexdigest()
+        if extent != (self._number, self._first, seq - 1, digest):
             return "it seals another segment than the one before it"
         try:
             if public_key is not None:

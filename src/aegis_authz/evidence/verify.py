@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from aegis_authz.core.record import CutRecord, KeyRecord, Record, SealRecord
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import Link, NotARecord, decision_id_in, genesis, read_link, read_record
 from aegis_authz.evidence.checkpoint import Checkpoint
 from aegis_authz.evidence.document import RecordInvalid
+from aegis_authz.evidence.log_report import Damage, LogLine, LogReport
 from aegis_authz.evidence.notes import Note, Seal, is_foreign, trusted_seals
 from aegis_authz.evidence.segment import SegmentCheck, segment_number
 from aegis_authz.evidence.succession import SuccessionInvalid, read_succession
@@ -17,97 +17,6 @@ from aegis_authz.evidence.tombstone import Tombstone
 
 MAX_DAMAGES = 100
 """So many damages are described; further ones are only counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line as it was read, its newline included, and where: the file's label and the line's number from 1."""
-
-    file: str
-    number: int
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """One thing that is not as the writer left it. `line` and `seq` are 0 where there is none."""
-
-    file: str
-    line: int
-    seq: int
-    decision_id: str
-    what: str
-
-    def sentence(self) -> str:
-        """The damage in one line for a person."""
-        decision = f" (decision {self.decision_id})" if self.decision_id else ""
-        place = f"{self.file} line {self.line}" if self.line else self.file
-        return f"record {self.seq}{decision} in {place}: {self.what}" if self.seq else f"{place}: {self.what}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogReport:
-    """What is known of one writer's log. Times are seconds since the epoch, None without records.
-
-    `records` counts the lines read, `sealed` those that the newest trusted checkpoint covers. `unknown` counts whole
-    lines whose record is of a kind or version not known here: they are proven and not understood. `key_ids` are
-    the thumbprints of the keys that the log led through, one after the other, and `sealing_ids` those of them that
-    sealed something: a writer that was away through two changes of key takes both steps at once. `cuts` names the tails
-    cut off at restarts.
-    `damage_count` may exceed the damages described. `is_foreign` says that another key signed the log and nothing else
-    is wrong with it: it is not proven, and no sign of tampering. `notes` are worth knowing and no damage.
-    """
-
-    writer: str
-    records: int
-    sealed: int
-    unknown: int
-    first_time: float | None
-    last_time: float | None
-    head: str
-    key_ids: tuple[str, ...]
-    sealing_ids: tuple[str, ...]
-    cuts: tuple[str, ...]
-    damages: tuple[Damage, ...]
-    damage_count: int
-    is_foreign: bool
-    notes: tuple[str, ...]
-
-    @property
-    def key_id(self) -> str:
-        """The key that sealed the end of the log, by its thumbprint."""
-        return self.key_ids[-1]
-
-    @property
-    def is_intact(self) -> bool:
-        """Whether nothing at all is wrong with the log."""
-        return self.damage_count == 0
-
-    @staticmethod
-    def of_a_missing_log(checkpoint: Checkpoint, public_key: bytes) -> LogReport:
-        """The report on a log of which nothing is left but `checkpoint`, kept elsewhere."""
-        words = f"the whole log is missing; the checkpoint kept elsewhere seals {checkpoint.size} records"
-        return LogReport.without_lines(checkpoint.writer, public_key, words)
-
-    @staticmethod
-    def without_lines(name: str, public_key: bytes, words: str, file: str = "", is_foreign: bool = False) -> LogReport:
-        """The report on a log, or the roster, of which nothing can be read; `words` is wrong with it, by `file`."""
-        return LogReport(
-            writer=name,
-            records=0,
-            sealed=0,
-            unknown=0,
-            first_time=None,
-            last_time=None,
-            head="",
-            key_ids=(thumbprint(public_key),),
-            sealing_ids=(),
-            cuts=(),
-            damages=(Damage(file or name, 0, 0, "", words),),
-            damage_count=1,
-            is_foreign=is_foreign,
-            notes=(),
-        )
 
 
 class LogCheck:
@@ -167,6 +76,11 @@ class LogCheck:
         return self._seq
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether another key signed the log's checkpoints, so that nothing of it is proven."""
+        return self._is_foreign
+
+    @property
     def problems(self) -> list[str]:
         """What is wrong with what was read, in sentences, the first of them."""
         return [damage.sentence() for damage in self._damages]
@@ -207,10 +121,7 @@ class LogCheck:
         if not link.is_whole:
             self._damage(line.file, "its bytes do not match its hash", line, self._seq + 1)
             self._advance(self._seq + 1, link.computed, (link.stated, link.computed), line)
-        elif self._is_in_place(line, link):
-            if link.seq == 1 and link.prev in self._starts:
-                self._spans, self._heads[0] = [(0, self._starts[link.prev])], link.prev
-            self._advance(link.seq, link.computed, (link.computed,), line)
+        elif self._follow(line, link):
             if isinstance(record, KeyRecord):
                 self._hand_over(record, line, link.seq)
             if isinstance(record, SealRecord):
@@ -219,6 +130,18 @@ class LogCheck:
             self._remember(record)
         elif link.is_whole:
             self._unknown += 1
+
+    def add_link(self, line: LogLine, link: Link) -> None:
+        """Take the next line, of which no more than its link is known: its bytes are encrypted."""
+        self._lines += 1
+        if problem := self._segments.enter(segment_number(line.file), self._seq + 1):
+            self._damage(line.file, problem, line, self._seq + 1)
+        self._follow(line, link)
+        self._segments.add_unread()
+
+    def add_note(self, words: str) -> None:
+        """Have the report say what is no damage."""
+        self._notes.append(words)
 
     def add_damage(self, file: str, words: str) -> None:
         """What stands in that file cannot be read, or trusted; `words` say why."""
@@ -255,6 +178,15 @@ class LogCheck:
     def _is_half_begun(self, note: Note) -> bool:
         """Whether this is the second note of a writer that died, or could not go on, as it began its log."""
         return not note.raw and not self._lines and any(seal.checkpoint.size == 0 for seal in self._seals)
+
+    def _follow(self, line: LogLine, link: Link) -> bool:
+        """Go on with this whole line; whether it is not one of before."""
+        if not self._is_in_place(line, link):
+            return False
+        if link.seq == 1 and link.prev in self._starts:
+            self._spans, self._heads[0] = [(0, self._starts[link.prev])], link.prev
+        self._advance(link.seq, link.computed, (link.computed,), line)
+        return True
 
     def _is_in_place(self, line: LogLine, link: Link) -> bool:
         """Whether the chain goes on from this whole line; reports what is wrong with its place."""

@@ -10,7 +10,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.record import Record
 from aegis_authz.evidence.chain import Link, NotARecord, read_link, read_record
 from aegis_authz.evidence.document import RecordInvalid, record_to_json
-from aegis_authz.evidence.verify import LogLine
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.siem.severity import Severity
 
 

@@ -18,7 +18,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.evidence.chain import read_members
-from aegis_authz.evidence.verify import LogReport
+from aegis_authz.evidence.log_report import LogReport
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()

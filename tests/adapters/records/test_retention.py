@@ -25,12 +25,12 @@ from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.anchors import AnchoredSeal, ProvenAnchors
 from aegis_authz.evidence.chain import encode_record, read_link
 from aegis_authz.evidence.checkpoint import read_checkpoint, sign_checkpoint
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.notes import Seal
 from aegis_authz.evidence.query import IndexQuery
 from aegis_authz.evidence.retention import RetentionPlan, RetentionRule
 from aegis_authz.evidence.succession import sign_succession
 from aegis_authz.evidence.tombstone import read_tombstone, sign_tombstone
-from aegis_authz.evidence.verify import LogReport
 from tests.support.exported_records import payment
 
 KEY, SUCCESSOR = (Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32) for seed in (7, 8))

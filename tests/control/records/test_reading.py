@@ -18,10 +18,10 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import ApprovalStep, OutcomeRecord, Record, RedactionRecord
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Seconds
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.position import ChainPosition, Standing
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.search import EVERY_RECORD, IndexedRecord, RecordPage, RecordPlace, RecordSearch
-from aegis_authz.evidence.verify import LogReport
 from aegis_authz.people.permissions import Permission
 from tests.support.made_records import APPROVAL, DENIED, approval_step, named
 from tests.support.people import person

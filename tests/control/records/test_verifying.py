@@ -8,8 +8,8 @@ import pytest
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.records.verifying import Verification, Verifier
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.search import RecordsUnavailable
-from aegis_authz.evidence.verify import LogReport
 from tests.control.records.test_reading import ScriptedBrowsing
 
 INTACT = LogReport(

@@ -23,6 +23,7 @@ from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.neighbourhood import position_of
 from aegis_authz.core.person import Domain
 from aegis_authz.evidence.anchors import NO_ANCHORS, ProvenAnchors
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.position import ChainPosition
 from aegis_authz.evidence.search import (
     IndexedRecord,
@@ -31,7 +32,6 @@ from aegis_authz.evidence.search import (
     RecordSearch,
     RecordsUnavailable,
 )
-from aegis_authz.evidence.verify import LogReport
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 2.0

@@ -7,15 +7,16 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from aegis_authz import durable
+from aegis_authz.adapters.records.encrypted import EncryptedFile
 from aegis_authz.adapters.records.files import label, log_files
 from aegis_authz.adapters.records.segments import Segment, segments
+from aegis_authz.adapters.records.unread import SegmentLocked, SegmentUnread, read_the_rest, require_read
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.segment import segment_number
-from aegis_authz.evidence.verify import LogLine
 
 _VERSION = 1
 _NAME = re.compile(r"[0-9]{1,18}\.jsonl")
@@ -51,21 +52,28 @@ def lines_behind(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLi
 
     Where the bytes before a place are not those remembered (a writer cut its damaged tail off), that file is read
     again from its beginning: better twice than not at all. A segment that is retired as it is come to is passed over.
-    Raises NoRecords, OSError.
+    A log is read no further than to a segment that cannot be read, and the others are all the same. Raises NoRecords,
+    OSError; SegmentUnread behind the last line.
     """
-    return chain.from_iterable(_behind(folder, places))
+    return read_the_rest(_behind(folder, places))
 
 
 def lines_in_turn(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLine]:
     """The same lines, of each log one after the other, so that none waits until another was read to its end."""
     logs = deque(_behind(folder, places))
+    faults: list[str] = []
     while logs:
-        placed = next(logs[0], None)
+        try:
+            placed = next(logs[0], None)
+        except SegmentUnread as fault:
+            faults.append(str(fault))
+            placed = None
         if placed is None:
             logs.popleft()
         else:
             logs.rotate(-1)
             yield placed
+    require_read(faults)
 
 
 def _behind(folder: Path, places: Mapping[str, Place]) -> list[Iterator[PlacedLine]]:
@@ -77,16 +85,22 @@ def _of_log(folder: Path, place: Place | None) -> Iterator[PlacedLine]:
         if place is None or segment.name >= place.file:
             start = place if place is not None and segment.name == place.file else Place(segment.name, 0, 0, "")
             try:
-                yield from _read(segment, start)
+                if not _is_end(segment, start):
+                    yield from _read(segment, start)
             except FileNotFoundError:
                 continue
 
 
 def is_there(folder: Path, place: Place) -> bool:
     """Whether the log in `folder` still has, before a place, the bytes that are remembered of it. Raises OSError."""
+    segment = Segment(folder, segment_number(place.file))
     try:
-        with Segment(folder, segment_number(place.file)).open() as file:
+        if _is_end(segment, place):
+            return True
+        with segment.open() as file:
             return _is_there(file, place)
+    except SegmentLocked:
+        return True  # that it is another is not known, and reading says why it cannot be
     except FileNotFoundError:
         return False
 
@@ -152,6 +166,14 @@ def _read(segment: Segment, start: Place) -> Iterator[PlacedLine]:
             offset, lines = offset + len(raw), lines + 1
             place = Place(segment.name, offset, lines, raw[-_TAIL:].decode("latin-1"))
             yield PlacedLine(LogLine(f"{label(folder)}{segment.name}", lines, raw), folder.name, place)
+
+
+def _is_end(segment: Segment, place: Place) -> bool:
+    """Whether the place is behind the last line of a segment that is encrypted: that is known without its key."""
+    if not segment.is_encrypted or not place.offset:
+        return False
+    is_all = EncryptedFile.at(segment.encrypted).content.size == place.offset
+    return is_all and segment.last_line()[-_TAIL:].decode("latin-1") == place.tail
 
 
 def _is_there(file: BinaryIO, place: Place) -> bool:

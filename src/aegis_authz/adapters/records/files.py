@@ -5,22 +5,24 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from aegis_authz.adapters.records.encrypted_check import check_encrypted
 from aegis_authz.adapters.records.folder import LOCK
 from aegis_authz.adapters.records.recovery import SLOTS, read_notes
 from aegis_authz.adapters.records.roster import load_roster, roster_file
-from aegis_authz.adapters.records.segments import Segment, SegmentDamaged, segments
+from aegis_authz.adapters.records.segments import Segment, segments
 from aegis_authz.adapters.records.tombstones import TOMBSTONE, LogBeginning, read_beginning
+from aegis_authz.adapters.records.unread import SegmentDamaged, SegmentLocked, read_the_rest
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.anchors import NO_ANCHORS, AnchoredSeal, ProvenAnchors, prove_anchors
-from aegis_authz.evidence.chain import NotARecord, read_link
+from aegis_authz.evidence.chain import NotARecord
 from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_checkpoint, split_notes
+from aegis_authz.evidence.log_report import LogLine, LogReport
 from aegis_authz.evidence.notes import Note, Seal, is_foreign, trusted_seals
 from aegis_authz.evidence.roster import Roster, RosterInvalid
-from aegis_authz.evidence.verify import LogCheck, LogLine, LogReport
+from aegis_authz.evidence.verify import LogCheck
 
 _SEAL_PATIENCE = 3.0
 _SEAL_PAUSE = 0.01
@@ -42,17 +44,12 @@ class LogFiles:
     folder: Path
 
     def oldest_first(self) -> Iterator[LogLine]:
-        """Every line in order. Raises OSError."""
-        for segment in segments(self.folder):
-            with suppress(FileNotFoundError):  # retired as it was come to
-                yield from _lines(segment)
+        """Every line in order. Raises OSError; SegmentUnread behind the last line that can be read."""
+        return read_the_rest(map(_lines, segments(self.folder)))
 
     def newest_first(self) -> Iterator[LogLine]:
-        """Every line, the last one first; only what is taken is read whole. Raises OSError."""
-        for segment in reversed(segments(self.folder)):
-            name = f"{label(self.folder)}{segment.name}"
-            with suppress(FileNotFoundError):  # retired as it was come to
-                yield from (LogLine(name, number, raw) for number, raw in segment.newest_first())
+        """Every line, the last one first; only what is taken is read whole. Raises as `oldest_first` does."""
+        return read_the_rest(map(_lines_backwards, reversed(segments(self.folder))))
 
 
 def log_files(folder: Path) -> list[LogFiles]:
@@ -143,12 +140,11 @@ def first_hashes(folder: Path, keys: Sequence[bytes]) -> set[str]:
     if beginning.tombstone is not None and not beginning.problem:
         return {beginning.tombstone.first}
     for segment in segments(folder)[:1]:
-        with segment.open() as file:
-            try:
-                link = read_link(file.readline())
-            except (NotARecord, SegmentDamaged):
-                return set()
-            return {link.stated.hex(), link.computed.hex()}
+        try:
+            seq, *hashes = segment.first_hashes()
+        except (NotARecord, SegmentDamaged):
+            return set()
+        return {digest.hex() for digest in hashes} if seq else set()
     return set()
 
 
@@ -196,6 +192,7 @@ def _compared(
     return all_reports
 
 
+_UNREAD = "encrypted segments were not opened: their order, number and hashes are proven, not what their records say;"
 _FOREIGN = "other keys than those given signed what is anchored of"
 _MISSING = "the whole log is missing; the roster of writers names it"
 _NOT_REACHED = "it ends before the key of a roster that names it seals anything: it was truncated or rolled back"
@@ -245,14 +242,22 @@ def _verify_behind(
     check = LogCheck(folder.name, keys, notes, expected, anchored, beginning.tombstone)
     if beginning.problem and not is_unproven:
         check.add_damage(f"{label(folder)}{TOMBSTONE}", f"it cannot be trusted: {beginning.problem}")
+    locked: list[str] = []
     for segment in beginning.segments(folder):
+        if segment.is_encrypted:
+            locked.append(check_encrypted(segment, f"{label(folder)}{segment.name}", check, keys))
+            continue
         try:
             for line in _lines(segment):
                 if live and not line.raw.endswith(b"\n"):
                     break  # being written at this moment
                 check.add(line)
+        except SegmentLocked:  # encrypted at this moment
+            locked.append(check_encrypted(segment, f"{label(folder)}{segment.name}", check, keys))
         except SegmentDamaged as fault:
             check.add_damage(f"{label(folder)}{segment.name}", str(fault))
+    if unread := [why for why in locked if why]:
+        check.add_note(f"{len(unread)} {_UNREAD} {unread[0]}")
     return check.conclude(_sealed_since(folder, keys, check.seq) if live else None)
 
 
@@ -286,6 +291,11 @@ def _lines(segment: Segment) -> Iterator[LogLine]:
     with segment.open() as file:
         for number, raw in enumerate(file, start=1):
             yield LogLine(name, number, raw)
+
+
+def _lines_backwards(segment: Segment) -> Iterator[LogLine]:
+    name = f"{label(segment.folder)}{segment.name}"
+    return (LogLine(name, number, raw) for number, raw in segment.newest_first())
 
 
 def _read_notes(folder: Path) -> list[Note]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aegis_authz.adapters.records.cursor import ends, lines_behind
-from aegis_authz.evidence.verify import LogLine
+from aegis_authz.evidence.log_report import LogLine
 
 
 class LogFollower:

@@ -7,6 +7,7 @@ the chain of hashes, the same end is the same log.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import NamedTuple
 from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_in_turn
 from aegis_authz.adapters.records.files import label, log_files
 from aegis_authz.adapters.records.segments import Segment, SegmentReader, segments
+from aegis_authz.adapters.records.unread import SegmentLocked, SegmentUnread
 from aegis_authz.core.person import Domain
 from aegis_authz.core.record import (
     ApprovalRecord,
@@ -40,6 +42,7 @@ from aegis_authz.evidence.search import (
 )
 from aegis_authz.evidence.segment import segment_number
 
+_log = logging.getLogger(__name__)
 _VERSION = 3
 _TABLES = """
 CREATE TABLE places (writer TEXT PRIMARY KEY, file TEXT, offset INTEGER, lines INTEGER, tail TEXT);
@@ -234,18 +237,31 @@ class RecordIndex:
             by_segment.setdefault(row[:2], []).append(row)
         records: dict[tuple[object, ...], IndexedRecord] = {}
         for of_segment in by_segment.values():
-            records.update(zip(of_segment, self._read_all(of_segment), strict=True))
+            records.update(self._read_in_order(of_segment, None))
             if time.monotonic() > end:
                 break
         return (records[row] for row in takewhile(records.__contains__, rows))
 
     def _read_all(self, rows: Iterable[tuple[object, ...]]) -> list[IndexedRecord]:
-        rows = list(rows)
+        rows, locked = list(rows), set[str]()
+        records = dict(self._read_in_order(rows, locked))
+        for fault in sorted(locked):
+            _log.warning("not all is read: %s", fault)
+        return [records[row] for row in rows if row in records]
+
+    def _read_in_order(
+        self, rows: Sequence[tuple[object, ...]], locked: set[str] | None
+    ) -> Iterator[tuple[tuple[object, ...], IndexedRecord]]:
+        """The records of the rows, in the order of the files; those without a key into `locked`, or raises theirs."""
         folders = self._folders() if rows else {}
         with SegmentReader() as reader:
-            # in the order of the files: a compressed one is gone through once
-            records = {row: self._read(reader, folders, *row) for row in sorted(rows)}  # type: ignore[arg-type]  # of `_ROW`
-        return [records[row] for row in rows]
+            for row in sorted(rows):
+                try:
+                    yield row, self._read(reader, folders, *row)  # type: ignore[arg-type]  # of `_ROW`
+                except SegmentLocked as fault:
+                    if locked is None:
+                        raise
+                    locked.add(str(fault))
 
     def _folders(self) -> dict[str, Path]:
         return {log.folder.name: log.folder for log in log_files(self._folder)}
@@ -259,7 +275,7 @@ class RecordIndex:
         added: list[IndexedRecord] = []
         tenants: set[tuple[str, str]] = set()
         lines = 0
-        for each in placed:
+        for each in _readable(placed):
             lines += 1
             writer, place, raw = each.writer, each.place, each.line.raw
             last[writer] = place
@@ -336,6 +352,14 @@ def _is_covered(domains: Collection[Domain], org: str, tenant: str) -> bool:
         return any(domain.covers(Domain(org, tenant)) for domain in domains)
     except ValueError:
         return False  # of nobody, or under names that no person can be given
+
+
+def _readable(placed: Iterable[PlacedLine]) -> Iterator[PlacedLine]:
+    """The lines until there; where a log cannot be read further, that is said, and it goes on there the next time."""
+    try:
+        yield from placed
+    except SegmentUnread as fault:
+        _log.warning("not all is indexed: %s", fault)
 
 
 def _record(raw: bytes) -> Record | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from aegis_authz.adapters.records.files import label, verify_folder
 from aegis_authz.adapters.records.tombstones import read_beginning
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.query import RecordFilter, matching
 from aegis_authz.evidence.tree import MerkleTree
-from aegis_authz.evidence.verify import LogLine
 
 
 class LogNotProven(Exception):

@@ -70,6 +70,8 @@ def find_sealed(folder: Path, checkpoint: Checkpoint) -> Sealed:
     start = b'{"writer":"%b","seq":%d,"prev":"' % (checkpoint.writer.encode("ascii"), checkpoint.size)
     for segment in reversed(segments(folder)):
         path = segment.plain
+        if segment.is_encrypted:
+            continue  # what its writer may go on with is never encrypted
         with segment.open() as file:
             data = file.read()
         # Anchored at the line's start: inside a line an agent's own parameters could look like this.
@@ -97,15 +99,16 @@ def first_hash(folder: Path, keys: Sequence[bytes]) -> str:
     if tombstone is not None:
         return tombstone.first
     for segment in segments(folder)[:1]:
-        with segment.open() as file:
-            line = file.readline()
-        if not line:
+        try:
+            seq, stated, _ = segment.first_hashes()
+        except NotARecord as fault:
+            raise LogAltered(f"the first record in {segment.plain} is damaged: {fault}") from fault
+        if not seq:
             return ""
-        first = _link(line, f"the first record in {segment.plain}")
-        if first.seq != 1:
+        if seq != 1:
             why = f" ({beginning.problem})" if beginning.problem else ""
-            raise LogAltered(f"the log in {folder} begins with record {first.seq}, and no tombstone says why{why}")
-        return first.stated.hex()
+            raise LogAltered(f"the log in {folder} begins with record {seq}, and no tombstone says why{why}")
+        return stated.hex()
     return ""
 
 
@@ -133,8 +136,7 @@ def cut_tail(folder: Path, sealed: Sealed) -> tuple[int, str] | None:
     tail = b"".join([behind, *map(_content, later)])
     kept_in = _keep(folder, sealed, tail) if tail else ""
     for segment in reversed(later):
-        segment.plain.unlink(missing_ok=True)
-        segment.compressed.unlink(missing_ok=True)
+        segment.remove()
     if behind or not sealed.is_closed:  # a closed one may have been compressed, and must not be begun again
         with last.open("ab") as file:
             file.truncate(sealed.offset)
@@ -147,6 +149,8 @@ def cut_tail(folder: Path, sealed: Sealed) -> tuple[int, str] | None:
 
 
 def _content(segment: Segment) -> bytes:
+    if segment.is_encrypted:
+        return segment.encrypted.read_bytes()
     with segment.open() as file:
         return file.read()
 

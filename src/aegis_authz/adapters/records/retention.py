@@ -12,17 +12,19 @@ from aegis_authz import durable
 from aegis_authz.adapters.records.compression import finished_segments, segments_locked
 from aegis_authz.adapters.records.files import first_hashes, label
 from aegis_authz.adapters.records.recovery import read_notes
-from aegis_authz.adapters.records.segments import Segment, SegmentDamaged, segments
+from aegis_authz.adapters.records.segments import Segment, segments
 from aegis_authz.adapters.records.tombstones import read_beginning, write_tombstone
+from aegis_authz.adapters.records.unread import SegmentDamaged
 from aegis_authz.core.record import SealRecord
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.chain import NotARecord, read_link, read_record
 from aegis_authz.evidence.document import RecordInvalid
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.notes import trusted_seals
 from aegis_authz.evidence.retention import Extent, RetentionPlan, RetentionRule, plan_retention
 from aegis_authz.evidence.tombstone import Tombstone, TombstoneInvalid, read_tombstone, sign_tombstone
 from aegis_authz.evidence.tree import MerkleTree
-from aegis_authz.evidence.verify import LogCheck, LogLine
+from aegis_authz.evidence.verify import LogCheck
 
 
 class RetentionRefused(Exception):
@@ -44,7 +46,7 @@ def log_plan(folder: Path, keys: Sequence[bytes], rule: RetentionRule, anchored:
 
 def _extent(segment: Segment) -> Extent | None:
     try:
-        _, line = next(segment.newest_first(), (0, b""))
+        line = segment.last_line()
         seal, seq = read_record(line), read_link(line).seq
     except (NotARecord, RecordInvalid, SegmentDamaged):
         return None
@@ -67,8 +69,7 @@ def retire(folder: Path, keys: Sequence[bytes], plan: RetentionPlan, key: Ed2551
             raise RetentionRefused(f"the tombstone of {folder} cannot be trusted: {beginning.problem}")
         for segment in segments(folder):  # by number: what its writer began meanwhile is in no list of before
             if segment.number <= beginning.last_retired:
-                segment.plain.unlink(missing_ok=True)
-                segment.compressed.unlink(missing_ok=True)
+                segment.remove()
         durable.sync_folder(folder)
 
 

@@ -1,7 +1,8 @@
-"""The segments of a log on disk, plain or compressed: read alike, and a compressed one to a bound.
+"""The segments of a log on disk, plain, compressed or encrypted: read alike, and what is compressed to a bound.
 
-A sealed segment may stand as `00000001.jsonl.gz` in place of `00000001.jsonl`; where both are there, the plain one
-counts. What it expands to is held to its seal and its chain like any other, so nothing rests on who compressed it.
+A sealed segment may stand as `00000001.jsonl.gz` in place of `00000001.jsonl`, or encrypted as `00000001.jsonl.enc`;
+where more than one is there, the plain one counts, then the compressed. What it expands to is held to its seal and its
+chain like any other, so nothing rests on who compressed it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self, cast
 
-from aegis_authz.evidence.chain import NotARecord, read_members
+from aegis_authz.adapters.records.encrypted import EncryptedFile, raw_lines
+from aegis_authz.adapters.records.keyring import DataKeyAltered, KeyUnusable, process_keyring
+from aegis_authz.adapters.records.unread import SegmentDamaged, SegmentLocked
+from aegis_authz.evidence.chain import NotARecord, read_link, read_members
 
 MOST_BYTES = 256 * 1024 * 1024
 """A compressed segment expands to at most so much, four times what a writer puts into one."""
 _BLOCK = 64 * 1024
-_FILE_NAME = re.compile(r"([0-9]{8})\.jsonl(\.gz)?")
-
-
-class SegmentDamaged(OSError):
-    """A compressed segment cannot be expanded; the message names it and says why."""
+_FILE_NAME = re.compile(r"([0-9]{8})\.jsonl(\.gz|\.enc)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,39 @@ class Segment:
         """Where they are once it is."""
         return self.folder / f"{self.name}.gz"
 
+    @property
+    def encrypted(self) -> Path:
+        """Where they are once it is encrypted."""
+        return self.folder / f"{self.name}.enc"
+
+    @property
+    def paths(self) -> tuple[Path, Path, Path]:
+        """Where it may be; the first that is there counts."""
+        return self.plain, self.compressed, self.encrypted
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it is there encrypted alone. In this order: another process writes the next before it removes one."""
+        return not self.plain.exists() and not self.compressed.exists() and self.encrypted.exists()
+
     def size(self) -> int:
         """The bytes it takes on the disk. Raises OSError."""
-        return sum(path.stat().st_size for path in (self.plain, self.compressed) if path.exists())
+        return sum(path.stat().st_size for path in self.paths if path.exists())
+
+    def remove(self) -> None:
+        """Remove it, however it is there. Raises OSError."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
 
     def open(self) -> BinaryIO:
-        """Its lines. Raises FileNotFoundError, OSError; and reading raises SegmentDamaged."""
+        """Its lines. Raises FileNotFoundError, SegmentLocked, SegmentDamaged, OSError; and reading the latter two."""
         try:
             return self.plain.open("rb")
         except FileNotFoundError:  # compressed, perhaps at this moment
-            return expanded(self.compressed)
+            try:
+                return expanded(self.compressed)
+            except FileNotFoundError:
+                return decrypted(self.encrypted)
 
     def open_anywhere(self) -> BinaryIO:
         """The same where reading goes to and fro: a compressed one is expanded into memory. Raises OSError."""
@@ -76,11 +99,33 @@ class Segment:
 
     def is_sealed(self) -> bool:
         """Whether its last line is a seal, whatever that is worth. Raises OSError."""
-        _, last = next(self.newest_first(), (0, b""))
         try:
-            return read_members(last).get("kind") == "seal"
+            return read_members(self.last_line()).get("kind") == "seal"
         except NotARecord:
             return False
+
+    def last_line(self) -> bytes:
+        """Its last line, which is its seal once it is closed: of an encrypted one, too. Raises OSError."""
+        if self.is_encrypted:
+            return [b"", *raw_lines(EncryptedFile.at(self.encrypted).index())][-1]
+        return next(self.newest_first(), (0, b""))[1]
+
+    def first_hashes(self) -> tuple[int, bytes, bytes]:
+        """The number of its first record, and the hash of it as it states it and as it is; 0 for an empty one.
+
+        Raises NotARecord, SegmentDamaged, OSError.
+        """
+        if self.is_encrypted:
+            file = EncryptedFile.at(self.encrypted)
+            line = next(raw_lines(file.index()), b"")
+            digest = read_link(line).computed if line.startswith(b"{") else bytes.fromhex(line.decode("ascii"))
+            return file.content.first, digest, digest
+        with self.open() as opened:
+            line = opened.readline()
+        if not line:
+            return 0, b"", b""
+        link = read_link(line)
+        return link.seq, link.stated, link.computed
 
 
 def file_name(number: int) -> str:
@@ -97,7 +142,23 @@ def segments(folder: Path) -> list[Segment]:
 def expanded(path: Path) -> BinaryIO:
     """What the gzip file holds, to MOST_BYTES. Raises FileNotFoundError, OSError; reading raises SegmentDamaged."""
     # a buffered reader is one of bytes, whatever its declared type
-    return cast(BinaryIO, io.BufferedReader(_Expansion(path), _BLOCK))
+    return cast(BinaryIO, io.BufferedReader(_Expansion(path, path.open("rb")), _BLOCK))
+
+
+def decrypted(path: Path, data_key: bytes | None = None) -> BinaryIO:
+    """The lines of an encrypted segment, by its data key; without that by the keys that this process was given.
+
+    Raises SegmentLocked, SegmentDamaged, FileNotFoundError, OSError; reading raises SegmentDamaged.
+    """
+    file = EncryptedFile.at(path)
+    if data_key is None:
+        try:
+            data_key = process_keyring().data_key(file.content)
+        except DataKeyAltered as fault:
+            raise SegmentDamaged(f"{path}: {fault}") from None
+        except KeyUnusable as fault:
+            raise SegmentLocked(f"{path} cannot be read: {fault}") from None
+    return cast(BinaryIO, io.BufferedReader(_Expansion(path, file.open(data_key)), _BLOCK))
 
 
 class SegmentReader:
@@ -131,9 +192,9 @@ class SegmentReader:
 class _Expansion(io.RawIOBase):
     """The bytes that a gzip file holds; going back begins anew."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file: BinaryIO) -> None:
         self._path = path
-        self._file = path.open("rb")
+        self._file = file
         self._source = gzip.GzipFile(fileobj=self._file)
         self._at = 0
 

@@ -10,9 +10,9 @@ from aegis_authz.control.pages.frame import Frame
 from aegis_authz.control.pages.record_rows import cell, filter_fields, record_rows, time_of, whole_record
 from aegis_authz.control.pages.templates import address, fragment_of, page_of
 from aegis_authz.control.records.verifying import Verification
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.search import RecordPage, RecordSearch
 from aegis_authz.evidence.timeline import Step
-from aegis_authz.evidence.verify import LogReport
 
 PATH = "/audit"
 KINDS = ["decision", "approval"]

@@ -12,10 +12,10 @@ from aegis_authz.control.policies.turns import Turns
 from aegis_authz.core.person import Domain
 from aegis_authz.core.record import ApprovalRecord, DecisionRecord, OutcomeRecord, RedactionRecord, UsageRecord
 from aegis_authz.core.units import Seconds
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.position import ChainPosition
 from aegis_authz.evidence.search import IndexedRecord, RecordPage, RecordPlace, RecordSearch
 from aegis_authz.evidence.timeline import Step, calls_of, timeline
-from aegis_authz.evidence.verify import LogReport
 
 MOST_OF_DECISION = 200
 """Records of one decision, or of one approval, that are looked at."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from aegis_authz.control.records.reading import RecordBrowsing
 from aegis_authz.core.units import Epoch
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.search import RecordsUnavailable
-from aegis_authz.evidence.verify import LogReport
 from aegis_authz.ports.data_plane import Clock
 
 _log = logging.getLogger(__name__)

@@ -27,9 +27,9 @@ from aegis_authz.control.records.reading import RecordDesk
 from aegis_authz.control.records.verifying import Verification, Verifier
 from aegis_authz.core.reason import REASONS
 from aegis_authz.evidence.document import record_to_json
+from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.query import StoredRecord
 from aegis_authz.evidence.search import MOST_WORD, RecordPlace, RecordSearch, RecordsUnavailable, SearchTooLong
-from aegis_authz.evidence.verify import LogReport
 from aegis_authz.people.permissions import Permission
 
 Word = Annotated[str, Query(max_length=MOST_WORD)]
