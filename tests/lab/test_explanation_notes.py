@@ -99,3 +99,12 @@ def test_how_a_body_is_read_is_told_where_it_is_not_json_alone() -> None:
     )
     assert note("t", "c") == ("the body of c is text",)
     assert note("t", "b") == note("t", "none") == note("none", "a") == ()
+
+
+def test_it_is_said_where_a_refusal_is_told(opa: LabOpa) -> None:
+    policy = 'agent: one\nnotify: {reasons: [EGRESS_DENIED], by: ["webhook:soc", log]}\n'
+
+    said = words(opa, TriedCall(agent="o/t/one", host="b.example"), policy, ANY_TOOL)
+
+    assert said.endswith("such a refusal is told at webhook:soc, log (agents.yaml:2)")
+    assert "is told" not in words(opa, TriedCall(agent="o/t/one", tool="any-api", action="do"), policy, ANY_TOOL)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from aegis_authz.core.units import ApprovalId
+
+LOG_PLACE = "log"
+"""The place that is the control plane's own log."""
 
 
 class ChannelKind(Enum):
@@ -60,6 +64,25 @@ class Notice:
     def address(self) -> str:
         """Where on the channel: what stands after the colon."""
         return self.place.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPlaces:
+    """The places that the channels of a control plane have: by kind, the names there are, None where any may be."""
+
+    names: Mapping[str, frozenset[str] | None]
+
+    def fault(self, place: str) -> str:
+        """Why nobody can be told there, "" where somebody can."""
+        if place == LOG_PLACE:
+            return ""
+        kind, _, name = place.partition(":")
+        if kind not in self.names:
+            return f"the control plane's settings have no channel {kind}"
+        names = self.names[kind]
+        if names is None or name in names:
+            return ""
+        return f"the control plane's settings have no {place}; those of {kind} are {', '.join(sorted(names)) or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)

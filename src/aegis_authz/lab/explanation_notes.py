@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from aegis_authz.core.catalogue import JSON_ALONE
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.refused import Refused
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.explanation import Explanation
+from aegis_authz.policy.compile.alerts import alerts_of
 from aegis_authz.policy.language.catalogue import KnownTool
 from aegis_authz.policy.language.mcp_methods import is_method
 from aegis_authz.policy.language.types import ANY
@@ -32,6 +33,7 @@ def sentences(explanation: Explanation, policies: Sequence[LoadedPolicy]) -> tup
     notes = list(_of_host(explanation, covering) if explanation.call.host else _of_action(explanation, covering))
     if not enforcing:
         notes.append("every document that covers the agent is in shadow mode: nothing is enforced")
+    notes += _of_alerts(explanation, covering)
     return tuple(notes)
 
 
@@ -45,6 +47,16 @@ def of_body(call: TriedCall, tools: Mapping[str, KnownTool]) -> tuple[str, ...]:
     formats = " or ".join(body.value for body in action.bodies)
     unlisted = "" if action.others else "; a field that it does not list is refused before policy is asked"
     return (f"the body of {printable(call.action)} is {formats}{unlisted}",)
+
+
+def _of_alerts(explanation: Explanation, covering: Sequence[LoadedPolicy]) -> Iterator[str]:
+    """Where people learn of the refusal."""
+    reason = explanation.decision.reason
+    for policy in covering:
+        if any(reason in terms.reasons for terms in chain(*alerts_of([policy.compiled]).values())):
+            line = policy.source.problem(("notify",), "", on_key=True).line
+            places = ", ".join(policy.document.notify.by if policy.document.notify else ())
+            yield f"such a refusal is told at {places} ({policy.source.path}:{line})"
 
 
 def _uncovered(agent: str, policies: Sequence[LoadedPolicy]) -> str:

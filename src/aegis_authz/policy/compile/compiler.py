@@ -22,6 +22,7 @@ from aegis_authz.policy.bundle.residency_data import residency_to_data
 from aegis_authz.policy.bundle.snapshot import bases_from_data, snapshot_from_data, trust_from_data
 from aegis_authz.policy.bundle.telemetry_data import telemetry_to_data
 from aegis_authz.policy.bundle.tool_data import tools_to_data
+from aegis_authz.policy.compile.alerts import alerts_of, alerts_to_data
 from aegis_authz.policy.compile.bases import bases_data
 from aegis_authz.policy.compile.fast_path import plain_rules
 from aegis_authz.policy.compile.holds import holds_of
@@ -78,7 +79,7 @@ def compile_policy(
     """
     trust_from_data(trust_data)
     compiled_policies, catalogue, holds = _policies(policies, tools), tools_to_data(tools), holds_of(policies)
-    telemetry, records = telemetry_of(policies), records_of(policies)
+    telemetry, records, alerts = telemetry_of(policies), records_of(policies), alerts_to_data(alerts_of(policies))
     content: dict[str, Json] = {
         "policies": compiled_policies,
         "identity": identity_data(identities),
@@ -101,6 +102,8 @@ def compile_policy(
             **({"telemetry": telemetry_to_data(telemetry)} if telemetry else {}),
             **({"records": records_to_data(records)} if records else {}),
         },
+        # no authorizer reads it: what is published is named by it
+        **({"alerts": dict(alerts)} if alerts else {}),
     }
     revision = revision_of(content, rego_library() if rego is None else rego)
     snapshot = {**_object(content["snapshot"]), "revision": revision}
@@ -116,7 +119,8 @@ def content_of(compiled: Compiled) -> dict[str, Json]:
     """The content `revision_of` was taken of: the data without the revision itself."""
     aegis = _object(compiled.data["aegis"])
     snapshot = {key: value for key, value in _object(aegis["snapshot"]).items() if key != "revision"}
-    return {"policies": aegis["policies"], "identity": aegis["identity"], "snapshot": snapshot}
+    alerts = {"alerts": aegis["alerts"]} if "alerts" in aegis else {}
+    return {"policies": aegis["policies"], "identity": aegis["identity"], "snapshot": snapshot, **alerts}
 
 
 def _object(value: Json) -> Mapping[str, Json]:

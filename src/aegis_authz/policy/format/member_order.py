@@ -9,7 +9,14 @@ from pydantic import BaseModel
 
 from aegis_authz.policy.language.catalogue import ToolEntry
 from aegis_authz.policy.language.costs import PricesDocument
-from aegis_authz.policy.language.document import DefinitionsDocument, PolicyDocument, RecordWords, Telemetry, Template
+from aegis_authz.policy.language.document import (
+    DefinitionsDocument,
+    Notify,
+    PolicyDocument,
+    RecordWords,
+    Telemetry,
+    Template,
+)
 from aegis_authz.policy.language.document_limits import LimitEntry
 from aegis_authz.policy.language.identities import AgentsDocument, TrustDocument
 from aegis_authz.policy.language.limits import (
@@ -57,10 +64,12 @@ _ORDERS: Mapping[type[BaseModel], tuple[str, ...]] = {
         "breaker",
         "telemetry",
         "record",
+        "notify",
         "waivers",
     ),
     Telemetry: ("parameters", "trace"),
     RecordWords: ("parameters",),
+    Notify: ("reasons", "by", "within"),
     Template: ("template", "description", *_RULED),
     DefinitionsDocument: ("description", "define"),
     ToolRule: (*_RULE, *_LIMITED, "sanitize", "approval", "obligations"),

@@ -7,12 +7,15 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from aegis_authz.policy.language.document_limits import BreakerTerms, LimitEntry
+from aegis_authz.policy.language.limits import Duration, seconds_of
 from aegis_authz.policy.language.rule import Approval, DenyRule, DetectorDefinition, ToolRule, Waiver
 from aegis_authz.policy.language.types import (
     ANY,
     LISTED,
     NOT_EMPTY,
     UNIQUE,
+    AlertCause,
+    AlertPlace,
     AnyScalar,
     HostPattern,
     Name,
@@ -21,6 +24,9 @@ from aegis_authz.policy.language.types import (
 )
 from aegis_authz.policy.language.validation import Part
 from aegis_authz.policy.language.values import TimeWindow
+
+MOST_WITHIN = 86_400
+"""Seconds for which refusals are gathered before somebody learns of them."""
 
 
 def _entry(value: object) -> object:
@@ -76,6 +82,23 @@ class RecordWords(Part):
     parameters: Literal["hashed", "declared", "clear"] = "declared"
 
 
+class Notify(Part):
+    """Which refusals of its agents' calls are told, and where; of all documents that cover an agent, each has its own.
+
+    Refusals of one agent, reason and destination that come `within` a time are one notice, with how many they were.
+    """
+
+    reasons: Annotated[tuple[AlertCause, ...], LISTED, NOT_EMPTY, UNIQUE]
+    by: Annotated[tuple[AlertPlace, ...], LISTED, NOT_EMPTY, UNIQUE, Field(max_length=8)]
+    within: Duration = "60s"
+
+    @model_validator(mode="after")
+    def _is_told_today(self) -> Notify:
+        if seconds_of(self.within) > MOST_WITHIN:
+            raise ValueError("within is a day at most: nobody is told before it is over")
+        return self
+
+
 class PolicyDocument(RuleSet):
     """One policy document. `org`, `tenant` and `agent` may be "*" for all, or a beginning and "*" for a group.
 
@@ -94,6 +117,7 @@ class PolicyDocument(RuleSet):
     breaker: BreakerTerms | None = None
     telemetry: Telemetry | None = None
     record: RecordWords | None = None
+    notify: Notify | None = None
     waivers: Annotated[tuple[Waiver, ...], LISTED] = ()
 
     @model_validator(mode="after")

@@ -14,7 +14,10 @@ _DENIED = "is written as denied_tools: [{name: ..., actions: [...]}]"
 _SPAN = "is written as conditions: {context: {time: {within: [{from: 2026-01-01, until: 2026-12-31}]}}}"
 _SCHEMA = "is written as conditions: {schema: {...}}, or schema inside a parameter's conditions"
 _APPROVERS = "is written as approval: {groups: [...]}"
-_NOTIFY = 'is written as approval: {notify: ["slack:#finance"]}'
+_NOTIFY = (
+    'is written as approval: {notify: ["slack:#finance"]} in a rule, '
+    'or as notify: {reasons: [EGRESS_DENIED], by: ["slack:#security"]} in a document'
+)
 _SANITIZE = "is written as sanitize: {request: {...}, response: {...}}"
 
 _PLACE = "in a rule of allowed_tools or in an entry of limits"
@@ -31,7 +34,7 @@ _FLAGS = (
 )
 
 _NOT_YET = """
-    max_cost_per_call alert alerts webhook webhooks
+    max_cost_per_call webhook webhooks
     inject injects injection inject_credential inject_credentials inject_secret inject_secrets inject_header
     credential credentials secret secrets
 """.split()  # noqa: SIM905  # a list of quoted words is harder to read and to extend
@@ -72,7 +75,7 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("valid_from", "valid_until", "valid", "expires", "expires_at", "not_before", "not_after"), _SPAN),
     **dict.fromkeys(("schema", "schemas", "json_schema"), _SCHEMA),
     **dict.fromkeys(("approver", "approvers"), _APPROVERS),
-    **dict.fromkeys(("notify", "notification", "notifications"), _NOTIFY),
+    **dict.fromkeys(("notify", "notification", "notifications", "alert", "alerts"), _NOTIFY),
     **dict.fromkeys(
         ("approval_required", "require_approval", "requires_approval", "approval_needed"),
         "is written as approval: {always: true}",

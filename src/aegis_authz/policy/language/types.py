@@ -14,10 +14,13 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
-from aegis_authz.core.notice import ChannelKind
+from aegis_authz.core.alert import ALERTING, EVERY_REFUSAL
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.notice import LOG_PLACE, ChannelKind
+from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.scope import NAME
 from aegis_authz.encoding.pointer import is_pointer
-from aegis_authz.policy.source.problems import quoted
+from aegis_authz.policy.source.problems import did_you_mean, quoted
 
 ANY = "*"
 """Every org, tenant, agent or action."""
@@ -49,6 +52,8 @@ _GUARDED_HEADERS = frozenset(
 )
 _CHANNELS = [kind.value for kind in ChannelKind]
 _CHANNEL_PLACE = re.compile(rf"({'|'.join(_CHANNELS)}):[!-~]{{1,200}}\Z")
+_REASONS = frozenset(reason.value for reason in Reason)
+_ALERT_CAUSES = [EVERY_REFUSAL, *sorted(reason.value for reason in ALERTING)]
 _GUARDED_PREFIXES = ("x-aegis-", "x-envoy-", "x-forwarded-", "mcp-")
 
 Scalar = str | bool | int | float
@@ -104,6 +109,29 @@ def _channel_place(value: str) -> str:
         kinds = f"{':, '.join(_CHANNELS[:-1])}: or {_CHANNELS[-1]}:"
         raise ValueError(f"must be {kinds}, and the place, such as slack:#finance")
     return value
+
+
+def _alert_place(value: str) -> str:
+    if value == LOG_PLACE:
+        return value
+    if _CHANNEL_PLACE.match(value) is None:
+        kinds = f"{LOG_PLACE}, or {':, '.join(_CHANNELS[:-1])}: or {_CHANNELS[-1]}:"
+        raise ValueError(f"must be {kinds} and the place, such as slack:#security")
+    return value
+
+
+def _alert_cause(value: str) -> str:
+    if value in _ALERT_CAUSES:
+        return value
+    if value == Reason.APPROVAL_NEEDED.value:
+        raise ValueError("is told of by approval: {notify: [...]} of the rule that holds the call")
+    if value in _REASONS:
+        is_refusal = REASONS[Reason(value)].effect is Effect.DENY
+        raise ValueError("comes before any agent is known" if is_refusal else "refuses nothing")
+    near = did_you_mean(value, _ALERT_CAUSES)
+    raise ValueError(
+        f"{quoted(value)} is neither a reason of docs/reasons.md for which calls are denied nor deny{near}"
+    )
 
 
 def _name(value: str) -> str:
@@ -250,6 +278,8 @@ NumberOrReference = Annotated[
 ]
 Words = Annotated[str, AfterValidator(_words)]
 ChannelPlace = Annotated[str, AfterValidator(_channel_place)]
+AlertPlace = Annotated[str, AfterValidator(_alert_place)]
+AlertCause = Annotated[str, AfterValidator(_alert_cause), WithJsonSchema({"type": "string", "enum": _ALERT_CAUSES})]
 Name = Annotated[str, AfterValidator(_name)]
 NameOrGlob = Annotated[str, AfterValidator(_name_or_glob)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
