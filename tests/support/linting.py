@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.notice import ChannelPlaces
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.opa import LabOpa
 from aegis_authz.lab.workbench import Workbench
@@ -17,6 +18,7 @@ from aegis_authz.policy.load import load
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 DETECTORS = {"us_ssn"}
+PLACES = ChannelPlaces({"slack": None, "webhook": frozenset({"soc"})})
 TOOL = """\
 tool: stripe-payments
 host: api.stripe.example
@@ -30,7 +32,7 @@ MCP = "tool: github\nhost: github.example\nmcp: {}\n"
 
 
 def findings(policies: str, tools: str = TOOL) -> list[Finding]:
-    return linted({"p.yaml": policies}, {"t.yaml": tools}, DETECTORS, NOW)
+    return linted({"p.yaml": policies}, {"t.yaml": tools}, DETECTORS, NOW, PLACES)
 
 
 def codes(policies: str, tools: str = TOOL) -> list[str]:

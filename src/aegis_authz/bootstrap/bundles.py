@@ -13,6 +13,7 @@ from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.revocations import SqlRevocationList
 from aegis_authz.bootstrap.database import database_file, database_url
+from aegis_authz.config.channels import places_of
 from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.keys.trust import trust_data
 from aegis_authz.control.policies.building import PolicyBuilder
@@ -70,4 +71,5 @@ def policy_builder(
 
     key = signing_key or (lambda: keys.bundle)
     people = (settings.people_url or settings.public_url).rstrip("/")
-    return PolicyBuilder(key, trust, settings.public_url.rstrip("/"), DETECTORS, own, marks, people, settings.region)
+    base, places = settings.public_url.rstrip("/"), places_of(settings.channels)
+    return PolicyBuilder(key, trust, base, DETECTORS, own, marks, people, settings.region, places)

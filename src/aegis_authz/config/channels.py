@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from aegis_authz.config.values import PrivateUrl, Settings
+from aegis_authz.core.notice import ChannelKind, ChannelPlaces
 
 
 class SlackPerson(Settings):
@@ -70,6 +71,22 @@ class ChannelSettings(Settings):
     teams: TeamsSettings | None = None
     webhook: Mapping[str, WebhookSettings] = {}
     email: MailSettings | None = None
+
+
+def places_of(settings: ChannelSettings | None) -> ChannelPlaces:
+    """The places that policies may name: any channel of Slack and any address, where there are such channels."""
+    if settings is None:
+        return ChannelPlaces({})
+    names: dict[str, frozenset[str] | None] = {}
+    if settings.slack is not None:
+        names[ChannelKind.SLACK.value] = None
+    if settings.teams is not None:
+        names[ChannelKind.TEAMS.value] = frozenset(settings.teams.webhooks)
+    if settings.webhook:
+        names[ChannelKind.WEBHOOK.value] = frozenset(settings.webhook)
+    if settings.email is not None:
+        names[ChannelKind.EMAIL.value] = None
+    return ChannelPlaces(names)
 
 
 class ChannelFile(Settings):

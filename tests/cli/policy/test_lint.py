@@ -79,3 +79,13 @@ def test_a_folder_that_is_not_there_cannot_be_linted(folder: Path) -> None:
 def test_without_folders_there_is_nothing_to_lint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(app, ["lint"]).exit_code == 2
+
+
+def test_with_the_settings_of_channels_a_place_they_do_not_have_is_an_error(folder: Path) -> None:
+    channels = folder / "channels.yaml"
+    channels.write_text("channels: {webhook: {soc: {url: 'https://soc.example/', secret_file: soc.key}}}\n", "utf-8")
+    policy = FINE + 'notify: {reasons: [EGRESS_DENIED], by: ["webhook:sco"]}\n'
+    assert lint(folder, policy).exit_code == 0
+    result = lint(folder, policy, "--channels", str(channels))
+    assert result.exit_code == 1
+    assert "p.yaml:4:42: error unknown-channel: notify.by[0]" in result.stdout

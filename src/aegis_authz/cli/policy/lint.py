@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,14 @@ def lint(
     policies: Policies = None,
     tools: Tools = None,
     state: OptionalMesh = None,
+    channels: Annotated[
+        Path | None,
+        typer.Option(
+            "--channels",
+            help="The settings of channels, as `aegis up --channels` takes them: a place they do not have is an error.",
+            dir_okay=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on any finding, notes too.")] = False,
 ) -> None:
@@ -30,14 +39,17 @@ def lint(
     """
     from aegis_authz.cli.policy.lint_text import findings_json, findings_text
     from aegis_authz.commands.documents import documents_from_here, uncollected
+    from aegis_authz.commands.mesh import channels_of_file
+    from aegis_authz.config.channels import places_of
     from aegis_authz.policy.lint.run import linted
     from aegis_authz.redact.detectors.table import DETECTORS
 
     with exits_on_faults(COMMAND):
         policies, tools = document_folders(COMMAND, policies, tools, state)
         sources = documents_from_here(policies, tools)
+        places = None if channels is None else places_of(channels_of_file(channels))
     with uncollected():
-        findings = linted(sources.policies, sources.tools, DETECTORS, datetime.now(UTC))
+        findings = linted(sources.policies, sources.tools, DETECTORS, datetime.now(UTC), places)
     typer.echo(findings_json(findings) if as_json else findings_text(findings))
     if any(strict or finding.severity == "error" for finding in findings):
         raise typer.Exit(REFUSED)

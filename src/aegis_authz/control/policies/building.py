@@ -14,6 +14,7 @@ from aegis_authz.control.policies.residents import home_sources, home_tests, res
 from aegis_authz.control.policies.stand_ins import yielding
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.notice import ChannelPlaces
 from aegis_authz.core.release import Sources
 from aegis_authz.core.units import Revision
 from aegis_authz.encoding.verifying_key import p256_jwk
@@ -43,13 +44,14 @@ class PolicyBuilder:
         revoked: Callable[[], Iterable[str]],
         people_base: str = "",
         region: str = "",
+        places: ChannelPlaces | None = None,
     ) -> None:
         """`trust_data` gives `control.keys.trust.trust_data` of now, and `revoked` the marks of what is revoked now;
         `detectors` are the names `sanitize` may use.
 
         `own` are documents of Aegis itself, part of every revision beside those published. `people_base` is where
         people decide approvals, "" for `status_base`. `region` is the one whose tenants are published, "" for a mesh
-        without regions.
+        without regions. `places` are those of the channels that there are, None for documents that may name any.
         """
         self._signing_key = signing_key
         self._trust_data = trust_data
@@ -58,6 +60,7 @@ class PolicyBuilder:
         self._revoked = revoked
         self._people_base = people_base
         self._region = region
+        self._places = places
         self._own = Sources(_marked(own.policies), _marked(own.tools))
 
     def catalogue(self, sources: Sources) -> Catalogue:
@@ -100,7 +103,7 @@ class PolicyBuilder:
 
     def findings(self, sources: Sources, now: datetime) -> list[Finding]:
         """What lint finds in these documents, by the time of now."""
-        return linted(sources.policies, sources.tools, self._detectors, now)
+        return linted(sources.policies, sources.tools, self._detectors, now, self._places)
 
     def errors(self, sources: Sources, now: datetime) -> list[Problem]:
         """What lint finds in valid documents that must not be published, each with its code."""

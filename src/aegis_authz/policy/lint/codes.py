@@ -54,6 +54,7 @@ CODES: Mapping[str, Code] = {
     "time-never": Code("warning", "a time window without any moment"),
     "trust-spans-tenants": Code("warning", "an issuer's claim chooses the organisation or tenant"),
     "unanchored-expectation": Code("note", "a pattern written as if it were searched for, or as if a dot were a dot"),
+    "unknown-channel": Code("error", "a notice goes to a place that the control plane does not have"),
     "unlisted-fields": Code("warning", "an action takes a format whose fields it does not list"),
     "unlisted-mcp-tools": Code("note", "rules or limits name tools of an MCP server that lists none"),
     "unreachable-rule": Code("warning", "every call a rule is about is denied"),

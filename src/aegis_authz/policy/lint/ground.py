@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.notice import ChannelPlaces
 from aegis_authz.policy.compile.conditions import ValueConditions
 from aegis_authz.policy.compile.rules import CompiledRule
 from aegis_authz.policy.language.document import PolicyDocument
@@ -111,13 +112,17 @@ class LintedDocument:
 
 @dataclass(frozen=True)
 class Ground:
-    """Everything a lint may look at. `beside` are the definitions and templates, `tools` the catalogue, as written."""
+    """Everything a lint may look at. `beside` are the definitions and templates, `tools` the catalogue, as written.
+
+    `places` are those of the channels that there are, None where that is not known.
+    """
 
     loaded: Loaded
     documents: tuple[LintedDocument, ...]
     beside: tuple[SourceDocument, ...]
     tools: tuple[SourceDocument, ...]
     now: datetime
+    places: ChannelPlaces | None
 
     def rules(self) -> Iterator[LintedRule]:
         """Every rule once, those of a template as the first document has them that extends it."""
@@ -134,7 +139,13 @@ class Ground:
             yield from entry.denying
 
 
-def ground_of(loaded: Loaded, policies: Mapping[str, str], tools: Mapping[str, str], now: datetime) -> Ground:
+def ground_of(
+    loaded: Loaded,
+    policies: Mapping[str, str],
+    tools: Mapping[str, str],
+    now: datetime,
+    places: ChannelPlaces | None = None,
+) -> Ground:
     """The ground of documents that were loaded from these texts. `now` is what windows of time are held against."""
     documents = tuple(
         LintedDocument(
@@ -144,7 +155,9 @@ def ground_of(loaded: Loaded, policies: Mapping[str, str], tools: Mapping[str, s
         )
         for policy in loaded.loaded_policies
     )
-    return Ground(loaded, documents, _holding(policies, ("define", "template")), _holding(tools, ("tool",)), now)
+    return Ground(
+        loaded, documents, _holding(policies, ("define", "template")), _holding(tools, ("tool",)), now, places
+    )
 
 
 def _holding(texts: Mapping[str, str], keys: Sequence[str]) -> tuple[SourceDocument, ...]:
