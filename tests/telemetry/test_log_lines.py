@@ -63,6 +63,7 @@ def test_events_go_to_standard_error_in_the_form_that_was_asked_for(
         log_to_stderr("control", log_format)
         logging.getLogger("aegis_authz.control").info("ready")
         logging.getLogger("aegis_authz.control").debug("no news")
+        logging.getLogger("httpx").info("HTTP Request: POST https://hooks.example/the-secret")
     finally:
         root.handlers[:] = before
         root.setLevel(level)

@@ -70,6 +70,8 @@ def log_to_stderr(process: str, log_format: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process) if log_format is LogFormat.JSON else logging.Formatter(_TEXT))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # it writes each URL that it asks, and that of a webhook of Teams or Slack is a secret
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _cut(text: str) -> str:
