@@ -159,7 +159,7 @@ async def test_notices_of_before_are_delivered_and_those_delivered_are_not_again
     assert await outbox.claim("slack", 1e9, 1e10) is None
     notice = await outbox.claim("email", 51.0, 71.0)
     assert notice is not None
-    assert (notice.approval_id, notice.attempts, notice.trouble) == ("apr_2", 2, "HTTP 503")
+    assert (notice.subject, notice.attempts, notice.trouble) == ("apr_2", 2, "HTTP 503")
     assert not (tmp_path / "outbox.db").exists()
     assert (tmp_path / FORMER / "outbox.db").exists()
 

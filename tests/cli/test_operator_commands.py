@@ -37,6 +37,7 @@ from aegis_authz.commands.proof import live_channels, static_keys
 from aegis_authz.config.publishing import PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
+from aegis_authz.core.alert import Alert
 from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest
 from aegis_authz.core.decision import SetHeader
 from aegis_authz.core.effect import Effect
@@ -55,7 +56,6 @@ from aegis_authz.ports.notices import ChannelFault
 from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart, MemoryRevocationList
 from aegis_authz.testing.approval_history import MemoryApprovalHistory
 from aegis_authz.testing.issuing import MemoryJournal, MemorySingleUses
-from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.proposals import MemoryProposals
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.releases import MemoryReleases
@@ -63,6 +63,7 @@ from aegis_authz.testing.store import MemoryRevocations, MemoryStore
 from tests.control.conftest import NoClusters
 from tests.support.control_settings import control_settings
 from tests.support.made_records import DENIED
+from tests.support.memory_notices import memory_notices
 from tests.support.mesh_facts import made_facts
 from tests.support.people import memory_people
 from tests.support.recorded_payments import write_log
@@ -206,7 +207,7 @@ def mesh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mesh]:
             proposals=waiting,
             openid=None,
         )
-        notices = Notices(MemoryOutbox(for_tests=True), OpenChannels({}, None, ()))
+        notices = Notices(*memory_notices(), OpenChannels({}, None, ()))
         services = control_services(settings, keys, stores, clock, SystemIds(), None, notices)
         services.publisher.start(lambda: Sources({"finance.yaml": POLICY}, {"stripe.yaml": TOOL}))
         host = ThreadedHost(services)
@@ -232,6 +233,9 @@ class DeadChannel:
     tells_outcomes = False
 
     async def deliver(self, notice: Notice, approval: Approval) -> str:
+        raise ChannelFault("answered HTTP 503", is_final=False)
+
+    async def deliver_alert(self, notice: Notice, alert: Alert) -> str:
         raise ChannelFault("answered HTTP 503", is_final=False)
 
 

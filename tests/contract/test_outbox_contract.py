@@ -44,15 +44,15 @@ async def test_what_is_due_longest_comes_first_and_to_one_alone(outbox: Outbox) 
     first, second = await outbox.claim("slack", 11.0, 31.0), await outbox.claim("slack", 11.0, 31.0)
     assert first is not None
     assert second is not None
-    assert (first.approval_id, first.attempts, first.address) == ("apr_1", 1, "#a")
-    assert second.approval_id == "apr_2"
+    assert (first.subject, first.attempts, first.address) == ("apr_1", 1, "#a")
+    assert second.subject == "apr_2"
     assert await outbox.claim("slack", 11.0, 31.0) is None
     again = await outbox.claim("slack", 32.0, 52.0)
     assert again is not None
-    assert again.approval_id == "apr_3"
+    assert again.subject == "apr_3"
     once_more = await outbox.claim("slack", 32.0, 52.0)
     assert once_more is not None
-    assert (once_more.approval_id, once_more.attempts) == ("apr_1", 2)
+    assert (once_more.subject, once_more.attempts) == ("apr_1", 2)
 
 
 async def test_what_is_delivered_or_given_up_is_never_claimed_again(outbox: Outbox) -> None:
@@ -65,8 +65,8 @@ async def test_what_is_delivered_or_given_up_is_never_claimed_again(outbox: Outb
     await outbox.abandon(given_up, "channel_not_found", 12.0)
     assert await outbox.claim("slack", 1000.0, 1001.0) is None
     (notice,) = await outbox.undelivered(10)
-    assert (notice.approval_id, notice.state, notice.trouble) == (
-        given_up.approval_id,
+    assert (notice.subject, notice.state, notice.trouble) == (
+        given_up.subject,
         NoticeState.UNDELIVERED,
         "channel_not_found",
     )
@@ -90,7 +90,7 @@ async def test_the_second_notice_knows_the_receipt_of_the_first(outbox: Outbox) 
     assert await outbox.unsettled() == []
     await outbox.complete(notice, "C1 1.2", 12.0)
     (waiting,) = await outbox.unsettled()
-    assert waiting.approval_id == "apr_1"
+    assert waiting.subject == "apr_1"
     await outbox.enter("apr_1", "slack:#a", SETTLED, 13.0)
     assert await outbox.unsettled() == []
     settled = await outbox.claim("slack", 13.0, 14.0)
@@ -129,10 +129,10 @@ async def test_of_several_who_claim_at_once_each_notice_is_one_ones(shared: tupl
     entered = await asyncio.gather(*(box.enter(name, "slack:#a", HELD, 10.0) for name in names for box in shared))
     assert sum(entered) == len(names)
     claims = await asyncio.gather(*(box.claim("slack", 11.0, 31.0) for _ in names for box in shared))
-    claimed = [notice.approval_id for notice in claims if notice is not None]
+    claimed = [notice.subject for notice in claims if notice is not None]
     assert len(claimed) == len(set(claimed))
     while (notice := await shared[0].claim("slack", 11.0, 31.0)) is not None:
-        claimed.append(notice.approval_id)  # who found all others taken at that moment was given none
+        claimed.append(notice.subject)  # who found all others taken at that moment was given none
     assert sorted(claimed) == sorted(names)
 
 
@@ -143,7 +143,7 @@ async def test_after_a_restart_everything_is_there_and_due(shared: tuple[SqlOutb
     await after.end_claims(11.0)
     notice = await after.claim("slack", 11.0, 1000.0)
     assert notice is not None
-    assert (notice.approval_id, notice.attempts) == ("apr_1", 2)
+    assert (notice.subject, notice.attempts) == ("apr_1", 2)
 
 
 async def test_old_notices_go_and_those_that_wait_stay(shared: tuple[SqlOutbox, SqlOutbox]) -> None:
@@ -155,7 +155,7 @@ async def test_old_notices_go_and_those_that_wait_stay(shared: tuple[SqlOutbox, 
         await outbox.abandon(notice, "no", 12.0 if name == "apr_1" else later - 86_400)
     await outbox.enter("apr_4", "email:a@b.example", HELD, 10.0)
     assert await outbox.enter("apr_3", "slack:#a", HELD, later)
-    assert [notice.approval_id for notice in await outbox.undelivered(10)] == ["apr_2"]
+    assert [notice.subject for notice in await outbox.undelivered(10)] == ["apr_2"]
     assert await outbox.claim("slack", later, 1e10) is not None
     assert await outbox.claim("email", later, 1e10) is not None
 

@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from aegis_authz.core.alert import Alert, AlertPlan, Sighting
 from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.notice import Notice, NoticeKind
+from aegis_authz.core.reason import Reason
 from aegis_authz.core.settlement import Settlement
 from aegis_authz.notices.delivery import Courier
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.ports.notices import ChannelFault
+from aegis_authz.testing.alerts import MemoryAlerts
 from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.store import MemoryStore
 from tests.support.held_calls import REQUEST
@@ -47,6 +50,12 @@ class Scripted:
         self.messages.append((notice.place, notice.kind.value, approval.state.value, notice.receipt))
         return notice.receipt or f"message {len(self.messages)}"
 
+    async def deliver_alert(self, notice: Notice, alert: Alert) -> str:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.messages.append((notice.place, notice.kind.value, alert.destination, str(alert.count)))
+        return f"message {len(self.messages)}"
+
 
 class DeadPlace(Scripted):
     """A channel at one place of which nobody answers, which takes five seconds to see."""
@@ -72,8 +81,9 @@ class Desk:
         self.outbox = MemoryOutbox(for_tests=True)
         self.slack, self.mail = Scripted(), Scripted()
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.alerts = MemoryAlerts(self.outbox, for_tests=True)
         channels = {"slack": self.slack, "email": self.mail}
-        self.courier = Courier(self.outbox, self.store, self.store.get, channels, self.clock, self._count)
+        self.courier = Courier(self.outbox, self.store, self.store.get, self.alerts, channels, self.clock, self._count)
 
     def _count(self, channel: str, outcome: str) -> None:
         self.counts[(channel, outcome)] += 1
@@ -202,7 +212,7 @@ async def test_what_cannot_be_delivered_is_told_with_the_reason(desk: Desk) -> N
     for _ in range(2):
         await desk.round()
     (notice,) = await desk.outbox.undelivered(10)
-    assert (notice.approval_id, notice.place, notice.trouble) == (
+    assert (notice.subject, notice.place, notice.trouble) == (
         request.id,
         "slack:#finance",
         "chat.postMessage answered channel_not_found",
@@ -292,3 +302,48 @@ async def test_a_channel_that_fails_is_named_until_a_message_arrives(desk: Desk)
     desk.clock.time += 60
     await desk.round()
     assert desk.courier.health()[1].failures == 0
+
+
+def sighting(desk: Desk, *places: str) -> Sighting:
+    plan = AlertPlan(places or ("slack:#soc",), 60.0)
+    now = desk.clock.now()
+    return Sighting(REQUEST.scope, Reason.EGRESS_DENIED, "evil.example", now, "decision-1", plan)
+
+
+async def test_a_refusal_is_told_once_at_every_place_when_its_time_is_over(desk: Desk) -> None:
+    await desk.alerts.gather([sighting(desk, "slack:#soc", "email:soc@b.example")] * 3, desk.clock.now())
+    await desk.round()
+    assert desk.slack.messages == []
+    desk.clock.time += 60
+    for _ in range(3):
+        await desk.round()
+    assert desk.slack.messages == [("slack:#soc", "alert", "evil.example", "3")]
+    assert desk.mail.messages == [("email:soc@b.example", "alert", "evil.example", "3")]
+    assert desk.counts == {("slack", "delivered"): 1, ("email", "delivered"): 1}
+
+
+async def test_a_channel_that_fails_is_told_the_same_alert_later_and_others_at_once(desk: Desk) -> None:
+    desk.slack.faults = [ChannelFault("answered HTTP 503", is_final=False)]
+    await desk.alerts.gather([sighting(desk, "slack:#soc", "email:soc@b.example")], desk.clock.now())
+    desk.clock.time += 60
+    await desk.round()
+    await desk.alerts.gather([sighting(desk)], desk.clock.now())  # of another alert by now
+    assert (desk.slack.messages, len(desk.mail.messages)) == ([], 1)
+    desk.clock.time += 60
+    await desk.round()
+    assert desk.slack.messages == [("slack:#soc", "alert", "evil.example", "1")] * 2
+
+
+async def test_a_refusal_that_cannot_be_told_for_a_day_is_given_up_and_listed(desk: Desk) -> None:
+    await desk.alerts.gather([sighting(desk)], desk.clock.now())
+    desk.clock.time += 86_401
+    await desk.round()
+    (notice,) = await desk.outbox.undelivered(10)
+    assert notice.trouble == "it is more than a day old: there was no time"
+    assert desk.slack.messages == []
+
+
+async def test_an_alert_that_is_forgotten_is_given_up(desk: Desk) -> None:
+    desk.outbox.enter_alert("alt_gone", "slack:#soc", desk.clock.now())
+    await desk.round()
+    assert [notice.trouble for notice in await desk.outbox.undelivered(10)] == ["the alert is forgotten"]

@@ -1,15 +1,19 @@
-"""Notices of held calls that reached nobody, as the control plane answers them."""
+"""Notices of held calls and of refusals that reached nobody, as the control plane answers them."""
 
 from __future__ import annotations
 
 from aegis_authz.api.model import Answer
-from aegis_authz.core.notice import Notice
+from aegis_authz.core.notice import Notice, NoticeKind
 
 
 class NoticeAnswer(Answer):
-    """A notice that was given up. `notice` is held or settled, and `trouble` why nobody at `place` was told."""
+    """A notice that was given up: of an approval (`notice` is held or settled), or of an alert; the other is "".
+
+    `trouble` is why nobody at `place` was told.
+    """
 
     approval: str
+    alert: str
     place: str
     notice: str
     attempts: int
@@ -18,8 +22,10 @@ class NoticeAnswer(Answer):
     @classmethod
     def of(cls, notice: Notice) -> NoticeAnswer:
         """The notice as an answer shows it."""
+        is_alert = notice.kind is NoticeKind.ALERT
         return cls(
-            approval=notice.approval_id,
+            approval="" if is_alert else notice.subject,
+            alert=notice.subject if is_alert else "",
             place=notice.place,
             notice=notice.kind.value,
             attempts=notice.attempts,

@@ -99,7 +99,7 @@ def undelivered_lines(answer: UndeliveredAnswer, channels: ChannelsAnswer) -> It
     if not answer.undelivered:
         yield "every notice was delivered, or waits to be"
     for notice in answer.undelivered:
-        yield printable(f"{notice.approval}  {notice.place}  {notice.notice}  {notice.trouble}")
+        yield printable(f"{notice.approval or notice.alert}  {notice.place}  {notice.notice}  {notice.trouble}")
 
 
 def figures_table(rows: Sequence[Figures], by: Grouping) -> None:

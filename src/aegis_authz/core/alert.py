@@ -39,6 +39,8 @@ _OF_NOBODY = frozenset(
 """Refusals of calls whose agent is not known: no document covers them."""
 ALERTING = frozenset(reason for reason, spec in REASONS.items() if spec.effect is Effect.DENY) - _OF_NOBODY
 """The reasons that a document may name."""
+MOST_DECISIONS = 5
+"""Ids of decisions that an alert names."""
 MANY = "*"
 """In place of an agent or a destination: of more of them than have alerts of their own."""
 

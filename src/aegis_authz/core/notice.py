@@ -1,12 +1,10 @@
-"""Notices: what people are told of held calls, at which place of which channel."""
+"""Notices: what people are told of held calls and of refusals, at which place of which channel."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-
-from aegis_authz.core.units import ApprovalId
 
 LOG_PLACE = "log"
 """The place that is the control plane's own log."""
@@ -30,6 +28,9 @@ class NoticeKind(Enum):
     SETTLED = "settled"
     """Nobody has to decide any more: it was decided, here or elsewhere, or its time is over."""
 
+    ALERT = "alert"
+    """Calls were refused of which a document wants people to learn."""
+
 
 class NoticeState(Enum):
     """How far a notice came."""
@@ -41,13 +42,13 @@ class NoticeState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message about an approval, at a place such as `slack:#finance`.
+    """One message about an approval or an alert, whose id `subject` is, at a place such as `slack:#finance`.
 
     `attempts` counts those that were begun. `receipt` is what the channel gave for the message that said the call is
     held, by which it is changed later; "" for none. `trouble` is why it was not delivered last, "" for nothing.
     """
 
-    approval_id: ApprovalId
+    subject: str
     place: str
     kind: NoticeKind
     state: NoticeState

@@ -1,4 +1,5 @@
-"""Notices brought to people: entered when a call is held or settled, tried again until they arrive or are of no use.
+"""Notices brought to people, tried again until they arrive or are of no use: of held calls, which are entered here,
+and of refusals, which `control.alerting` enters.
 
 Nothing here is on the path of a decision: what cannot be delivered is told in the log and by `aegis
 approvals undelivered`, and nobody waits for it. A notice is claimed before it is sent and completed after; a crash in
@@ -15,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE, Approval, ApprovalNotFound, ApprovalState
-from aegis_authz.core.notice import ChannelHealth, Notice, NoticeKind, NoticeState
+from aegis_authz.core.notice import LOG_PLACE, ChannelHealth, Notice, NoticeKind, NoticeState
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.ports.data_plane import Approvals, Clock, StoreDown
-from aegis_authz.ports.notices import Channel, ChannelFault, Outbox
+from aegis_authz.ports.notices import Alerts, Channel, ChannelFault, Outbox
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY = 1.0
@@ -32,6 +33,8 @@ _SLOW = 0.5
 """Seconds after which a fault has kept the other places of a channel waiting."""
 _MOST_ATTEMPTS = 12
 """Of a notice about what is settled; one about a held call is tried until nobody can decide it any more."""
+_ALERT_LIFE = 86_400.0
+"""Seconds after the last refusal for which a notice of it is tried."""
 _MOST = 200
 
 
@@ -50,6 +53,7 @@ class Courier:
     outbox: Outbox
     approvals: Approvals
     stands: Callable[[ApprovalId], Awaitable[Approval]]
+    alerts: Alerts
     channels: Mapping[str, Channel]
     clock: Clock
     count: NoticeCount
@@ -63,7 +67,8 @@ class Courier:
     async def watch(self) -> None:
         """Look and deliver until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat(self.look, "what is held"))
+            if self.channels.keys() - {LOG_PLACE}:  # else nobody is told of held calls
+                group.create_task(self._repeat(self.look, "what is held"))
             for name in self.channels:
                 group.create_task(self._repeat(lambda name=name: self.empty(name), f"notices of {name}"))  # type: ignore[misc]  # bound now
 
@@ -77,7 +82,7 @@ class Courier:
         self.entered.intersection_update(names)
         unsettled: dict[ApprovalId, list[Notice]] = {}
         for notice in await self.outbox.unsettled():
-            unsettled.setdefault(notice.approval_id, []).append(notice)
+            unsettled.setdefault(ApprovalId(notice.subject), []).append(notice)
         for approval_id, notices in unsettled.items():
             if await self._is_settled(approval_id):
                 for notice in notices:
@@ -129,12 +134,15 @@ class Courier:
             await self._deliver(notice)
 
     async def _deliver(self, notice: Notice) -> None:
+        channel = self.channels[notice.channel]
+        if notice.kind is NoticeKind.ALERT:
+            await self._deliver_alert(notice, channel)
+            return
         try:
-            approval = await self.stands(notice.approval_id)
+            approval = await self.stands(ApprovalId(notice.subject))
         except ApprovalNotFound:
             await self._abandon(notice, "the approval is forgotten")
             return
-        channel = self.channels[notice.channel]
         if notice.kind is NoticeKind.SETTLED and not channel.tells_outcomes:
             await self.outbox.complete(notice, notice.receipt, self.clock.now())
             return
@@ -142,6 +150,20 @@ class Courier:
             why = notice.trouble or "there was no time"
             await self._abandon(notice, f"it is {approval.state.value} by now: {why}")
             return
+        await self._attempt(notice, lambda: channel.deliver(notice, approval))
+
+    async def _deliver_alert(self, notice: Notice, channel: Channel) -> None:
+        now = self.clock.now()
+        alert = await self.alerts.close(notice.subject, now)
+        if alert is None:
+            await self._abandon(notice, "the alert is forgotten")
+        elif now - alert.last > _ALERT_LIFE:
+            await self._abandon(notice, f"it is more than a day old: {notice.trouble or 'there was no time'}")
+        else:
+            await self._attempt(notice, lambda: channel.deliver_alert(notice, alert))
+
+    async def _attempt(self, notice: Notice, delivery: Callable[[], Awaitable[str]]) -> None:
+        """Deliver it unless its place rests; what fails is tried again."""
         rest = self.rests.get(notice.place)
         if rest is not None and rest > self.clock.now():
             await self.outbox.postpone(notice, notice.trouble or "its place gave no answer to others", rest)
@@ -149,7 +171,7 @@ class Courier:
         begun = self.clock.monotonic()
         try:
             async with asyncio.timeout(_PATIENCE):
-                receipt = await channel.deliver(notice, approval)
+                receipt = await delivery()
         except (ChannelFault, TimeoutError) as fault:
             await self._retry(notice, fault, is_slow=self.clock.monotonic() - begun >= _SLOW)
             return
@@ -169,7 +191,7 @@ class Courier:
         pause = min(_FIRST_PAUSE * 2 ** min(notice.attempts - 1, 10), _LAST_PAUSE)
         if isinstance(fault, ChannelFault):
             pause = max(pause, min(fault.wait, _LAST_PAUSE))
-        _log.warning("%s of %s is not delivered yet: %s", notice.place, notice.approval_id, trouble)
+        _log.warning("%s of %s is not delivered yet: %s", notice.place, notice.subject, trouble)
         until = Epoch(self.clock.now() + pause)
         if is_slow:
             self.rests[notice.place] = until
@@ -177,7 +199,7 @@ class Courier:
         self.count(notice.channel, "postponed")
 
     async def _abandon(self, notice: Notice, trouble: str) -> None:
-        _log.error("%s was not told of %s: %s", notice.place, notice.approval_id, trouble)
+        _log.error("%s was not told of %s: %s", notice.place, notice.subject, trouble)
         await self.outbox.abandon(notice, trouble, self.clock.now())
         self.count(notice.channel, "undelivered")
 

@@ -14,13 +14,25 @@ from hashlib import sha256
 from urllib.parse import parse_qsl
 
 from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
+from aegis_authz.core.alert import Alert
 from aegis_authz.core.approval import Approval, ApprovalProof, ApprovalRequest, ApprovalState
 from aegis_authz.core.change_line import MOST_NOTE
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import ApprovalId, Epoch
 from aegis_authz.encoding import strict_json
-from aegis_authz.notices.words import NOT_SHOWN, SIGNED_IN, TYPED, explanation, headline, outcome, page_url
+from aegis_authz.notices.words import (
+    NOT_SHOWN,
+    SIGNED_IN,
+    TYPED,
+    alert_explanation,
+    alert_headline,
+    decision_url,
+    explanation,
+    headline,
+    outcome,
+    page_url,
+)
 
 WINDOW = 300
 """Seconds that the time of a signature may differ from ours."""
@@ -62,6 +74,22 @@ def message(approval: Approval, public_url: str) -> dict[str, Json]:
         has_buttons = bool(call_blocks) and not request.confirm and not needs_page
         blocks += _decision_blocks(request, public_url, has_buttons)
     return {"text": f"{headline(request)}: {outcome(approval)}", "blocks": blocks}
+
+
+def alert_message(alert: Alert, public_url: str) -> dict[str, Json]:
+    """`text` and `blocks` of a message about refusals."""
+    link: Json = {
+        "type": "button",
+        "action_id": "aegis_page",
+        "text": _plain("Open the decision"),
+        "url": decision_url(public_url, alert),
+    }
+    blocks: list[Json] = [
+        _section(alert_headline(alert)),
+        _context(alert_explanation(alert)),
+        {"type": "actions", "elements": [link]},
+    ]
+    return {"text": alert_headline(alert), "blocks": blocks}
 
 
 def shown_text(blocks: Json) -> str:

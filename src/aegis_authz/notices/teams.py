@@ -12,9 +12,19 @@ from collections.abc import Iterator
 import orjson
 
 from aegis_authz.approvals.statement import is_statement_of, statement_text
+from aegis_authz.core.alert import Alert
 from aegis_authz.core.approval import Approval, ApprovalRequest
 from aegis_authz.core.json_value import Json
-from aegis_authz.notices.words import NOT_SHOWN, explanation, headline, outcome, page_url
+from aegis_authz.notices.words import (
+    NOT_SHOWN,
+    alert_explanation,
+    alert_headline,
+    decision_url,
+    explanation,
+    headline,
+    outcome,
+    page_url,
+)
 
 MOST_BYTES = 26_000
 """Of a message; Teams takes 28 KB, and some of it is its own."""
@@ -27,6 +37,12 @@ def message(approval: Approval, public_url: str) -> dict[str, Json]:
     if len(orjson.dumps(whole)) <= MOST_BYTES and is_statement_of(shown_text(whole), request):
         return whole
     return _message(approval, public_url, [_run(NOT_SHOWN, is_code=False)])
+
+
+def alert_message(alert: Alert, public_url: str) -> dict[str, Json]:
+    """What is posted to the webhook about refusals."""
+    body = [_line(alert_headline(alert)), _line(alert_explanation(alert))]
+    return _card(body, "Open the decision", decision_url(public_url, alert))
 
 
 def shown_text(node: Json) -> str:
@@ -49,18 +65,22 @@ def _code(node: Json) -> Iterator[str]:
 def _message(approval: Approval, public_url: str, runs: list[Json]) -> dict[str, Json]:
     request = approval.request
     body: list[Json] = [
-        {"type": "RichTextBlock", "inlines": [_run(headline(request), is_code=False)]},
-        {"type": "RichTextBlock", "inlines": [_run(explanation(request), is_code=False)]},
+        _line(headline(request)),
+        _line(explanation(request)),
         *({"type": "RichTextBlock", "spacing": "None", "inlines": [run]} for run in runs),
-        {"type": "RichTextBlock", "inlines": [_run(outcome(approval), is_code=False)]},
+        _line(outcome(approval)),
     ]
+    return _card(body, "Decide on the page", page_url(public_url, request))
+
+
+def _card(body: list[Json], title: str, url: str) -> dict[str, Json]:
     card: Json = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
         "body": body,
-        "actions": [{"type": "Action.OpenUrl", "title": "Decide on the page", "url": page_url(public_url, request)}],
+        "actions": [{"type": "Action.OpenUrl", "title": title, "url": url}],
     }
     attachment: Json = {
         "contentType": "application/vnd.microsoft.card.adaptive",
@@ -72,6 +92,10 @@ def _message(approval: Approval, public_url: str, runs: list[Json]) -> dict[str,
 
 def _runs(request: ApprovalRequest) -> list[Json]:
     return [_run(line, is_code=True) for line in statement_text(request).split("\n")]
+
+
+def _line(text: str) -> Json:
+    return {"type": "RichTextBlock", "inlines": [_run(text, is_code=False)]}
 
 
 def _run(text: str, *, is_code: bool) -> Json:

@@ -1,4 +1,4 @@
-"""A held call, or what became of it, as a signed request for a program of one's own.
+"""A held call, what became of it, or refusals, as a signed request for a program of one's own.
 
 The signature is HMAC-SHA256 over `v1:TIMESTAMP:BODY` with the raw body, so that neither can be replaced.
 """
@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from aegis_authz.approvals.statement import is_statement_of, statement_digest, statement_text
+from aegis_authz.core.alert import Alert
 from aegis_authz.core.approval import Approval
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.notice import NoticeKind
 from aegis_authz.core.units import Epoch
-from aegis_authz.notices.words import page_url
+from aegis_authz.notices.words import decision_url, page_url
 
 SIGNATURE, TIMESTAMP, NOTICE = "x-aegis-signature", "x-aegis-timestamp", "x-aegis-notice"
 
@@ -40,6 +41,26 @@ def body(kind: NoticeKind, approval: Approval, public_url: str) -> bytes:
     }
     content_bytes = _bytes(content)
     return content_bytes if is_statement_of(shown_text(content_bytes), request) else _bytes({**content, "call": None})
+
+
+def alert_body(alert: Alert, public_url: str) -> bytes:
+    """The body about refusals. It holds no parameter of any call."""
+    return _bytes(
+        {
+            "notice": NoticeKind.ALERT.value,
+            "alert": alert.id,
+            "org": alert.org,
+            "tenant": alert.tenant,
+            "agent": alert.agent,
+            "reason": alert.reason.value,
+            "destination": alert.destination,
+            "count": alert.count,
+            "first_at": alert.first,
+            "last_at": alert.last,
+            "decisions": [*alert.decisions],
+            "url": decision_url(public_url, alert),
+        }
+    )
 
 
 def shown_text(content_bytes: bytes) -> str:

@@ -1,11 +1,14 @@
-"""What every message about a held call says in the same words."""
+"""What every message about a held call, or about refusals, says in the same words."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from urllib.parse import quote
 
+from aegis_authz.core.alert import MANY, Alert
 from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
+from aegis_authz.core.reason import REASONS
 
 NOT_SHOWN = "All of the call does not fit into this message. Read it, and decide, on the page of the approval."
 SIGNED_IN = "This is decided by who is signed in alone: open the page of the approval."
@@ -34,6 +37,27 @@ def outcome(approval: Approval) -> str:
     if approval.state is ApprovalState.USED:
         return ascii_line(f"Approved{by}; the call has been let through.")
     return ascii_line(f"{word.capitalize()}{by}.")
+
+
+def alert_headline(alert: Alert) -> str:
+    """What was refused, on one line of printable ASCII."""
+    who = f"agents of {alert.org}/{alert.tenant}" if alert.agent == MANY else alert.scope
+    where = "several destinations" if alert.destination == MANY else alert.destination
+    times = "once" if alert.count == 1 else f"{alert.count} times"
+    return ascii_line(f"{who}: {alert.reason.value}, {times}, calling {where}")
+
+
+def alert_explanation(alert: Alert) -> str:
+    """Why and when, on one line of printable ASCII."""
+    when = f"at {moment(alert.first)}"
+    if alert.count > 1:
+        when = f"from {moment(alert.first)} to {moment(alert.last)}"
+    return ascii_line(f"{REASONS[alert.reason].text} Refused {when}.")
+
+
+def decision_url(public_url: str, alert: Alert) -> str:
+    """Where the first of the refusals is shown to whoever may read records."""
+    return f"{public_url.rstrip('/')}/decisions/{quote(alert.decisions[0], safe='')}"
 
 
 def page_url(public_url: str, request: ApprovalRequest) -> str:

@@ -1,12 +1,17 @@
-"""What telling people of held calls needs from outside: channels, and an outbox that survives a restart."""
+"""What telling people of held calls and refusals needs from outside: channels, and what survives a restart."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Final, Protocol
 
+from aegis_authz.core.alert import Alert, Sighting
 from aegis_authz.core.approval import Approval
 from aegis_authz.core.notice import Notice, NoticeKind
 from aegis_authz.core.units import ApprovalId, Epoch
+
+MOST_OPEN: Final = 20
+"""Alerts of one tenant that gather at once, each of an agent and a destination by name."""
 
 
 class ChannelFault(Exception):
@@ -31,9 +36,32 @@ class Channel(Protocol):
         """
         ...
 
+    async def deliver_alert(self, notice: Notice, alert: Alert) -> str:
+        """Say which calls were refused; returns a receipt, "" for none. Raises ChannelFault."""
+        ...
+
     @property
     def tells_outcomes(self) -> bool:
         """Whether it is told, too, what became of a call that it was told of."""
+        ...
+
+
+class Alerts(Protocol):
+    """Alerts that are gathered until somebody is told of them, with their notices in the same outbox.
+
+    One that is closed takes no more. Of a tenant at most `MOST_OPEN` gather at once: what more there is of it is
+    gathered in one for each reason, so that nobody floods a channel that others need.
+    """
+
+    async def gather(self, sightings: Sequence[Sighting], now: Epoch) -> None:
+        """Add each to the alert of its agent, reason and destination that is open, or open one, all or nothing.
+
+        The notices of one that is opened are due once its time is over. Raises StoreDown.
+        """
+        ...
+
+    async def close(self, alert_id: str, now: Epoch) -> Alert | None:
+        """The alert as it is told from now on, whoever asks; None for one that is forgotten. Raises StoreDown."""
         ...
 
 
@@ -48,7 +76,8 @@ class Outbox(Protocol):
         ...
 
     async def claim(self, channel: str, now: Epoch, until: Epoch) -> Notice | None:
-        """The notice of that kind of channel that is due longest; nobody else gets it before `until`.
+        """The notice of that kind of channel that is due longest, those of held calls first; nobody else gets it before
+        `until`.
 
         Raises StoreDown.
         """

@@ -30,7 +30,10 @@ class NoticeMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._notices = Counter(
-            "aegis_notices", "Notices of held calls, by what became of them.", ["channel", "outcome"], registry=registry
+            "aegis_notices",
+            "Notices of held calls and of refusals, by what became of them.",
+            ["channel", "outcome"],
+            registry=registry,
         )
 
     def __call__(self, channel: str, outcome: str) -> None:

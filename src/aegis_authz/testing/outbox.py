@@ -31,6 +31,11 @@ class MemoryOutbox:
         self._rows.append(_Row(Notice(approval_id, place, kind, NoticeState.WAITING, 0, receipt, ""), now))
         return True
 
+    def enter_alert(self, alert_id: str, place: str, due: Epoch) -> None:
+        """Keep a notice of an alert, unless it is there."""
+        if self._row(alert_id, place, NoticeKind.ALERT) is None:
+            self._rows.append(_Row(Notice(alert_id, place, NoticeKind.ALERT, NoticeState.WAITING, 0, "", ""), due))
+
     async def claim(self, channel: str, now: Epoch, until: Epoch) -> Notice | None:
         """The notice of that kind of channel that is due longest."""
         due = [
@@ -40,8 +45,8 @@ class MemoryOutbox:
         ]
         if not due:
             return None
-        row = min(due, key=lambda row: row.due)
-        former = self._row(row.notice.approval_id, row.notice.place, NoticeKind.HELD)
+        row = min(due, key=lambda row: (row.notice.kind is NoticeKind.ALERT, row.due))
+        former = self._row(row.notice.subject, row.notice.place, NoticeKind.HELD)
         receipt = "" if former is None else former.notice.receipt
         row.notice, row.due = replace(row.notice, attempts=row.notice.attempts + 1, receipt=receipt), until
         return row.notice
@@ -66,7 +71,7 @@ class MemoryOutbox:
             for row in self._rows
             if row.notice.kind is NoticeKind.HELD
             and row.notice.state is NoticeState.DELIVERED
-            and self._row(row.notice.approval_id, row.notice.place, NoticeKind.SETTLED) is None
+            and self._row(row.notice.subject, row.notice.place, NoticeKind.SETTLED) is None
         ]
 
     async def undelivered(self, limit: int) -> list[Notice]:
@@ -74,14 +79,12 @@ class MemoryOutbox:
         notices = [row.notice for row in self._rows if row.notice.state is NoticeState.UNDELIVERED]
         return notices[::-1][:limit]
 
-    def _row(self, approval_id: ApprovalId, place: str, kind: NoticeKind) -> _Row | None:
-        key = (approval_id, place, kind)
-        return next(
-            (row for row in self._rows if (row.notice.approval_id, row.notice.place, row.notice.kind) == key), None
-        )
+    def _row(self, subject: str, place: str, kind: NoticeKind) -> _Row | None:
+        key = (subject, place, kind)
+        return next((row for row in self._rows if (row.notice.subject, row.notice.place, row.notice.kind) == key), None)
 
     def _of(self, notice: Notice) -> _Row:
-        row = self._row(notice.approval_id, notice.place, notice.kind)
+        row = self._row(notice.subject, notice.place, notice.kind)
         if row is None:
             raise ValueError("a notice that was never entered")
         return row

@@ -16,18 +16,24 @@ import pytest
 from aiohttp import web
 
 from aegis_authz.adapters.channels.hooks import Hook, TeamsChannel, WebhookChannel
+from aegis_authz.adapters.channels.log import LogChannel
 from aegis_authz.adapters.channels.mail import MailChannel, MailServer
 from aegis_authz.adapters.channels.slack import SlackChannel
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.approvals.statement import is_statement_of
+from aegis_authz.core.alert import MANY, Alert
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.notice import Notice, NoticeKind, NoticeState
+from aegis_authz.core.reason import Reason
 from aegis_authz.notices import mail, slack, teams, webhook
 from aegis_authz.ports.notices import ChannelFault
 from tests.support.held_calls import HELD, REQUEST
 from tests.support.local_servers import SlackServer, SmtpServer, mail_server, serving
 
 URL = "https://aegis.acme.example"
+ALERT = Alert(
+    "alt_1", "acme", "emea", "bot", Reason.EGRESS_DENIED, "evil.example:443", 12, 1000.0, 1030.0, ("d-1", "d-2")
+)
 DENIED = replace(HELD, state=ApprovalState.DENIED, decided_by="ben", decided_at=1200.0)
 
 
@@ -265,3 +271,85 @@ async def test_while_two_mails_are_under_way_a_third_waits() -> None:
         await channel.close()
         async with asyncio.timeout(10):
             await over.wait()  # a connection that outlives its loop is a warning in whichever test is next
+
+
+def alert_notice(place: str) -> Notice:
+    return Notice(ALERT.id, place, NoticeKind.ALERT, NoticeState.WAITING, 1, "", "")
+
+
+async def test_slack_shows_refusals_in_plain_text(server: SlackServer, channel: SlackChannel) -> None:
+    assert await channel.deliver_alert(alert_notice("slack:#soc"), ALERT) == "C024BE91L 1503435956.000001"
+    (posted,) = server.posted
+    assert posted["text"] == "acme/emea/bot: EGRESS_DENIED, 12 times, calling evil.example:443"
+    assert posted["blocks"][-1]["elements"][0]["url"] == f"{URL}/decisions/d-1"
+    assert all(block.get("text", {"type": "plain_text"})["type"] == "plain_text" for block in posted["blocks"])
+
+
+async def test_teams_and_a_webhook_are_told_of_refusals() -> None:
+    seen: list[tuple[str, bytes]] = []
+
+    async def program(request: web.Request) -> web.StreamResponse:
+        raw = await request.read()
+        if webhook.SIGNATURE in request.headers:
+            timestamp = request.headers[webhook.TIMESTAMP].encode()
+            expected = hmac.new(b"key", b"v1:%s:%s" % (timestamp, raw), sha256).hexdigest()
+            assert request.headers[webhook.SIGNATURE] == f"v1={expected}"
+        seen.append((request.headers.get(webhook.NOTICE, ""), raw))
+        return web.Response()
+
+    async with serving(program) as url:
+        own = WebhookChannel({"soc": Hook(url, b"key")}, URL, SystemClock())
+        others = TeamsChannel({"soc": url}, URL)
+        await own.deliver_alert(alert_notice("webhook:soc"), ALERT)
+        await others.deliver_alert(alert_notice("teams:soc"), ALERT)
+        with pytest.raises(ChannelFault, match="the settings have no webhook:sco"):
+            await own.deliver_alert(alert_notice("webhook:sco"), ALERT)
+        await own.close()
+        await others.close()
+    (notice_id, body), (_, card) = seen
+    assert notice_id == "alt_1.alert"
+    assert json.loads(body) == {
+        "notice": "alert",
+        "alert": "alt_1",
+        "org": "acme",
+        "tenant": "emea",
+        "agent": "bot",
+        "reason": "EGRESS_DENIED",
+        "destination": "evil.example:443",
+        "count": 12,
+        "first_at": 1000.0,
+        "last_at": 1030.0,
+        "decisions": ["d-1", "d-2"],
+        "url": f"{URL}/decisions/d-1",
+    }
+    assert "acme/emea/bot: EGRESS_DENIED, 12 times" in card.decode()
+
+
+async def test_a_mail_tells_of_refusals_under_one_id() -> None:
+    server = SmtpServer()
+    async with mail_server(server) as port:
+        channel = MailChannel(MailServer("127.0.0.1", port, "aegis@acme.example", "", ""), URL, SystemClock())
+        await channel.deliver_alert(alert_notice("email:soc@acme.example"), ALERT)
+        with pytest.raises(ChannelFault, match="no address of mail"):
+            await channel.deliver_alert(alert_notice("email:soc"), ALERT)
+        await channel.close()
+    received = message_from_bytes(server.mails[0], policy=SMTP)
+    assert received["Message-ID"] == "<alt_1.alert@acme.example>"
+    assert received["Subject"].strip() == "Refused: acme/emea/bot: EGRESS_DENIED, 12 times, calling evil.example:443"
+
+
+async def test_the_log_is_a_channel_and_nobody_writes_lines_into_it(caplog: pytest.LogCaptureFixture) -> None:
+    channel = LogChannel()
+    await channel.deliver_alert(alert_notice("log"), replace(ALERT, destination="evil\nERROR forged"))
+    await channel.deliver(notice("log"), HELD)
+    assert not channel.tells_outcomes
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first.startswith("alert alt_1: acme/emea/bot: EGRESS_DENIED, 12 times, calling evil\\nERROR forged. ")
+    assert first.endswith("to 1970-01-01 00:17:10 UTC. Decisions: d-1, d-2")
+    assert second.startswith(f"held {REQUEST.id}: ")
+
+
+async def test_what_is_too_much_of_a_tenant_is_told_without_names(caplog: pytest.LogCaptureFixture) -> None:
+    await LogChannel().deliver_alert(alert_notice("log"), replace(ALERT, agent=MANY, destination=MANY, count=1))
+    (record,) = caplog.records
+    assert "agents of acme/emea: EGRESS_DENIED, once, calling several destinations. " in record.getMessage()

@@ -88,4 +88,4 @@ def test_with_the_settings_of_channels_a_place_they_do_not_have_is_an_error(fold
     assert lint(folder, policy).exit_code == 0
     result = lint(folder, policy, "--channels", str(channels))
     assert result.exit_code == 1
-    assert "p.yaml:4:42: error unknown-channel: notify.by[0]" in result.stdout
+    assert "p.yaml:4:41: error unknown-channel: notify.by[0]" in result.stdout

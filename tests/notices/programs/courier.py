@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aegis_authz.adapters.channels.slack import SlackChannel
+from aegis_authz.adapters.sql.alerts import SqlAlerts
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.outbox import SqlOutbox
 from aegis_authz.adapters.system import SystemClock
@@ -33,7 +34,8 @@ async def main(folder: Path, url: str) -> None:
     outbox = SqlOutbox(database)
     await outbox.end_claims(now)
     channel = SlackChannel("xoxb-test", "https://aegis.acme.example", f"{url}/api")
-    await Courier(outbox, store, store.get, {"slack": channel}, clock, lambda channel, outcome: None).watch()
+    alerts = SqlAlerts(database)
+    await Courier(outbox, store, store.get, alerts, {"slack": channel}, clock, lambda channel, outcome: None).watch()
 
 
 if __name__ == "__main__":

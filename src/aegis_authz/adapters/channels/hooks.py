@@ -9,7 +9,9 @@ from typing import TypeVar
 import orjson
 
 from aegis_authz.adapters.channels.http import Poster
+from aegis_authz.core.alert import Alert
 from aegis_authz.core.approval import Approval
+from aegis_authz.core.json_value import Json
 from aegis_authz.core.notice import Notice
 from aegis_authz.notices import teams, webhook
 from aegis_authz.ports.data_plane import Clock
@@ -33,9 +35,15 @@ class TeamsChannel:
 
     async def deliver(self, notice: Notice, approval: Approval) -> str:
         """Post the card."""
+        return await self._post(notice, teams.message(approval, self._public_url))
+
+    async def deliver_alert(self, notice: Notice, alert: Alert) -> str:
+        """Post the card."""
+        return await self._post(notice, teams.alert_message(alert, self._public_url))
+
+    async def _post(self, notice: Notice, message: Mapping[str, Json]) -> str:
         url = _named(self._urls, notice)
-        content = orjson.dumps(teams.message(approval, self._public_url))
-        await self._poster.post(url, content, {"content-type": "application/json"})
+        await self._poster.post(url, orjson.dumps(message), {"content-type": "application/json"})
         return ""
 
     async def close(self) -> None:
@@ -67,9 +75,15 @@ class WebhookChannel:
 
     async def deliver(self, notice: Notice, approval: Approval) -> str:
         """Post it, signed. Two requests of one notice have one `x-aegis-notice`."""
+        return await self._post(notice, webhook.body(notice.kind, approval, self._public_url))
+
+    async def deliver_alert(self, notice: Notice, alert: Alert) -> str:
+        """Post it, signed, in the same way."""
+        return await self._post(notice, webhook.alert_body(alert, self._public_url))
+
+    async def _post(self, notice: Notice, content: bytes) -> str:
         hook = _named(self._hooks, notice)
-        content = webhook.body(notice.kind, approval, self._public_url)
-        notice_id = f"{notice.approval_id}.{notice.kind.value}"
+        notice_id = f"{notice.subject}.{notice.kind.value}"
         await self._poster.post(hook.url, content, webhook.signed(hook.secret, content, notice_id, self._clock.now()))
         return ""
 

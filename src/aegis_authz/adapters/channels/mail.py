@@ -14,9 +14,10 @@ from email.message import EmailMessage
 from threading import Lock
 
 from aegis_authz.core.address import says_loopback
+from aegis_authz.core.alert import Alert
 from aegis_authz.core.approval import Approval
 from aegis_authz.core.notice import Notice
-from aegis_authz.notices.mail import mail
+from aegis_authz.notices.mail import alert_mail, mail
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.ports.notices import ChannelFault
 
@@ -55,9 +56,15 @@ class MailChannel:
 
     async def deliver(self, notice: Notice, approval: Approval) -> str:
         """Hand the mail in."""
-        if _ADDRESS.fullmatch(notice.address) is None:  # no reader of headers gets what it may stumble over
-            raise ChannelFault(f"{notice.place} is no address of mail", is_final=True)
-        message = mail(approval, self._public_url, self._server.sender, notice.address, self._clock.now())
+        address, sender = _address(notice), self._server.sender
+        return await self._hand_in(mail(approval, self._public_url, sender, address, self._clock.now()))
+
+    async def deliver_alert(self, notice: Notice, alert: Alert) -> str:
+        """Hand the mail in."""
+        address, sender = _address(notice), self._server.sender
+        return await self._hand_in(alert_mail(alert, self._public_url, sender, address, self._clock.now()))
+
+    async def _hand_in(self, message: EmailMessage) -> str:
         if len(self._under_way) >= _MOST_AT_ONCE:
             raise ChannelFault("mails from before are under way still", is_final=False)
         mailing = _Session()
@@ -96,6 +103,12 @@ class MailChannel:
             raise ChannelFault(f"the server answered {fault.smtp_code}", is_final=is_final) from None
         except (smtplib.SMTPException, OSError, ValueError) as fault:
             raise ChannelFault(f"cannot be handed in: {type(fault).__name__}", is_final=False) from None
+
+
+def _address(notice: Notice) -> str:
+    if _ADDRESS.fullmatch(notice.address) is None:  # no reader of headers gets what it may stumble over
+        raise ChannelFault(f"{notice.place} is no address of mail", is_final=True)
+    return notice.address
 
 
 def _heard(sending: asyncio.Future[None]) -> None:

@@ -12,12 +12,13 @@ import orjson
 
 from aegis_authz.adapters.channels.http import Poster
 from aegis_authz.core.address import is_private_url
+from aegis_authz.core.alert import Alert
 from aegis_authz.core.approval import Approval
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.notice import Notice, NoticeKind
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding import strict_json
-from aegis_authz.notices.slack import message
+from aegis_authz.notices.slack import alert_message, message
 from aegis_authz.ports.notices import ChannelFault
 
 API = "https://slack.com/api"
@@ -50,14 +51,21 @@ class SlackChannel:
         """Post the message, or change the one that was posted; returns its channel and time."""
         content = message(approval, self._public_url)
         if notice.kind is NoticeKind.HELD:
-            answer = await self._call(
-                "chat.postMessage", {"channel": notice.address, "unfurl_links": False, "unfurl_media": False, **content}
-            )
-            return f"{_text(answer, 'channel')} {_text(answer, 'ts')}"
+            return await self._post(notice, content)
         channel, _, ts = notice.receipt.partition(" ")
         if ts:  # else nobody was told
             await self._call("chat.update", {"channel": channel, "ts": ts, **content})
         return notice.receipt
+
+    async def deliver_alert(self, notice: Notice, alert: Alert) -> str:
+        """Post the message; returns its channel and time."""
+        return await self._post(notice, alert_message(alert, self._public_url))
+
+    async def _post(self, notice: Notice, content: Mapping[str, Json]) -> str:
+        answer = await self._call(
+            "chat.postMessage", {"channel": notice.address, "unfurl_links": False, "unfurl_media": False, **content}
+        )
+        return f"{_text(answer, 'channel')} {_text(answer, 'ts')}"
 
     async def reply(self, response_url: str, text: str) -> None:
         """Tell whoever pressed a button, and nobody else. Raises ChannelFault."""

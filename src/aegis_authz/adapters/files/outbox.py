@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz.core.notice import Notice, NoticeKind, NoticeState
-from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.core.units import Epoch
 
 _VERSION = 1
 _NOTICES = """
@@ -45,7 +45,5 @@ def former_notices(path: Path) -> list[FormerNotice]:
 
 def _read(database: sqlite3.Connection) -> Iterator[FormerNotice]:
     for approval_id, place, kind, state, attempts, receipt, trouble, due, ended in database.execute(_NOTICES):
-        notice = Notice(
-            ApprovalId(approval_id), place, NoticeKind(kind), NoticeState(state), attempts, receipt, trouble
-        )
+        notice = Notice(approval_id, place, NoticeKind(kind), NoticeState(state), attempts, receipt, trouble)
         yield FormerNotice(notice, Epoch(due), None if ended is None else Epoch(ended))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, case, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,7 +42,7 @@ class SqlOutbox:
         """Keep a notice as it stands, unless it is there; returns whether it was not. Raises StoreDown."""
         enter = postgresql.insert if self._database.dialect == "postgresql" else sqlite.insert
         row = enter(OUTBOX).values(
-            approval_id=notice.approval_id,
+            approval_id=notice.subject,
             place=notice.place,
             kind=notice.kind.value,
             channel=notice.channel,
@@ -61,7 +61,7 @@ class SqlOutbox:
         """The notice of that kind of channel that is due longest, as `ports.Outbox` says. Raises StoreDown."""
         is_due = (OUTBOX.c.channel == channel) & _is(NoticeState.WAITING) & (OUTBOX.c.due <= now)
         # whoever claims at the same moment takes the next one, and waits for nobody
-        first = select(OUTBOX.c.number).where(is_due).order_by(OUTBOX.c.due, OUTBOX.c.number).limit(1)
+        first = select(OUTBOX.c.number).where(is_due).order_by(_is_alert(), OUTBOX.c.due, OUTBOX.c.number).limit(1)
         claimed = (
             update(OUTBOX)
             .where(OUTBOX.c.number == first.with_for_update(skip_locked=True).scalar_subquery())
@@ -115,7 +115,7 @@ class SqlOutbox:
 
     async def _change(self, notice: Notice, **values: object) -> None:
         column = OUTBOX.c
-        is_same = (column.approval_id == notice.approval_id) & (column.place == notice.place)
+        is_same = (column.approval_id == notice.subject) & (column.place == notice.place)
         is_same &= column.kind == notice.kind.value
         # what comes late, of a claim that ran out, must not undo what the next one did
         is_own = is_same & (column.attempts == notice.attempts) & _is(NoticeState.WAITING)
@@ -137,6 +137,10 @@ def _is(state: NoticeState) -> ColumnElement[bool]:
     return OUTBOX.c.state == state.value
 
 
+def _is_alert() -> ColumnElement[int]:
+    return case((OUTBOX.c.kind == NoticeKind.ALERT.value, 1), else_=0)
+
+
 def _receipt() -> ColumnElement[str]:
     """What the channel gave for the message that said the call is held."""
     former = _FORMER.c
@@ -150,7 +154,7 @@ def _receipt() -> ColumnElement[str]:
 
 def _notice(row: Row[Any]) -> Notice:
     return Notice(
-        ApprovalId(row.approval_id),
+        row.approval_id,
         row.place,
         NoticeKind(row.kind),
         NoticeState(row.state),

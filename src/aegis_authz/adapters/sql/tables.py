@@ -152,7 +152,7 @@ OUTBOX = Table(
     "outbox",
     METADATA,
     Column("number", Integer, primary_key=True),
-    Column("approval_id", String(64), nullable=False),
+    Column("approval_id", String(64), nullable=False),  # or the id of an alert
     Column("place", String(320), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("channel", String(64), nullable=False),
@@ -164,6 +164,23 @@ OUTBOX = Table(
     Column("ended", Double, index=True),
     UniqueConstraint("approval_id", "place", "kind"),
     Index("ix_outbox_channel", "channel", "state", "due"),
+)
+
+ALERTS = Table(
+    "alerts",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("org", String(64), nullable=False),
+    Column("tenant", String(64), nullable=False),
+    Column("agent", String(64), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("destination", String(320), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("first", Double, nullable=False),
+    Column("last", Double, nullable=False, index=True),
+    Column("decisions", Text, nullable=False),  # JSON: the ids of the first few
+    Column("closed", Double),
+    Index("ix_alerts_tenant", "org", "tenant", "closed"),
 )
 
 CALLBACKS = Table(
