@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from typer.core import TyperGroup
 
 from aegis_authz.cli.app import app
 from aegis_authz.config.authz import TelemetrySettings
+from aegis_authz.core.alert import Alert
+from aegis_authz.core.reason import Reason
+from aegis_authz.notices.webhook import alert_body
+from aegis_authz.policy.load import load
 from aegis_authz.telemetry import conventions
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -34,11 +39,19 @@ def test_every_command_that_is_named_is_a_command_with_these_options(path: Path)
 
 
 def test_the_settings_that_are_printed_are_settings() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    text, policy = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     telemetry = yaml.safe_load(text)["telemetry"]
     telemetry["headers"] = dict.fromkeys(telemetry["headers"], "as a file would say it")
     assert set(telemetry) | {"certificate", "key"} == set(TelemetrySettings.model_fields)
     assert TelemetrySettings.model_validate(telemetry).sample == 0.1
+    (document,) = load({"notices.yaml": policy}, {}).compiled
+    assert document.document.notify is not None
+
+
+def test_the_body_of_a_notice_has_the_members_that_are_printed() -> None:
+    (text,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    alert = Alert("alt_1", "acme", "emea", "a", Reason.EGRESS_DENIED, "b.example", 4, 1.0, 2.0, ("d",))
+    assert json.loads(text).keys() == json.loads(alert_body(alert, "https://a")).keys()
 
 
 def test_the_names_that_are_told_are_those_of_spans() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aegis_authz.adapters.channels.hooks import Hook, TeamsChannel, WebhookChannel
+from aegis_authz.adapters.channels.log import LogChannel
 from aegis_authz.adapters.channels.mail import MailChannel, MailServer
 from aegis_authz.adapters.channels.slack import SlackChannel
 from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
@@ -16,7 +17,7 @@ from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.bootstrap.vault import IN_VAULT, vault_secret
 from aegis_authz.config.channels import ChannelSettings, MailSettings, SlackPerson, SlackSettings
 from aegis_authz.core.address import is_private_url
-from aegis_authz.core.notice import ChannelKind
+from aegis_authz.core.notice import LOG_PLACE, ChannelKind
 from aegis_authz.core.person import Person, RoleBinding
 from aegis_authz.people.permissions import RESERVED_IDS
 from aegis_authz.ports.data_plane import Clock
@@ -54,8 +55,13 @@ class OpenChannels:
             await close()
 
 
-def open_channels(settings: ChannelSettings, public_url: str, clock: Clock) -> OpenChannels:
-    """The channels of these settings; nothing is connected yet. Raises SettingsError for a secret that is not there."""
+def open_channels(settings: ChannelSettings | None, public_url: str, clock: Clock) -> OpenChannels:
+    """The channels of these settings, and the log, which is always there; nothing is connected yet.
+
+    Raises SettingsError for a secret that is not there.
+    """
+    if settings is None:
+        return OpenChannels({LOG_PLACE: LogChannel()}, None, ())
     slack = None if settings.slack is None else _slack(settings.slack, public_url)
     kinds: dict[str, SlackChannel | TeamsChannel | WebhookChannel | MailChannel] = {}
     if slack is not None:
@@ -68,7 +74,8 @@ def open_channels(settings: ChannelSettings, public_url: str, clock: Clock) -> O
         kinds[ChannelKind.WEBHOOK.value] = WebhookChannel(hooks, public_url, clock)
     if settings.email is not None:
         kinds[ChannelKind.EMAIL.value] = MailChannel(_mail_server(settings.email), public_url, clock)
-    return OpenChannels(kinds, slack, tuple(channel.close for channel in kinds.values()))
+    channels: dict[str, Channel] = {LOG_PLACE: LogChannel(), **kinds}
+    return OpenChannels(channels, slack, tuple(channel.close for channel in kinds.values()))
 
 
 def secret_text(path: Path | None, variable: str) -> str:

@@ -31,6 +31,7 @@ from aegis_authz.adapters.redis.limits import RedisLimits
 from aegis_authz.adapters.redis.once import RedisSingleUses
 from aegis_authz.adapters.redis.record_heads import RedisRecordHeads
 from aegis_authz.adapters.redis.revocations import RedisRevocations
+from aegis_authz.adapters.sql.alerts import SqlAlerts
 from aegis_authz.adapters.sql.anchors import SqlRecordAnchors
 from aegis_authz.adapters.sql.approval_history import SqlApprovalHistory
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
@@ -51,7 +52,7 @@ from aegis_authz.bootstrap.control_stores import ControlStores, LimitStores
 from aegis_authz.bootstrap.database import database_url, hold_places, open_database
 from aegis_authz.bootstrap.federation import openid_provider
 from aegis_authz.bootstrap.key_service import signing_rings
-from aegis_authz.bootstrap.outreach import Notices
+from aegis_authz.bootstrap.outreach import CONTROL_WRITER, Notices
 from aegis_authz.bootstrap.people import offer_first_owner, people_stores
 from aegis_authz.bootstrap.settings import SettingsError
 from aegis_authz.bootstrap.state_import import import_agents, import_outbox, import_releases
@@ -92,8 +93,6 @@ _FAULTS = (
     TlsUnusable,
     OSError,
 )
-WRITER = "control"
-"""The control plane's name among the writers of records."""
 
 
 def run_control(settings: ControlSettings) -> None:
@@ -146,7 +145,12 @@ async def _databases(
 async def _record_log(settings: ControlSettings, keys: Keys, clock: Clock, stack: AsyncExitStack) -> FileRecordLog:
     record_keys = RecordKeyFile(settings.keys / RECORDS)
     records = FileRecordLog(
-        settings.records / WRITER, WRITER, keys.records, clock, max_segment_age=SEGMENT_AGE, renewal=record_keys
+        settings.records / CONTROL_WRITER,
+        CONTROL_WRITER,
+        keys.records,
+        clock,
+        max_segment_age=SEGMENT_AGE,
+        renewal=record_keys,
     )
     await records.start()
     stack.push_async_callback(records.close)
@@ -244,7 +248,15 @@ async def _serve(
         )
         watches = [group.create_task(watch) for watch in always]
         outreach = services.outreach
-        sometimes = (services.keeper, outreach.courier, outreach.presses, outreach.socket, outreach.callbacks, tls)
+        sometimes = (
+            services.keeper,
+            outreach.courier,
+            outreach.presses,
+            outreach.socket,
+            outreach.callbacks,
+            outreach.alerter,
+            tls,
+        )
         watches += [group.create_task(service.watch()) for service in sometimes if service is not None]
         context = None if tls is None else tls.context
         await ControlHost(services, gateways, context).serve(sockets=[listening])
@@ -252,18 +264,14 @@ async def _serve(
             watch.cancel()
 
 
-async def _notices(
-    settings: ControlSettings, database: Database, clock: Clock, stack: AsyncExitStack
-) -> Notices | None:
-    if settings.channels is None:
-        return None
+async def _notices(settings: ControlSettings, database: Database, clock: Clock, stack: AsyncExitStack) -> Notices:
     opened = open_channels(settings.channels, settings.people_url or settings.public_url, clock)
     stack.push_async_callback(opened.close)
     outbox = SqlOutbox(database)
     await import_outbox(settings.state, outbox)
     if database.dialect == "sqlite":  # which no other control plane uses
         await outbox.end_claims(clock.now())
-    return Notices(outbox, opened)
+    return Notices(outbox, SqlAlerts(database), opened)
 
 
 async def _callbacks(

@@ -23,7 +23,7 @@ from aegis_authz.approvals.separation import Separation
 from aegis_authz.bootstrap.bundles import policy_builder
 from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
-from aegis_authz.bootstrap.outreach import Notices, outreach
+from aegis_authz.bootstrap.outreach import Notices, alerter_of, cautions_of, outreach
 from aegis_authz.bootstrap.policy_trials import LabTrials
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings, OversightSettings
@@ -35,6 +35,7 @@ from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.agents.narrowing import Narrower
 from aegis_authz.control.agents.revoking import Revoker
 from aegis_authz.control.agents.roster import Roster
+from aegis_authz.control.alerting import Alerter
 from aegis_authz.control.app import ControlServices, PeopleServices
 from aegis_authz.control.approvals.access_requests import AccessRequestDesk
 from aegis_authz.control.approvals.callbacks import CallbackDesk, CallbackServices
@@ -295,11 +296,12 @@ def _policy_services(
     keeper: RouteKeeper | None,
     note: Note,
     clock: Clock,
+    alerter: Alerter | None,
 ) -> PolicyServices:
     proposals = ProposalDesk(stores.proposals, publisher, stores.people.people)
     readings, laboratory = Readings(publisher, builder), Laboratory(LabTrials(_READERS_PATIENCE))
     return PolicyServices(
-        releases=ReleaseDesk(publisher, proposals, board, keeper, note),
+        releases=ReleaseDesk(publisher, proposals, board, keeper, note, cautions_of(alerter)),
         proposals=proposals,
         standing=StandingDesk(publisher, builder, approver, note, clock),
         readings=readings,
@@ -328,9 +330,8 @@ def control_services(
     bulletin, board, registry = Bulletin(), StatusBoard(clock), CollectorRegistry()
     builder, discovery = _builder(settings, keys, stores, clock), _discovery(keys, stores, clock)
     publisher = _publisher(settings, stores, builder, bulletin, clock, ids)
-    base = settings.public_url.rstrip("/")
-    terms = _token_terms(settings, base)
-    directory = _directory(bulletin, stores, settings.region)
+    base, secret = settings.public_url.rstrip("/"), keys.admin_token
+    terms, directory = _token_terms(settings, base), _directory(bulletin, stores, settings.region)
     trusted_keys = _trusted_keys(settings, stores, directory, clock)
     door = _door(settings, stores, clock, ids)
     revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
@@ -340,16 +341,17 @@ def control_services(
     documents = PublishedDocuments(stores.releases, builder.loaded)
     authentication = _authentication(keys, door, stores, clock)
     keeper = None if routes is None else RouteKeeper(board, partial(_catalogue_of, builder, stores), routes)
-    deciding = Deciding(approver, authentication.note, stores.history, clock)
+    note, alerter = authentication.note, alerter_of(settings, notices, documents, clock)
+    deciding = Deciding(approver, note, stores.history, clock)
     return ControlServices(
         publisher=publisher,
-        policies=_policy_services(stores, publisher, builder, approver, board, keeper, authentication.note, clock),
+        policies=_policy_services(stores, publisher, builder, approver, board, keeper, note, clock, alerter),
         approver=approver,
         deciding=deciding,
-        access_requests=_access_requests(settings, stores, approver, authentication.note, callbacks),
-        overseer=_overseer(settings.oversight, stores, authentication.note, clock),
+        access_requests=_access_requests(settings, stores, approver, note, callbacks),
+        overseer=_overseer(settings.oversight, stores, note, clock),
         registry=registry,
-        outreach=outreach(settings, notices, callbacks, stores, approver, deciding, registry, clock, keys.admin_token),
+        outreach=outreach(settings, notices, callbacks, stores, approver, deciding, registry, clock, secret, alerter),
         expiry=ExpiryWatch(stores.approvals, stores.records, stores.history, clock),
         bulletin=bulletin,
         discovery=discovery,

@@ -25,6 +25,7 @@ from aegis_authz.control.agents.enrolling import Enroller, NotEnrolled
 from aegis_authz.control.agents.issuing import TokenIssuer, TokenTerms
 from aegis_authz.control.agents.revoking import NotRevoked, Revoker
 from aegis_authz.control.agents.roster import Roster
+from aegis_authz.control.alerting import Alerter
 from aegis_authz.control.approvals.access_requests import AccessRequestDesk
 from aegis_authz.control.approvals.callbacks import CallbackCourier
 from aegis_authz.control.approvals.deciding_on_record import Deciding
@@ -167,6 +168,7 @@ class Outreach:
     """How people meet held calls: `pages` are what they read in a browser; `courier` tells them, and `presses` takes
     what they press in Slack, which comes over the `socket` with Socket Mode, None where no such channel is set up.
     `callbacks` tells enforcement points what became of their access requests, None where none may name a place.
+    `alerter` finds refusals that somebody wants to learn of, None where nobody can be told.
     """
 
     pages: Pages
@@ -174,6 +176,7 @@ class Outreach:
     presses: SlackPresses | None
     socket: Watch | None
     callbacks: CallbackCourier | None
+    alerter: Alerter | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,12 @@ from aegis_authz.core.person import Person
 from aegis_authz.core.record import ApprovalRecord
 from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.ports.people import Account, PersonUnknown
-from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.people import MemoryPeople
 from aegis_authz.testing.record_log import MemoryRecordLog
 from aegis_authz.testing.store import MemoryStore
 from tests.control.routes.test_approvals import HELD, hold
 from tests.support.local_servers import SlackServer, serving
+from tests.support.memory_notices import memory_notices
 from tests.support.people import person
 from tests.support.slack_presses import button_value, interaction, signed_headers
 
@@ -112,7 +112,7 @@ async def desk(new_plane: Callable[..., ControlServices], kept: Ledger) -> Async
 async def opened(url: str) -> AsyncIterator[Notices]:
     channel = SlackChannel("xoxb-test", "https://aegis.acme.example", f"{url}/api", (url.removeprefix("http://"),))
     app = SlackApp(channel, PEOPLE, SECRET, "", f"{url}/api")
-    yield Notices(MemoryOutbox(for_tests=True), OpenChannels({"slack": channel}, app, (channel.close,)))
+    yield Notices(*memory_notices(), OpenChannels({"slack": channel}, app, (channel.close,)))
     await channel.close()
 
 
@@ -305,7 +305,7 @@ async def test_where_presses_come_by_socket_mode_no_signed_request_is_believed(
     async with serving(server.handle) as url:
         channel = SlackChannel("xoxb-test", "https://aegis.acme.example", f"{url}/api")
         app = SlackApp(channel, PEOPLE, None, "xapp-test", f"{url}/api")
-        notices = Notices(MemoryOutbox(for_tests=True), OpenChannels({"slack": channel}, app, (channel.close,)))
+        notices = Notices(*memory_notices(), OpenChannels({"slack": channel}, app, (channel.close,)))
         plane = new_plane(approvals=store, notices=notices)
         assert plane.outreach.socket is not None
         await hold(store, notify=("slack:#finance",))

@@ -10,9 +10,9 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.bootstrap.channels import OpenChannels
 from aegis_authz.bootstrap.outreach import Notices
 from aegis_authz.control.app import ControlServices
-from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.store import MemoryStore
 from tests.control.routes.test_approvals import HELD, hold
+from tests.support.memory_notices import memory_notices
 from tests.support.people import by, person, with_people
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -22,7 +22,7 @@ async def test_a_place_of_no_channel_is_listed_with_the_reason(
     new_plane: Callable[..., ControlServices], client: Client
 ) -> None:
     store = MemoryStore(SystemClock(), 60, for_tests=True)
-    notices = Notices(MemoryOutbox(for_tests=True), OpenChannels({}, None, ()))
+    notices = Notices(*memory_notices(), OpenChannels({}, None, ()))
     plane = with_people(new_plane(approvals=store, notices=notices), person("ivy", "approver@acme/emea"))
     await hold(store, notify=("slack:#finance",))
     assert plane.outreach.courier is not None
@@ -32,6 +32,7 @@ async def test_a_place_of_no_channel_is_listed_with_the_reason(
         of_a_tenant = await admin.get("/v1/notices/undelivered", headers=by("ivy"))
     assert entry == {
         "approval": HELD,
+        "alert": "",
         "place": "slack:#finance",
         "notice": "held",
         "attempts": 0,

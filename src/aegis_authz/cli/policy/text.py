@@ -69,6 +69,7 @@ def release_text(release: ReleaseAnswer) -> str:
     if release.waiting_for:
         lines.append(f"not yet active on {_names(release.waiting_for)}")
     lines += [f"REFUSED by {printable(name)}: {printable(why)}" for name, why in release.refused.items()]
+    lines += [f"CAUTION: {printable(caution)}" for caution in release.cautions]
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from aegis_authz.control.acts import Note
@@ -18,10 +18,11 @@ from aegis_authz.core.units import Revision
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What was done, and how far it has come by then."""
+    """What was done, how far it has come by then, and what to know of it besides."""
 
     published: Published
     activation: Activation
+    cautions: tuple[str, ...]
 
 
 class ReleaseDesk:
@@ -34,13 +35,18 @@ class ReleaseDesk:
         board: StatusBoard,
         keeper: RouteKeeper | None,
         note: Note,
+        cautions: Callable[[], Awaitable[tuple[str, ...]]],
     ) -> None:
-        """`keeper` keeps the routes of a proxy, None where nobody's follow; `note` writes to the change log."""
+        """`keeper` keeps the routes of a proxy, None where nobody's follow; `note` writes to the change log.
+
+        `cautions` says what to know of the documents that are served.
+        """
         self._publisher = publisher
         self._proposals = proposals
         self._board = board
         self._keeper = keeper
         self._note = note
+        self._cautions = cautions
 
     async def publish(
         self,
@@ -73,4 +79,4 @@ class ReleaseDesk:
         activation = await self._board.activation(published.revision, wait)
         if self._keeper is not None and activation.active_on:
             await self._keeper.until(published.revision, max(0.0, wait - activation.seconds))
-        return Release(published, activation)
+        return Release(published, activation, await self._cautions())

@@ -136,4 +136,5 @@ def _release(release: Release) -> ReleaseAnswer:
         refused=dict(activation.refused),
         waiting_for=activation.waiting_for,
         seconds=round(activation.seconds, 3),
+        cautions=release.cautions,
     )
