@@ -16,6 +16,12 @@ export interface Governance extends PendingOptions {
   readonly waits?: boolean;
 }
 
+/** How tools are governed in a framework that has but the text of a refusal, and who hears of it. */
+export interface ReportedGovernance extends Governance {
+  /** Is told of each call that was refused, by the name that the model gave the call. */
+  readonly onRefusal?: (refusal: AegisError, callId: string) => void;
+}
+
 /** One call of a tool by a model. */
 export interface ToolCall {
   readonly name: string;

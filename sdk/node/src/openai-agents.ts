@@ -2,7 +2,7 @@
 
 import type { Aegis } from "./aegis.js";
 import { AegisError, ApprovalNeeded } from "./errors.js";
-import { type Governance, Governor, parsedArguments, report, type ToolCall } from "./governance.js";
+import { Governor, parsedArguments, report, type ReportedGovernance, type ToolCall } from "./governance.js";
 
 interface FunctionCall {
   readonly callId: string;
@@ -34,12 +34,6 @@ interface Details {
   readonly signal?: AbortSignal;
 }
 
-/** How a tool is governed, and who hears of refusals: the framework has only their text. */
-export interface AgentsGovernance extends Governance {
-  /** Is told of each call that was refused, by the name that the model gave the call. */
-  readonly onRefusal?: (refusal: AegisError, callId: string) => void;
-}
-
 type Approval = (context: unknown, input: unknown, callId?: string) => boolean | Promise<boolean>;
 
 /**
@@ -50,7 +44,7 @@ type Approval = (context: unknown, input: unknown, callId?: string) => boolean |
  * calls through the mesh itself, too, is what the model reads in place of a result: `errorFunction` hears of no refusal.
  * Throws TypeError for a tool without a name.
  */
-export function governed<T extends ToolOptions>(aegis: Aegis, options: T, governance: AgentsGovernance = {}): T {
+export function governed<T extends ToolOptions>(aegis: Aegis, options: T, governance: ReportedGovernance = {}): T {
   const governor = new Governor(aegis, governance);
   const name = options.name ?? options.execute.name;
   if (name === "") {

@@ -17,6 +17,7 @@ PLAYERS = {
     "undici": "clients",
     "langchain": "frameworks",
     "ai": "frameworks",
+    "mastra": "frameworks",
     "openai-agents": "frameworks",
 }
 """What is played by which program."""

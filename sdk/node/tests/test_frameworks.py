@@ -25,7 +25,8 @@ def test_the_adapter_does_what_its_tests_say(name: str, frameworks: Path, node22
 
 
 def test_each_adapter_has_its_tests() -> None:
-    adapters = {"ai", "axios", "langchain", "openai-agents", "undici"}  # that of langgraph stands in langchain's
+    # that of langgraph stands in langchain's
+    adapters = {"ai", "axios", "langchain", "mastra", "openai-agents", "undici"}
     assert {f"{adapter}.test.mjs" for adapter in adapters} == set(TESTS)
 
 

@@ -29,6 +29,26 @@ function turns({ calls, together }) {
   return together ? [named] : named.map((call) => [call]);
 }
 
+/** The model of the AI SDK, which Mastra takes, too. */
+async function scripted(playing) {
+  const { MockLanguageModelV4 } = await import("ai/test");
+  const usage = { inputTokens: { total: 1 }, outputTokens: { total: 1 } };
+  const script = turns(playing).map((turn) => ({
+    content: turn.map(({ id, args }) => ({ type: "tool-call", toolCallId: id, toolName: "send", input: JSON.stringify(args) })),
+    finishReason: { unified: "tool-calls" },
+    usage,
+    warnings: [],
+  }));
+  script.push({ content: [{ type: "text", text: "done" }], finishReason: { unified: "stop" }, usage, warnings: [] });
+  return new MockLanguageModelV4({ doGenerate: async () => script.shift() });
+}
+
+/** What the model was shown last of each call. */
+function shownTo(model) {
+  const answers = model.doGenerateCalls.at(-1).prompt.filter(({ role }) => role === "tool").flatMap(({ content }) => content);
+  return new Map(answers.map(({ toolCallId, output: { value } }) => [toolCallId, typeof value === "string" ? value : JSON.stringify(value)]));
+}
+
 const players = {
   langchain: async (playing) => {
     const { aegisMiddleware, resume } = await import("@aegis-authz/agent/langchain");
@@ -68,29 +88,46 @@ const players = {
   ai: async (playing) => {
     const { aegisTools } = await import("@aegis-authz/agent/ai");
     const { generateText, isStepCount, tool } = await import("ai");
-    const { MockLanguageModelV4 } = await import("ai/test");
     const send = sender(playing);
-    const usage = { inputTokens: { total: 1 }, outputTokens: { total: 1 } };
-    const script = turns(playing).map((turn) => ({
-      content: turn.map(({ id, args }) => ({ type: "tool-call", toolCallId: id, toolName: "send", input: JSON.stringify(args) })),
-      finishReason: { unified: "tool-calls" },
-      usage,
-      warnings: [],
-    }));
-    script.push({ content: [{ type: "text", text: "done" }], finishReason: { unified: "stop" }, usage, warnings: [] });
-    const model = new MockLanguageModelV4({ doGenerate: async () => script.shift() });
+    const model = await scripted(playing);
     const sending = tool({ inputSchema: INPUT, execute: (args, { abortSignal }) => send(args, abortSignal) });
     const governed = aegisTools(playing.aegis, { send: sending }, { onPending: playing.onPending });
     const { signal: abortSignal } = playing;
     const { steps } = await generateText({ model, prompt: "go", ...governed, stopWhen: isStepCount(9), abortSignal });
-    const shown = model.doGenerateCalls.at(-1).prompt.filter(({ role }) => role === "tool").flatMap(({ content }) => content);
+    const shown = shownTo(model);
     const parts = steps.flatMap(({ content }) => content);
     return playing.calls.map((_, index) => {
       const id = `call_${index}`;
       const part = parts.find(({ type, toolCallId }) => toolCallId === id && ["tool-error", "tool-result"].includes(type));
-      const { output } = shown.find(({ toolCallId }) => toolCallId === id);
-      const text = typeof output.value === "string" ? output.value : JSON.stringify(output.value);
-      return { got: part.type === "tool-error" ? error(part.error) : { result: part.output }, shown: text };
+      return { got: part.type === "tool-error" ? error(part.error) : { result: part.output }, shown: shown.get(id) };
+    });
+  },
+  mastra: async (playing) => {
+    const { governed } = await import("@aegis-authz/agent/mastra");
+    const { Agent } = await import("@mastra/core/agent");
+    const { Mastra } = await import("@mastra/core/mastra");
+    const { InMemoryStore } = await import("@mastra/core/storage");
+    const { createTool } = await import("@mastra/core/tools");
+    const send = sender(playing);
+    const model = await scripted(playing);
+    const refusals = new Map();
+    const onRefusal = (refusal, callId) => refusals.set(callId, refusal);
+    const execute = (args, { abortSignal }) => send(args, abortSignal);
+    const sending = createTool(governed(playing.aegis, { id: "send", description: "Sends something.", inputSchema: INPUT, execute }, { onRefusal }));
+    const player = new Agent({ id: "player", name: "player", instructions: "Send.", model, tools: { send: sending } });
+    const agent = new Mastra({ agents: { player }, storage: new InMemoryStore(), logger: false }).getAgent("player");
+    let output = await agent.generate("go", { maxSteps: 9, abortSignal: playing.signal });
+    while (output.finishReason === "suspended") {
+      const { toolCallId, suspendPayload } = output.suspendPayload;
+      playing.tellHeld(suspendPayload.aegis_approval);
+      await playing.decision;
+      output = await agent.resumeGenerate({}, { runId: output.runId, toolCallId, maxSteps: 9 });
+    }
+    playing.signal.throwIfAborted(); // a run that is given up ends without an error
+    const shown = shownTo(model);
+    return playing.calls.map((_, index) => {
+      const [refusal, text] = [refusals.get(`call_${index}`), shown.get(`call_${index}`)];
+      return { got: refusal === undefined ? { result: JSON.parse(text) } : error(refusal), shown: text };
     });
   },
   "openai-agents": async (playing) => {
