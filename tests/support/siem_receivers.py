@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import ssl
@@ -29,6 +30,8 @@ class SplunkServer:
         self.faults: list[tuple[int, bytes]] = []
         """Answers given in place of taking a batch, the first one first."""
         self.looks_until_ack = 1
+        self.acknowledges = True
+        """Whether its token is of the kind with indexer acknowledgement, which asks for a channel; else a 200 is all."""
         self.poison = ""
         """A batch with this text is refused for good, as one with an event that cannot be parsed."""
         self._pending: dict[int, tuple[str, list[dict[str, Any]]]] = {}
@@ -38,7 +41,7 @@ class SplunkServer:
         if headers.get("authorization") != f"Splunk {TOKEN}":
             return 403, b'{"text":"Invalid token","code":4}'
         channel = headers.get("x-splunk-request-channel", "")
-        if not channel:
+        if not channel and self.acknowledges:
             return 400, b'{"text":"Data channel is missing","code":10}'
         if path == f"/services/collector/ack?channel={channel}":
             return self._ack(channel, json.loads(body)["acks"])
@@ -48,6 +51,9 @@ class SplunkServer:
             return self.faults.pop(0)
         if self.poison and self.poison in body.decode():
             return 400, b'{"text":"Invalid data format","code":6,"invalid-event-number":0}'
+        if not self.acknowledges:
+            self.taken.extend(_concatenated(body.decode()))
+            return 200, b'{"text":"Success","code":0}'
         ack_id = len(self._pending)
         self._pending[ack_id] = channel, _concatenated(body.decode())
         return 200, json.dumps({"text": "Success", "code": 0, "ackId": ack_id}).encode()
@@ -62,6 +68,49 @@ class SplunkServer:
                 self.taken.extend(events)
                 self._pending[ack_id] = "", []
         return 200, json.dumps({"acks": acks}).encode()
+
+
+class ElasticServer:
+    """The bulk API of Elasticsearch 9 as a client with an API key meets it.
+
+    https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk: lines of action and document in turn and
+    a line feed at the end; `create` of an id that is there is a conflict of that one document; the answer names each.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.faults: list[tuple[int, bytes]] = []
+        self.conflicts = 0
+
+    def answer(self, path: str, headers: Any, body: bytes) -> tuple[int, bytes]:
+        if headers.get("authorization") != f"ApiKey {TOKEN}":
+            return 401, b'{"error":{"type":"security_exception"},"status":401}'
+        if not path.partition("?")[0].endswith("/_bulk") and path.partition("?")[0] != "/_bulk":
+            return 404, b'{"error":{"type":"resource_not_found_exception"},"status":404}'
+        if headers.get("content-type", "").partition(";")[0] not in ("application/x-ndjson", "application/json"):
+            return 406, b'{"error":"Content-Type header is not supported","status":406}'
+        if self.faults:
+            return self.faults.pop(0)
+        if not body.endswith(b"\n"):
+            return 400, b'{"error":{"type":"illegal_argument_exception"},"status":400}'
+        lines = [json.loads(line) for line in body.splitlines()]
+        items = [self._create(action, document) for action, document in zip(lines[::2], lines[1::2], strict=True)]
+        errors = any(item["create"]["status"] >= 300 for item in items)
+        return 200, json.dumps({"took": 1, "errors": errors, "items": items}).encode()
+
+    def _create(self, action: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+        ((name, place),) = action.items()
+        assert name == "create" and set(place) == {"_index", "_id"}, "types are gone since 8, and streams only create"
+        answer: dict[str, Any] = dict(place)
+        if place["_id"] in self.documents:
+            self.conflicts += 1
+            answer |= {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": "exists"}}
+        else:
+            assert place["_index"] == "aegis-events"
+            self.documents[place["_id"]] = document
+            answer |= {"status": 201, "result": "created", "_version": 1}
+        return {name: answer}
 
 
 class OtlpServer:
@@ -88,15 +137,30 @@ class OtlpServer:
 
 
 @contextmanager
-def http_serving(server: SplunkServer | OtlpServer) -> Iterator[None]:
+def http_serving(server: SplunkServer | ElasticServer | OtlpServer) -> Iterator[None]:
     """Serve it on a free port of 127.0.0.1; `server.url` says where."""
+
+    kind = "application/x-protobuf" if isinstance(server, OtlpServer) else "application/json"
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            status, content = server.answer(self.path, self.headers, body)
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            self._respond(*server.answer(self.path, self.headers, body))
+
+        def do_GET(self) -> None:
+            if isinstance(server, ElasticServer):
+                self._respond(200, b'{"version":{"number":"9.2.0"},"tagline":"You Know, for Search"}')
+            else:
+                self._respond(404, b"")
+
+        def _respond(self, status: int, content: bytes) -> None:
             self.send_response(status)
+            self.send_header("content-type", kind)
             self.send_header("content-length", str(len(content)))
+            if isinstance(server, ElasticServer):
+                self.send_header("x-elastic-product", "Elasticsearch")  # without it, clients since 7.14 do not go on
             self.end_headers()
             self.wfile.write(content)
 
@@ -189,7 +253,8 @@ class SyslogServer:
 
 def _concatenated(text: str) -> list[dict[str, Any]]:
     decoder, at, found = json.JSONDecoder(), 0, []
-    while at < len(text):
+    while text[at:].strip():
         value, at = decoder.raw_decode(text, at)
         found.append(value)
+        at += len(text) - at - len(text[at:].lstrip())
     return found
