@@ -167,6 +167,10 @@ docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fai
 docs-console: setup ## Use the console in Debian's chromium and write docs/images/console
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_console*.py tests/e2e/test_costs.py
 
+.PHONY: docs-dashboards
+docs-dashboards: setup ## Play the use cases before a real Prometheus and draw docs/images/dashboards
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q -rs tests/e2e/test_dashboard_pictures.py
+
 .PHONY: docs-judged
 docs-judged: setup ## Send every odd request through the real Envoy and write docs/judged-is-forwarded.md
 	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/differential
