@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from aegis_authz.telemetry.control_gauges import ControlGauges
 from aegis_authz.telemetry.oversight import NoticeMetrics, OversightMetrics
+from aegis_authz.telemetry.reconciliation import ReconciliationMetrics
 from tests.support.metric_families import worker_metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -32,9 +33,10 @@ def _rows(registries: Iterable[CollectorRegistry]) -> str:
 def _written(page: str) -> str:
     control = CollectorRegistry()
     NoticeMetrics(control)
+    joined = ReconciliationMetrics().registry
     tables = {
         "worker": _rows([worker_metrics().registry]),
-        "control": _rows([control, OversightMetrics().registry, ControlGauges().registry]),
+        "control": _rows([control, OversightMetrics().registry, ControlGauges().registry, joined]),
     }
     return _TABLE.sub(lambda table: table[1] + tables[table[2]] + table[3], page)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from aegis_authz.commands.reconcile import reconcile_records
@@ -68,3 +70,26 @@ async def test_what_envoy_did_fits_the_records_and_a_call_around_them_does_not(
     log.write_text("".join([*lines, *(json.dumps(entry) + "\n" for entry in around)]))
     gaps = reconcile_records([log], records, 0.0, 0.0).gaps
     assert [gap.kind for gap in gaps] == [GapKind.CALL_WITHOUT_DECISION, GapKind.CALL_WITHOUT_ALLOW]
+
+
+async def test_the_control_plane_holds_what_envoy_did_against_the_records_all_the_time(
+    mesh: DemoMesh, agent: Agent
+) -> None:
+    before = await reconciled(mesh)
+    await agent.call("finance-agent", "POST", PAYMENTS, {"amount": 7})
+    async with asyncio.timeout(60):
+        while (after := await reconciled(mesh))["calls"] <= before["calls"]:  # another process looks
+            await asyncio.sleep(0.2)
+    went_by = [name for name, count in after.items() if name.startswith("call-without-") and count]
+    assert set(went_by) <= {"call-without-outcome"}
+
+
+async def reconciled(mesh: DemoMesh) -> dict[str, float]:
+    """The calls that were held against the records, and the gaps by kind."""
+    control = json.loads((mesh.state / "mesh.json").read_text("utf-8"))["control"]
+    token = (mesh.state / "keys" / "admin.token").read_text("utf-8").strip()
+    async with httpx.AsyncClient(base_url=control, headers={"authorization": f"Bearer {token}"}) as http:
+        text = (await http.get("/metrics")).text
+    gaps = re.findall(r'^aegis_reconciliation_gaps_total\{kind="([a-z-]+)"\} ([0-9.]+)$', text, re.MULTILINE)
+    (calls,) = re.findall(r"^aegis_reconciliation_calls_total ([0-9.]+)$", text, re.MULTILINE)
+    return {"calls": float(calls), **{kind: float(count) for kind, count in gaps}}

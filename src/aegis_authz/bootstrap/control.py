@@ -248,15 +248,8 @@ async def _serve(
         )
         watches = [group.create_task(watch) for watch in always]
         outreach = services.outreach
-        sometimes = (
-            services.keeper,
-            outreach.courier,
-            outreach.presses,
-            outreach.socket,
-            outreach.callbacks,
-            outreach.alerter,
-            tls,
-        )
+        reaching = (outreach.courier, outreach.presses, outreach.socket, outreach.callbacks, outreach.alerter)
+        sometimes = (services.keeper, services.records.reconciler, *reaching, tls)
         watches += [group.create_task(service.watch()) for service in sometimes if service is not None]
         context = None if tls is None else tls.context
         await ControlHost(services, gateways, context).serve(sockets=[listening])

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from aegis_authz.adapters.files.authority_folder import PublishedAuthorities
 from aegis_authz.adapters.files.keys import RECORDS_PUBLIC, Keys
 from aegis_authz.adapters.records.browsing import RecordBrowser
+from aegis_authz.adapters.records.call_journal import CallJournal
 from aegis_authz.adapters.records.files import NoRecords
 from aegis_authz.adapters.records.keys import load_public_keys
 from aegis_authz.adapters.records.spending import recorded_spend
@@ -68,6 +69,7 @@ from aegis_authz.control.policies.status_board import StatusBoard
 from aegis_authz.control.policies.trials import TrialRule
 from aegis_authz.control.records.live import LiveRecords
 from aegis_authz.control.records.reading import RecordDesk
+from aegis_authz.control.records.reconciling import Reconciler
 from aegis_authz.control.records.services import RecordServices
 from aegis_authz.control.records.verifying import Verifier
 from aegis_authz.control.routes.sessions import SignInDoor
@@ -89,6 +91,7 @@ _log = logging.getLogger(__name__)
 _READERS_PATIENCE = Seconds(20.0)
 """How long one trial of a reader may take: others wait as long for theirs."""
 RECORD_INDEX = "records.index"
+_RECONCILED = "reconciled.json"
 """The control plane's own index of records, in its state folder."""
 _BUNDLE_LIFE = Seconds(3600.0)
 """How long an OPA that was away may find on its own disk a bundle of the key before, and run it."""
@@ -213,7 +216,10 @@ def _spend(folder: Path, by: Sequence[Dimension], since: float) -> list[SpendRow
 def _records(settings: ControlSettings, clock: Clock) -> RecordServices:
     keys = partial(load_public_keys, settings.keys / RECORDS_PUBLIC)
     browser = RecordBrowser(settings.records, settings.state / RECORD_INDEX, keys, settings.anchors)
-    return RecordServices(RecordDesk(browser), LiveRecords(browser), Verifier(browser, clock))
+    live = LiveRecords(browser)
+    journal = CallJournal(settings.access_logs, settings.records, settings.state / _RECONCILED)
+    reconciler = Reconciler(journal, browser, live.is_level, clock) if settings.access_logs else None
+    return RecordServices(RecordDesk(browser), live, Verifier(browser, clock), reconciler)
 
 
 def _overseer(settings: OversightSettings, stores: ControlStores, note: Note, clock: Clock) -> Overseer:

@@ -114,7 +114,8 @@ class OversightSettings(Settings):
 class ControlSettings(Settings):
     """The control plane (`aegis serve control`).
 
-    `state` keeps published bundles; `records` is the folder of all record logs, the authorizers' or another one; `keys`
+    `state` keeps published bundles; `records` is the folder of all record logs, the authorizers' or another one, and
+    `access_logs` are those of all Envoys whose authorizers write there, held against it all the time; `keys`
     holds issuer.pem, approvals.pem, bundle.pem, root.pem, records.pem and admin.token; `rotate_every` says when each is
     replaced, `anchors` is the file that where each log stood is copied to (docs/records.md), best on another machine's
     disk, and `key_service` keeps those of tokens and approvals out of files; `policies` and `tools` are the folders
@@ -146,6 +147,7 @@ class ControlSettings(Settings):
     public_reverse: PublicUrl | None = None
     gateways: tuple[Network, ...] = ()
     proxy: Path | None = None
+    access_logs: tuple[Path, ...] = ()
     state: Path
     keys: Path
     records: Path

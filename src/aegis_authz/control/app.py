@@ -270,7 +270,14 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *sign_in_link_routes(pages, door),
         *openid_routes(services.people.federation, pages, door),
         *oversight_routes(services.overseer, authentication),
-        *metrics_routes(services.overseer, services.approver, services.rotator, services.registry, authentication),
+        *metrics_routes(
+            services.overseer,
+            services.approver,
+            services.rotator,
+            services.records.reconciler,
+            services.registry,
+            authentication,
+        ),
         *approval_batch_routes(services.approver, services.deciding, authentication, pages),
         *approval_page_routes(
             services.approver,

@@ -10,6 +10,7 @@ from enum import Enum
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.encoding.narrowing import number, text
 from aegis_authz.encoding.strict_json import parse_object
@@ -32,6 +33,10 @@ class GapKind(Enum):
     ALLOW_WITHOUT_CALL = "allow-without-call"
     CALL_WITHOUT_OUTCOME = "call-without-outcome"
     UNREADABLE = "unreadable"
+
+
+WENT_BY = frozenset({GapKind.CALL_WITHOUT_DECISION, GapKind.CALL_WITHOUT_RECORD, GapKind.CALL_WITHOUT_ALLOW})
+"""The gaps of a call that reached a tool and ought not to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,11 @@ class RecordedDecision:
     time: float
     effect: Effect
     is_question: bool
+
+    @property
+    def has_call(self) -> bool:
+        """Whether an access log must hold it: it was let through, and not only asked about."""
+        return self.effect.lets_through and not self.is_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,11 @@ def read_entry(line: LogLine) -> ProxyEntry | Gap:
         return Gap(GapKind.UNREADABLE, "", line.file, line.number, "not a line of an access log: its time has no zone")
     decision_id, upstream, cluster, details = words
     return ProxyEntry(line.file, line.number, decision_id, moment.timestamp(), upstream, cluster, details)
+
+
+def recorded_decision(record: DecisionRecord, file: str, line: int) -> RecordedDecision:
+    """What matters here of a decision's record, which stands there."""
+    return RecordedDecision(file, line, record.decision_id, record.time, record.effect, record.path == _QUESTION)
 
 
 def read_calls(lines: Iterable[LogLine]) -> RecordedCalls:
@@ -157,7 +172,8 @@ def reconcile(
             first, last = min(first, entry.began_at), max(last, entry.began_at)
             if entry.upstream:
                 calls += 1
-                gaps.extend(_unallowed(entry, recorded, requests.get(entry.decision_id)))
+                decision = recorded.decisions.get(entry.decision_id)
+                gaps.extend(unallowed(entry, decision, _place_of(requests.get(entry.decision_id))))
             if entry.upstream or entry.decision_id not in requests:
                 requests[entry.decision_id] = entry
     # without a request no time of its own bounds the access log, which then lacks every allow
@@ -170,42 +186,58 @@ def reconcile(
     return Reconciliation(tuple(gaps), calls, *counts, *((first, until) if requests else (0.0, 0.0)))
 
 
-def _unallowed(entry: ProxyEntry, recorded: RecordedCalls, before: ProxyEntry | None) -> Iterator[Gap]:
-    decision = recorded.decisions.get(entry.decision_id)
+def unallowed(entry: ProxyEntry, decision: RecordedDecision | None, before: str) -> Iterator[Gap]:
+    """Why a request that was sent to a tool ought not to have been: nothing, or one gap.
+
+    `before` is the place in an access log of another one that the same decision let through, "" for none.
+    """
     if not entry.decision_id:
-        yield _gap(
-            GapKind.CALL_WITHOUT_DECISION, entry, f"it was sent to {entry.upstream}, and no authorizer was asked"
-        )
+        words = f"it was sent to {entry.upstream}, and no authorizer was asked"
+        yield _gap(GapKind.CALL_WITHOUT_DECISION, entry, words)
     elif decision is None:
         words = f"it was sent to {entry.upstream}, and no record holds its decision"
         yield _gap(GapKind.CALL_WITHOUT_RECORD, entry, words)
     elif not decision.effect.lets_through:
         words = f"it was sent to {entry.upstream}, and its decision is {decision.effect.value}"
         yield _gap(GapKind.CALL_WITHOUT_ALLOW, entry, words)
-    elif before is not None and before.upstream:
-        place = f"{before.file} line {before.line}"
-        words = f"it was sent to {entry.upstream}, and its decision let another call through ({place})"
+    elif before:
+        words = f"it was sent to {entry.upstream}, and its decision let another call through ({before})"
         yield _gap(GapKind.CALL_WITHOUT_ALLOW, entry, words)
 
 
 def _uncalled(decisions: Iterable[RecordedDecision], requests: Mapping[str, ProxyEntry]) -> Iterator[Gap]:
     for decision in decisions:
-        if decision.effect.lets_through and not decision.is_question and decision.decision_id not in requests:
-            words = "it was let through, and no access log holds it"
-            yield Gap(GapKind.ALLOW_WITHOUT_CALL, decision.decision_id, decision.file, decision.line, words)
+        if decision.has_call and decision.decision_id not in requests:
+            yield without_call(decision)
 
 
 def _without_outcome(entries: Iterable[ProxyEntry], recorded: RecordedCalls, until: float) -> Iterator[Gap]:
     for entry in entries:
         decision = recorded.decisions.get(entry.decision_id)
-        is_due = entry.upstream and not entry.cluster.startswith(_OWN_LISTENER) and entry.began_at <= until
-        if (
-            decision is not None
-            and decision.effect.lets_through
-            and is_due
-            and entry.decision_id not in recorded.outcomes
-        ):
-            yield _gap(GapKind.CALL_WITHOUT_OUTCOME, entry, f"what became of it is on no record ({entry.details})")
+        is_due = has_outcome(entry, decision) and entry.began_at <= until
+        if is_due and entry.decision_id not in recorded.outcomes:
+            yield without_outcome(entry)
+
+
+def without_call(decision: RecordedDecision) -> Gap:
+    """The gap of a call that was let through and that no access log holds."""
+    words = "it was let through, and no access log holds it"
+    return Gap(GapKind.ALLOW_WITHOUT_CALL, decision.decision_id, decision.file, decision.line, words)
+
+
+def without_outcome(entry: ProxyEntry) -> Gap:
+    """The gap of a call of which nobody recorded what became of it."""
+    return _gap(GapKind.CALL_WITHOUT_OUTCOME, entry, f"what became of it is on no record ({entry.details})")
+
+
+def has_outcome(entry: ProxyEntry, decision: RecordedDecision | None) -> bool:
+    """Whether what became of a request must be recorded: it was let through to a tool, and not back into the mesh."""
+    reached = bool(entry.upstream) and not entry.cluster.startswith(_OWN_LISTENER)
+    return reached and decision is not None and decision.effect.lets_through
+
+
+def _place_of(entry: ProxyEntry | None) -> str:
+    return f"{entry.file} line {entry.line}" if entry is not None and entry.upstream else ""
 
 
 def _gap(kind: GapKind, entry: ProxyEntry, reason: str) -> Gap:

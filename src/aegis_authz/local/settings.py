@@ -127,6 +127,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         public_url=f"http://{address}",
         state=layout.folder("control"),
         records=layout.records,
+        access_logs=(layout.log("access"),),
         anchors=layout.anchors,
         keys=layout.keys,
         region=options.region,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -97,3 +99,33 @@ async def test_a_proof_is_begun_by_a_form_of_this_page_alone(plane: ControlServi
     async with client(plane, "ada") as ada:
         assert (await ada.post("/audit/proof", data={"seal": "0" * 64})).status_code == 403
         assert "Nothing was proven since" in (await ada.get("/audit")).text
+
+
+async def test_a_call_that_went_by_stands_on_the_page_of_whoever_may_prove_all_records(
+    new_plane: Callable[..., ControlServices], settings: ControlSettings, client: Connect, tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    plane = with_people(new_plane(settings=settings.model_copy(update={"access_logs": (log,)})), *READERS)
+    assert plane.records.reconciler is not None
+    await plane.records.live.look()
+    await plane.records.reconciler.look()
+    async with client(plane, "ada") as ada:
+        assert "No call reached a tool without an allow: 0 calls" in (await ada.get("/audit")).text
+        log.write_text('{"time": "2027-01-15T08:00:00Z", "decision_id": null, "upstream": "10.0.0.9:443"}\n')
+        await plane.records.reconciler.look()
+        text = (await ada.get("/audit")).text
+        assert "Calls reached a tool without an allow" in text
+        assert "it was sent to 10.0.0.9:443, and no authorizer was asked" in text
+        assert 'aegis_reconciliation_gaps_total{kind="call-without-decision"} 1.0' in (await ada.get("/metrics")).text
+    async with client(plane, "eve") as eve:
+        assert "went by" not in (await eve.get("/audit")).text
+    await cancelled(plane.records.reconciler.watch())
+
+
+async def cancelled(watch: Coroutine[None, None, None]) -> None:
+    """Begin to watch, and end that."""
+    task = asyncio.create_task(watch)
+    await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

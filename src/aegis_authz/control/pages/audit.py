@@ -9,8 +9,10 @@ from starlette.responses import Response
 from aegis_authz.control.pages.frame import Frame
 from aegis_authz.control.pages.record_rows import cell, filter_fields, record_rows, time_of, whole_record
 from aegis_authz.control.pages.templates import address, fragment_of, page_of
+from aegis_authz.control.records.reconciling import ReconciliationState
 from aegis_authz.control.records.verifying import Verification
 from aegis_authz.evidence.log_report import LogReport
+from aegis_authz.evidence.reconciliation import WENT_BY
 from aegis_authz.evidence.search import RecordPage, RecordSearch
 from aegis_authz.evidence.timeline import Step
 
@@ -26,9 +28,12 @@ def audit_page(
     page: RecordPage,
     is_newest: bool,
     proof: dict[str, object] | None,
+    joined: dict[str, object] | None,
     frame: Frame,
 ) -> Response:
-    """The search, whose `words` stand in the address, with what it found; `proof` is None for whoever may not prove."""
+    """The search, whose `words` stand in the address, with what it found; `proof` and `joined`, the access logs held
+    against the records, are None for whoever may not see them.
+    """
     fields = [
         {"name": "kind", "label": "Kind", "value": search.kind, "choices": KINDS},
         *filter_fields(search),
@@ -46,6 +51,7 @@ def audit_page(
         newest="" if is_newest else address(PATH, words),
         older="" if page.older is None else address(PATH, {**words, "before": page.older}),
         proof=proof,
+        joined=joined,
     )
 
 
@@ -84,6 +90,31 @@ def proof_view(verification: Verification | None, seal: str) -> dict[str, object
         "records": 0 if last is None else sum(report.records for report in last.reports),
         "logs": [] if last is None else [_log(report) for report in last.reports[:_MOST_LOGS]],
         "more_logs": 0 if last is None else max(0, len(last.reports) - _MOST_LOGS),
+    }
+
+
+def reconciliation_view(state: ReconciliationState) -> dict[str, object]:
+    """How access logs and records fit together."""
+    return {
+        "trouble": state.trouble,
+        "since": time_of(state.since),
+        "looked_at": None if state.looked_at is None else time_of(state.looked_at),
+        "calls": state.calls,
+        "decisions": state.decisions,
+        "outcomes": state.outcomes,
+        "unjudged": state.unjudged,
+        "passed": any(state.by_kind.get(kind.value) for kind in WENT_BY),
+        "kinds": [{"name": name, "count": count} for name, count in sorted(state.by_kind.items())],
+        "gaps": [
+            {
+                "kind": gap.kind.value,
+                "badge": "bad" if gap.kind in WENT_BY else "wait",
+                "place": f"{cell(gap.file)} line {gap.line}",
+                "reason": cell(gap.reason, 400),
+                "decision": cell(gap.decision_id),
+            }
+            for gap in state.gaps
+        ],
     }
 
 

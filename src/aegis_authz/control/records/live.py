@@ -41,7 +41,12 @@ class LiveRecords:
         self._recent: deque[IndexedRecord] = deque(maxlen=MOST_RECENT)
         self._number = 0
         self._is_begun = False
+        self._is_level = False
         self._trouble = ""
+
+    def is_level(self) -> bool:
+        """Whether the last look found all that was recorded until then."""
+        return self._is_level
 
     @property
     def number(self) -> int:
@@ -71,9 +76,10 @@ class LiveRecords:
         except RecordsUnavailable as fault:
             if str(fault) != self._trouble:
                 _log.warning("the index of the records is not brought up to date: %s", fault)
-            self._trouble = str(fault)
+            self._trouble, self._is_level = str(fault), False
             return _AFTER_FAULT
         self._trouble, self._is_begun = "", True
+        self._is_level = lines < _BATCH
         self._recent.extend(records)
         self._number += len(records)
         return Seconds(loop.time() - begin) if lines == _BATCH else self._pause

@@ -15,10 +15,16 @@ from aegis_authz.control.gate import Asker, Authentication, Caller, Reach, needs
 from aegis_authz.control.http import HttpProblem
 from aegis_authz.control.live import State, Streams, event_stream
 from aegis_authz.control.pages import Form, Pages
-from aegis_authz.control.pages.audit import audit_page, proof_fragment, proof_view, timeline_page
+from aegis_authz.control.pages.audit import (
+    audit_page,
+    proof_fragment,
+    proof_view,
+    reconciliation_view,
+    timeline_page,
+)
 from aegis_authz.control.pages.frame import frame_of
 from aegis_authz.control.records.live import LiveRecords
-from aegis_authz.control.records.reading import RecordDesk
+from aegis_authz.control.records.services import RecordServices
 from aegis_authz.control.records.verifying import Verifier
 from aegis_authz.control.routes.approval_pages import still_reads
 from aegis_authz.control.routes.records import (
@@ -43,9 +49,7 @@ _FORM = ("audit", "proof")
 
 
 def audit_page_routes(
-    desk: RecordDesk,
-    live: LiveRecords,
-    verifier: Verifier,
+    records: RecordServices,
     streams: Streams,
     authentication: Authentication,
     pages: Pages,
@@ -53,6 +57,12 @@ def audit_page_routes(
 ) -> list[APIRouter]:
     """Everything under `/audit`."""
     people, reads = people_router(authentication), needs(Permission.READ_RECORDS, Reach.EACH)
+    desk, verifier, reconciler = records.desk, records.verifier, records.reconciler
+
+    def joined_for(caller: Caller) -> dict[str, object] | None:
+        if reconciler is None or not may(caller.person, Permission.VERIFY_RECORDS, WHOLE_MESH):
+            return None
+        return reconciliation_view(reconciler.state)
 
     def proof_for(caller: Caller, request: Request) -> dict[str, object] | None:
         if not may(caller.person, Permission.VERIFY_RECORDS, WHOLE_MESH):
@@ -90,7 +100,8 @@ def audit_page_routes(
             "since": since,
             "until": until,
         }
-        return audit_page(search, words, page, not before, proof_for(caller, request), frame_of(request))
+        proof, joined = proof_for(caller, request), joined_for(caller)
+        return audit_page(search, words, page, not before, proof, joined, frame_of(request))
 
     @people.get("/audit/approvals/{approval_id}", include_in_schema=False, dependencies=[reads])
     async def show_timeline_page(approval_id: ApprovalName, caller: Asker, request: Request) -> Response:
@@ -100,7 +111,7 @@ def audit_page_routes(
             raise HttpProblem(404, NO_APPROVAL)
         return timeline_page(approval_id, steps, frame_of(request))
 
-    return [people, _proof_form(verifier, live, streams, authentication, pages)]
+    return [people, _proof_form(verifier, records.live, streams, authentication, pages)]
 
 
 def _proof_form(

@@ -14,11 +14,13 @@ from aegis_authz.control.approvals.backlog import backlog
 from aegis_authz.control.approvals.overseeing import Overseer, TooManyEvents
 from aegis_authz.control.gate import Authentication, needs, people_router
 from aegis_authz.control.keys.rotating import Rotator
+from aegis_authz.control.records.reconciling import Reconciler
 from aegis_authz.core.units import Seconds
 from aegis_authz.people.permissions import Permission
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.telemetry.control_gauges import ControlGauges
 from aegis_authz.telemetry.oversight import OversightMetrics
+from aegis_authz.telemetry.reconciliation import ReconciliationMetrics
 
 _log = logging.getLogger(__name__)
 _GROUPINGS = (Dimension.PERSON, Dimension.RULE, Dimension.CHANNEL)
@@ -29,6 +31,7 @@ def metrics_routes(
     overseer: Overseer,
     approver: Approver,
     rotator: Rotator,
+    reconciler: Reconciler | None,
     registry: CollectorRegistry,
     authentication: Authentication,
 ) -> list[APIRouter]:
@@ -60,10 +63,17 @@ def metrics_routes(
             moment.show_key(name, rotation.ring.since)
         return moment
 
+    def joined() -> list[CollectorRegistry]:
+        if reconciler is None:
+            return []
+        metrics, state = ReconciliationMetrics(), reconciler.state
+        metrics.show(state.calls, state.unjudged, state.by_kind, state.looked_at)
+        return [metrics.registry]
+
     @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
     async def get_metrics() -> Response:
         """Held calls of the last day and those that wait, keys, and what became of notices, as Prometheus reads it."""
-        registries = ((await figures()).registry, (await gauges()).registry, registry)
+        registries = ((await figures()).registry, (await gauges()).registry, registry, *joined())
         body = b"".join(map(generate_latest, registries))
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
 

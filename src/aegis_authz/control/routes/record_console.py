@@ -25,5 +25,5 @@ def record_console(
     """`/decisions` and `/audit`."""
     return [
         *decision_page_routes(records.desk, records.live, streams, authentication),
-        *audit_page_routes(records.desk, records.live, records.verifier, streams, authentication, pages, now),
+        *audit_page_routes(records, streams, authentication, pages, now),
     ]

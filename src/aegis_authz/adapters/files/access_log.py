@@ -1,0 +1,110 @@
+"""An access log of Envoy, read as it grows, across rotation and restarts."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from aegis_authz.evidence.verify import LogLine
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """Where reading goes on: in the file of that inode, behind so many bytes and lines."""
+
+    inode: int
+    offset: int
+    lines: int
+
+
+BEGINNING = LogPlace(0, 0, 0)
+"""Of whatever file is there first."""
+
+
+class AccessLogTail:
+    """The lines of the log at `path`, each once. A file that was renamed is read to its end before the one that took
+    its name; one that was cut off is read from its beginning.
+    """
+
+    def __init__(self, path: Path, place: LogPlace) -> None:
+        """Go on at `place`, also where the file of that inode stands beside `path` by now, as `NAME.1` or the like."""
+        self._path = path
+        self._place = place
+        self._file: BinaryIO | None = None
+
+    @property
+    def place(self) -> LogPlace:
+        """Behind the last line that was read."""
+        return self._place
+
+    def to_end(self) -> None:
+        """Pass over what is there now. Raises OSError."""
+        while self.lines(10_000):
+            pass
+
+    def lines(self, most: int) -> list[LogLine]:
+        """At most so many whole lines that were not read yet; none where there is no file yet. Raises OSError."""
+        read: list[LogLine] = []
+        while len(read) < most and (file := self._file or self._open()) is not None:
+            read += self._read(file, most - len(read))
+            if len(read) < most and not self._went_on():
+                break
+        return read
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> BinaryIO | None:
+        try:
+            path = self._where()
+            file = path.open("rb")
+        except FileNotFoundError:
+            return None
+        status = os.fstat(file.fileno())
+        if status.st_ino != self._place.inode or status.st_size < self._place.offset:
+            if self._place.inode:
+                _log.warning("%s is another file than before: what was written between the two is not read", path)
+            self._place = LogPlace(status.st_ino, 0, 0)
+        file.seek(self._place.offset)
+        self._file = file
+        return file
+
+    def _where(self) -> Path:
+        if self._place.inode and self._path.stat().st_ino != self._place.inode:
+            for beside in sorted(self._path.parent.glob(f"{self._path.name}?*")):
+                if beside.stat().st_ino == self._place.inode:
+                    return beside
+        return self._path
+
+    def _read(self, file: BinaryIO, most: int) -> list[LogLine]:
+        read: list[LogLine] = []
+        offset, number = self._place.offset, self._place.lines
+        while len(read) < most and (raw := file.readline()).endswith(b"\n"):
+            offset, number = offset + len(raw), number + 1
+            read.append(LogLine(self._path.name, number, raw))
+        file.seek(offset)  # before a line that is being written
+        self._place = LogPlace(self._place.inode, offset, number)
+        return read
+
+    def _went_on(self) -> bool:
+        """Whether there is another file to read: the log's name is another file's, or its content begins again."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return False  # between two names
+        if status.st_ino != self._place.inode:
+            self._place = BEGINNING
+        elif status.st_size < self._place.offset:
+            self._place = LogPlace(status.st_ino, 0, 0)
+        else:
+            return False
+        self.close()
+        return True
