@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from aegis_authz.core.units import Epoch
-from aegis_authz.evidence.reconciliation import GapKind
 
 
 class ReconciliationMetrics:
@@ -38,9 +37,9 @@ class ReconciliationMetrics:
         )
 
     def show(self, calls: int, unjudged: int, by_kind: Mapping[str, int], looked_at: Epoch | None) -> None:
-        """How it stands; `looked_at` is None before the first look."""
+        """How it stands: how many gaps of each kind, those without any included; None before the first look."""
         self._calls.inc(calls)
         self._unjudged.inc(unjudged)
-        for kind in GapKind:
-            self._gaps.labels(kind.value).inc(by_kind.get(kind.value, 0))
+        for kind, count in by_kind.items():
+            self._gaps.labels(kind).inc(count)
         self._looked_at.set(looked_at or 0.0)

@@ -16,6 +16,7 @@ from aegis_authz.control.gate import Authentication, needs, people_router
 from aegis_authz.control.keys.rotating import Rotator
 from aegis_authz.control.records.reconciling import Reconciler
 from aegis_authz.core.units import Seconds
+from aegis_authz.evidence.reconciliation import GapKind
 from aegis_authz.people.permissions import Permission
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.telemetry.control_gauges import ControlGauges
@@ -67,7 +68,8 @@ def metrics_routes(
         if reconciler is None:
             return []
         metrics, state = ReconciliationMetrics(), reconciler.state
-        metrics.show(state.calls, state.unjudged, state.by_kind, state.looked_at)
+        by_kind = {kind.value: state.by_kind.get(kind.value, 0) for kind in GapKind}
+        metrics.show(state.calls, state.unjudged, by_kind, state.looked_at)
         return [metrics.registry]
 
     @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
