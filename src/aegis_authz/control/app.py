@@ -270,14 +270,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *sign_in_link_routes(pages, door),
         *openid_routes(services.people.federation, pages, door),
         *oversight_routes(services.overseer, authentication),
-        *metrics_routes(
-            services.overseer,
-            services.approver,
-            services.rotator,
-            services.records.reconciler,
-            services.registry,
-            authentication,
-        ),
+        *_measured(services),
         *approval_batch_routes(services.approver, services.deciding, authentication, pages),
         *approval_page_routes(
             services.approver,
@@ -314,6 +307,11 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *change_routes(services.people.changes, authentication),
         *open_routes(services.bulletin, services.keeper, services.revoker, services.token_jwks, services.authorities),
     ]
+
+
+def _measured(services: ControlServices) -> list[APIRouter]:
+    parts = (services.overseer, services.approver, services.rotator, services.records.reconciler)
+    return metrics_routes(*parts, services.registry, services.authentication)
 
 
 def _agent_services(services: ControlServices) -> AgentServices:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from aegis_authz import durable
 from aegis_authz.adapters.files.access_log import BEGINNING, AccessLogTail, LogPlace
-from aegis_authz.adapters.records.cursor import Place, ends, lines_behind
+from aegis_authz.adapters.records.cursor import Place, PlacedLine, ends, lines_behind
 from aegis_authz.adapters.records.files import NoRecords
+from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.reconciliation import Gap, ProxyEntry, RecordedCalls, read_calls, read_entry
 from aegis_authz.evidence.search import RecordsUnavailable
-from aegis_authz.evidence.verify import LogLine
 
 _VERSION = 1
 
@@ -56,12 +56,9 @@ class CallJournal:
     def records(self, most: int) -> tuple[RecordedCalls, int]:
         """What came to the records, of at most so many lines, and of how many."""
         lines: list[LogLine] = []
-        try:
-            for placed in islice(lines_behind(self._folder, dict(self._places)), most):
-                self._places[placed.writer] = placed.place
-                lines.append(placed.line)
-        except NoRecords:
-            pass  # nobody has written yet
+        for placed in islice(self._behind(), most):
+            self._places[placed.writer] = placed.place
+            lines.append(placed.line)
         return read_calls(lines), len(lines)
 
     def mark(self) -> bytes:
@@ -85,6 +82,12 @@ class CallJournal:
         for tail in self._tails:
             tail.close()
         self._tails = []
+
+    def _behind(self) -> Iterator[PlacedLine]:
+        try:
+            return lines_behind(self._folder, dict(self._places))
+        except NoRecords:
+            return iter(())  # nobody has written yet
 
     def _ends(self) -> dict[str, Place]:
         try:

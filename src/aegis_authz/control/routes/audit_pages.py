@@ -57,17 +57,7 @@ def audit_page_routes(
 ) -> list[APIRouter]:
     """Everything under `/audit`."""
     people, reads = people_router(authentication), needs(Permission.READ_RECORDS, Reach.EACH)
-    desk, verifier, reconciler = records.desk, records.verifier, records.reconciler
-
-    def joined_for(caller: Caller) -> dict[str, object] | None:
-        if reconciler is None or not may(caller.person, Permission.VERIFY_RECORDS, WHOLE_MESH):
-            return None
-        return reconciliation_view(reconciler.state)
-
-    def proof_for(caller: Caller, request: Request) -> dict[str, object] | None:
-        if not may(caller.person, Permission.VERIFY_RECORDS, WHOLE_MESH):
-            return None
-        return proof_view(verifier.last, pages.seal_of(_FORM, caller.person, request))
+    desk = records.desk
 
     @people.get("/audit", include_in_schema=False, dependencies=[reads])
     async def show_audit_page(
@@ -100,7 +90,7 @@ def audit_page_routes(
             "since": since,
             "until": until,
         }
-        proof, joined = proof_for(caller, request), joined_for(caller)
+        proof, joined = _proofs(records, caller, lambda: pages.seal_of(_FORM, caller.person, request))
         return audit_page(search, words, page, not before, proof, joined, frame_of(request))
 
     @people.get("/audit/approvals/{approval_id}", include_in_schema=False, dependencies=[reads])
@@ -111,7 +101,17 @@ def audit_page_routes(
             raise HttpProblem(404, NO_APPROVAL)
         return timeline_page(approval_id, steps, frame_of(request))
 
-    return [people, _proof_form(verifier, records.live, streams, authentication, pages)]
+    return [people, _proof_form(records.verifier, records.live, streams, authentication, pages)]
+
+
+def _proofs(
+    records: RecordServices, caller: Caller, seal: Callable[[], str]
+) -> tuple[dict[str, object] | None, dict[str, object] | None]:
+    """The proof of all logs, and access logs held against them, for whoever may see all of it."""
+    if not may(caller.person, Permission.VERIFY_RECORDS, WHOLE_MESH):
+        return None, None
+    joined = None if records.reconciler is None else reconciliation_view(records.reconciler.state)
+    return proof_view(records.verifier.last, seal()), joined
 
 
 def _proof_form(
