@@ -14,6 +14,8 @@ functions:
     parameters: {name: string, remark: {type: string, optional: true}}
   write_letter:
     parameters: {name: string}
+  grant_leave:
+    parameters: {name: string, days: number}
   raise_salary:
     cost: {fixed: 2, currency: USD}
     parameters: {name: string, percent: number}
@@ -32,6 +34,10 @@ allowed_tools:
   - name: people
     actions: [write_letter]
     sanitize: {response: {detectors: [us_ssn]}}
+  - name: people
+    actions: [grant_leave]
+    conditions: {approval_needed_over_days: 5}
+    approval: {groups: [finance-approvers], expires_in: 900, hold: 30s}
   - name: people
     actions: [raise_salary]
 limits:

@@ -32,6 +32,15 @@ export function partsOf(aegis: Aegis): Parts {
   return parts;
 }
 
+/** How an agent asks. */
+export interface AegisOptions {
+  /**
+   * For how many seconds the mesh keeps a question about a function open while a person decides, where its rule has a
+   * `hold`: who is quick is not noticed, and for any other the answer is as without. By default 0, at most 300.
+   */
+  readonly approvalWait?: number;
+}
+
 /** One agent. Close it when done. */
 export class Aegis {
   /** org/tenant/agent. */
@@ -49,8 +58,8 @@ export class Aegis {
   readonly #control: ControlPlane;
   readonly #tokens: TokenKeeper;
 
-  /** Throws AegisUnavailable for a file of authorities that holds none. */
-  constructor(enrolment: Enrolment, key: AgentKey) {
+  /** Throws AegisUnavailable for a file of authorities that holds none, and RangeError for a wait that is none. */
+  constructor(enrolment: Enrolment, key: AgentKey, { approvalWait = 0 }: AegisOptions = {}) {
     this.agent = enrolment.agent;
     this.#enrolment = enrolment;
     this.#key = key;
@@ -64,7 +73,7 @@ export class Aegis {
       standing: this.standing.bind(this),
     };
     const { agent, evaluation } = enrolment;
-    PARTS.set(this, { mesh, evaluation: new Evaluation({ agent, evaluation, ...mesh }) });
+    PARTS.set(this, { mesh, evaluation: new Evaluation({ agent, evaluation, approvalWait, ...mesh }) });
     this.fetch = fetchInto(mesh, true);
     this.fetchAnswers = fetchInto(mesh, false);
   }
@@ -73,11 +82,11 @@ export class Aegis {
    * The agent that was enrolled on this machine: `aegis agent enroll`, or `aegis up` for its own.
    *
    * `AEGIS_AGENT_FOLDER`, `AEGIS_DIR` and `AEGIS_AGENT` say which (docs/sdk-node.md). Asks nobody for anything yet.
-   * Throws AegisUnavailable, which says what to do.
+   * Throws AegisUnavailable, which says what to do, and RangeError for a wait that is none.
    */
-  static fromEnv(environment: Environment = process.env): Aegis {
+  static fromEnv(environment: Environment = process.env, options: AegisOptions = {}): Aegis {
     const enrolment = findEnrolment(environment, homedir(), process.cwd());
-    return new Aegis(enrolment, loadKey(join(enrolment.folder, KEY_FILE)));
+    return new Aegis(enrolment, loadKey(join(enrolment.folder, KEY_FILE)), options);
   }
 
   [inspect.custom](): string {

@@ -13,6 +13,8 @@ const PATH = "/access/v1/evaluation";
 /** Redactions, of arguments and of results, are the one kind of obligation that is met here. */
 const REDACT = "redact";
 const SECONDS = 10;
+/** Seconds for which a mesh keeps a question open at most (docs/evaluation.md). */
+const MOST_WAIT = 300;
 const MOST_BYTES = 4 * 1024 * 1024;
 
 /** A function by its place in the catalogue. */
@@ -47,13 +49,20 @@ export interface Asker {
   readonly connections: Connections;
   readonly headers: (method: string, url: string, body: Uint8Array) => Promise<Record<string, string>>;
   readonly standing: Ask;
+  /** For how many seconds a question may be kept open while a person decides. */
+  readonly approvalWait: number;
 }
 
 /** Asks whether functions may be called, and says what became of them. */
 export class Evaluation {
   readonly #asker: Asker;
 
+  /** Throws RangeError for an `approvalWait` that is none. */
   constructor(asker: Asker) {
+    const { approvalWait } = asker;
+    if (!(Number.isInteger(approvalWait) && approvalWait >= 0 && approvalWait <= MOST_WAIT)) {
+      throw new RangeError(`approvalWait is a whole number of seconds from 0 to ${MOST_WAIT}`);
+    }
     this.#asker = asker;
   }
 
@@ -74,7 +83,7 @@ export class Evaluation {
       resource: { type: "tool", id: name.tool },
       action: { name: name.action, properties: given },
       context: { obligations: [REDACT] },
-    }, signal);
+    }, signal, this.#asker.approvalWait);
     const context = memberOf(members, "context");
     const told = isMembers(context) ? context : {};
     if (status === 200 && memberOf(members, "decision") === true) {
@@ -118,13 +127,16 @@ export class Evaluation {
     return result;
   }
 
-  async #post(url: string, document: unknown, signal: AbortSignal | undefined): Promise<Answer> {
+  async #post(url: string, document: unknown, signal: AbortSignal | undefined, wait = 0): Promise<Answer> {
     signal?.throwIfAborted();
     const body = Buffer.from(json(document), "utf-8");
     const target = targetUri(url);
     const proof = await this.#asker.headers("POST", target, body);
     const headers = new Headers({ "content-type": "application/json", accept: "application/json" });
-    const limit = AbortSignal.timeout(SECONDS * 1000);
+    if (wait > 0) {
+      headers.set("prefer", `wait=${wait}`); // RFC 7240
+    }
+    const limit = AbortSignal.timeout((SECONDS + wait) * 1000);
     const hop = { method: "POST", url: target, headers, body, signal: signal ? AbortSignal.any([signal, limit]) : limit };
     try {
       const answer = await send(this.#asker.connections, hop, proof, null);

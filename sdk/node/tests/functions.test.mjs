@@ -25,6 +25,18 @@ test("what policy allows is called, with a proof of its own for each question, a
   assert.deepEqual(reports.map(({ outcome, result }) => [outcome, result]), [["done", undefined], ["done", undefined]]);
 });
 
+test("a question may be kept open while a person decides, if the agent says for how long", async (t) => {
+  const standing = () => ({ state: "approved", detail: "Approved." });
+  const patient = await judgingMesh(t, () => ({ effect: "allow" }), standing, { approvalWait: 20 });
+  assert.equal(await patient.aegis.wrap(() => "paid", OF)({ amount: 1 }), "paid");
+  const hasty = await judgingMesh(t, () => ({ effect: "allow" }));
+  await hasty.aegis.wrap(() => "paid", OF)({ amount: 1 });
+  assert.deepEqual([patient.preferences, hasty.preferences], [["wait=20"], [undefined]]);
+  for (const approvalWait of [-1, 301, 2.5, Number.NaN, "20"]) {
+    await assert.rejects(smallMesh(t, () => undefined, {}, { approvalWait }), RangeError);
+  }
+});
+
 test("what policy denies is not called", async (t) => {
   const { aegis, reports } = await judgingMesh(t, () => ({ ...deniedContext("Too much."), retry: "later" }));
   const pay = aegis.wrap(() => assert.fail("called"), OF);

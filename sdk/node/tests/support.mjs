@@ -55,7 +55,7 @@ export function json(response, status, members, headers = {}) {
 }
 
 /** A mesh that issues tokens, and answers calls by `handler`: all requests that came to its forward proxy. */
-export async function smallMesh(test, handler, places = {}) {
+export async function smallMesh(test, handler, places = {}, options = {}) {
   const issued = [];
   const control = await serving(test, (_, response) => {
     issued.push(`t${issued.length + 1}`);
@@ -72,7 +72,7 @@ export async function smallMesh(test, handler, places = {}) {
     authorities: "",
     ...places,
   };
-  const aegis = new Aegis(enrolment, new AgentKey(newKey()));
+  const aegis = new Aegis(enrolment, new AgentKey(newKey()), options);
   test.after(() => aegis.close());
   return { aegis, issued, requests: gateway.requests };
 }
@@ -80,10 +80,10 @@ export async function smallMesh(test, handler, places = {}) {
 /**
  * A mesh that judges functions: `judge(question)` gives the context of a denial, or of an allow where it has no reason.
  *
- * `questions` are those it was asked, `reports` the outcomes it was told, with their tickets.
+ * `preferences` are what they preferred, `questions` those it was asked, `reports` the outcomes it was told, with their tickets.
  */
-export async function judgingMesh(test, judge, standing = () => ({ state: "approved", detail: "Approved." })) {
-  const [questions, reports] = [[], []];
+export async function judgingMesh(test, judge, standing = () => ({ state: "approved", detail: "Approved." }), options = {}) {
+  const [questions, reports, preferences] = [[], [], []];
   const redacted = (value) => JSON.parse(JSON.stringify(value).replaceAll("078-05-1120", "[SSN]"));
   const door = await serving(test, (request, response, body) => {
     const document = JSON.parse(body);
@@ -94,6 +94,7 @@ export async function judgingMesh(test, judge, standing = () => ({ state: "appro
       return;
     }
     questions.push({ ...document, proof: claimsOf(request.headers["x-aegis-proof"]) });
+    preferences.push(request.headers.prefer);
     const number = questions.length;
     const told = judge({ action: document.action.name, args: document.action.properties }, number);
     const outcome = { endpoint: `${door.url}/access/v1/outcome`, ticket: `ticket ${number}` };
@@ -105,8 +106,8 @@ export async function judgingMesh(test, judge, standing = () => ({ state: "appro
     json(response, 200, request.url === "/v1/token" ? token : standing(request.url));
   });
   const places = { evaluation: door.url, tokenEndpoint: `${control.url}/v1/token` };
-  const mesh = await smallMesh(test, () => undefined, places);
-  return { ...mesh, questions, reports, door };
+  const mesh = await smallMesh(test, () => undefined, places, options);
+  return { ...mesh, questions, reports, preferences, door };
 }
 
 /** What a judge says of a call that a person must decide. */

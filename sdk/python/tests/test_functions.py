@@ -241,6 +241,28 @@ async def test_what_failed_or_was_not_called_is_not_charged_and_a_budget_ends_ca
     assert (caught.value.retry_after or 0) > 0
 
 
+async def test_a_question_that_is_kept_open_is_answered_once_a_person_decided(
+    environment: dict[str, str], mesh: DemoMesh
+) -> None:
+    agent = {**environment, "AEGIS_AGENT": "acme/emea/people-agent"}
+    async with Aegis.from_env(agent, approval_wait=30) as aegis, asyncio.TaskGroup() as group:
+        asking = group.create_task(aegis.evaluate_async("people", "grant_leave", {"name": "Ann", "days": 9}))
+        approval_id = await mesh.waiting("people-agent", "days", 9)
+        assert not asking.done()
+        await mesh.approve(approval_id)
+        permit = await asking
+        await asyncio.to_thread(permit.not_called)
+    with pytest.raises(ApprovalNeeded):  # without it, the answer is given at once
+        async with Aegis.from_env(agent) as aegis:
+            await aegis.evaluate_async("people", "grant_leave", {"name": "Bob", "days": 9})
+
+
+@pytest.mark.parametrize("seconds", [-1, 301, 2.5, True])
+async def test_a_wait_that_is_none_is_refused(seconds: object, environment: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="approval_wait is a whole number of seconds from 0 to 300"):
+        Aegis.from_env(environment, approval_wait=seconds)  # type: ignore[arg-type]
+
+
 async def test_a_function_is_no_tool_that_a_request_reaches(people_aegis: Aegis) -> None:
     with AegisClient(people_aegis) as client, pytest.raises(AegisDenied):
         await asyncio.to_thread(client.post, f"{people_aegis.tool_url('people')}/find_person", json={})

@@ -27,9 +27,13 @@ class Aegis:
     """One agent. Threads and forked processes may share it; close it, or use it as a context, when done."""
 
     def __init__(
-        self, enrolment: Enrolment, key: AgentKey, on_pending: Callable[[ApprovalNeeded], Any] | None = None
+        self,
+        enrolment: Enrolment,
+        key: AgentKey,
+        on_pending: Callable[[ApprovalNeeded], Any] | None = None,
+        approval_wait: int = 0,
     ) -> None:
-        """Raises AegisUnavailable for a file of authorities that holds none."""
+        """Raises AegisUnavailable for a file of authorities that holds none, and ValueError for a wait that is none."""
         self.agent = enrolment.agent
         """org/tenant/agent."""
         self.tls = _tls(enrolment.authorities)
@@ -42,7 +46,7 @@ class Aegis:
         self._key = key
         self._control = ControlPlane(enrolment, key, self.tls)
         self._tokens = TokenKeeper(self._control.obtain)
-        self._evaluations = Evaluations(enrolment, self.headers, self.tls, self._control.standing)
+        self._evaluations = Evaluations(enrolment, self.headers, self.tls, self._control.standing, approval_wait)
 
     @classmethod
     def from_env(
@@ -50,17 +54,20 @@ class Aegis:
         environment: Mapping[str, str] | None = None,
         *,
         on_pending: Callable[[ApprovalNeeded], Any] | None = None,
+        approval_wait: int = 0,
     ) -> Aegis:
         """The agent that was enrolled on this machine: `aegis agent enroll`, or `aegis up` for its own.
 
         `AEGIS_AGENT_FOLDER`, `AEGIS_DIR` and `AEGIS_AGENT` say which (docs/sdk-python.md). Asks nobody for anything
         yet. With `on_pending`, clients and wrapped functions tell it of a held call (in asyncio it may be awaited),
         wait until somebody has decided or the approval ends, and give the call's result: ApprovalNeeded is not raised.
-        Raises AegisUnavailable, which says what to do.
+        `approval_wait` has the mesh keep a question about a function open for so many seconds while a person decides,
+        where its rule has a `hold`: who is quick is not noticed, and for any other the answer is as without. Raises
+        AegisUnavailable, which says what to do, and ValueError for a wait that is no whole number from 0 to 300.
         """
         chosen = os.environ if environment is None else environment
         enrolment = find_enrolment(chosen, Path.home(), Path.cwd())
-        return cls(enrolment, load_key(enrolment.folder / KEY_FILE), on_pending)
+        return cls(enrolment, load_key(enrolment.folder / KEY_FILE), on_pending, approval_wait)
 
     def __repr__(self) -> str:
         return f"Aegis({self.agent})"

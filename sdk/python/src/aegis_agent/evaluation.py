@@ -20,6 +20,8 @@ REDACT = "redact"
 """The kind of obligation that this SDK meets."""
 SECONDS = 30
 """How long each read of an answer may take."""
+MOST_WAIT = 300
+"""Seconds for which a mesh keeps a question open at most (docs/evaluation.md)."""
 _MOST_BYTES = 8 * 1024 * 1024
 _EFFECTS = ("allow", "sanitize")
 _PLAIN = (str, int, float, bool, type(None))
@@ -31,9 +33,18 @@ class Evaluations:
     """The evaluation endpoint of one agent's mesh."""
 
     def __init__(
-        self, enrolment: Enrolment, headers: Headers, tls: ssl.SSLContext | None, standing: Callable[[str], Standing]
+        self,
+        enrolment: Enrolment,
+        headers: Headers,
+        tls: ssl.SSLContext | None,
+        standing: Callable[[str], Standing],
+        approval_wait: int,
     ) -> None:
-        """`headers` are those a request has to carry; `standing` says how an approval stands."""
+        """`headers` are those a request has to carry; `standing` says how an approval stands; `approval_wait` for how
+        many seconds a held question may be kept open. Raises ValueError for one that is none."""
+        if isinstance(approval_wait, bool) or not isinstance(approval_wait, int) or not 0 <= approval_wait <= MOST_WAIT:
+            raise ValueError(f"approval_wait is a whole number of seconds from 0 to {MOST_WAIT}, not {approval_wait!r}")
+        self._approval_wait = approval_wait
         self._enrolment = enrolment
         self._headers = headers
         self._standing = standing
@@ -47,7 +58,7 @@ class Evaluations:
             "action": {"name": action, "properties": require_json(dict(arguments), "the arguments")},
             "context": {"obligations": [REDACT]},
         }
-        answer = self._post(EVALUATION_PATH, question)
+        answer = self._post(EVALUATION_PATH, question, self._approval_wait)
         context = answer.members.get("context")
         if not isinstance(context, dict):
             raise AegisUnavailable(f"{self._enrolment.evaluation} answered no evaluation: status {answer.status}")
@@ -99,14 +110,17 @@ class Evaluations:
             return AegisUnavailable(f"{self._enrolment.evaluation} answered with status {answer.status}")
         return refusal_error(answer.status, answer.headers, json.dumps(members).encode("utf-8"), self._standing)
 
-    def _post(self, path: str, document: Mapping[str, Any]) -> Reply:
+    def _post(self, path: str, document: Mapping[str, Any], wait: int = 0) -> Reply:
         base = self._enrolment.evaluation
         if not base:
             raise AegisUnavailable(
                 f"nobody says where functions of {self._enrolment.agent} are asked about: set {EVALUATION_VARIABLE}"
             )
         url, body = f"{base}{path}", json.dumps(document, allow_nan=False).encode("utf-8")
-        return self._exchange.send(url, body, {**self._headers("POST", url, body), "content-type": "application/json"})
+        headers = {**self._headers("POST", url, body), "content-type": "application/json"}
+        if wait:
+            headers["prefer"] = f"wait={wait}"  # RFC 7240
+        return self._exchange.send(url, body, headers, wait)
 
 
 class Permit:

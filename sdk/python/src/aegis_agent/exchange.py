@@ -43,12 +43,15 @@ class Exchange:
         # no proxy of the environment: within `aegis agent run` it is the mesh's own
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects(), *handlers)
 
-    def send(self, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
-        """POST a body, or GET where there is none. Raises AegisUnavailable."""
+    def send(self, url: str, body: bytes | None, headers: Mapping[str, str], held_seconds: float = 0) -> Reply:
+        """POST a body, or GET where there is none. Raises AegisUnavailable.
+
+        `held_seconds` is how much longer than usual the answer may take, for a person thinks about it.
+        """
         request = urllib.request.Request(url, body, dict(headers))  # noqa: S310  # of the enrolment, http or https
         try:
             try:
-                response = self._opener.open(request, timeout=self._seconds)
+                response = self._opener.open(request, timeout=self._seconds + held_seconds)
             except urllib.error.HTTPError as answer:  # a status that is no success: it says why
                 response = answer
             with response:
