@@ -58,6 +58,7 @@ ENCRYPTED = re.compile(
     f"[A-Za-z0-9][A-Za-z0-9._:/-]{{0,199}}\n[A-Za-z0-9][A-Za-z0-9+/=:_-]{{0,999}}\n){SIGNATURE}"
 )
 MOST_HEAD = 4096  # bytes
+NO_CHECKPOINT = "no signed checkpoint of this log can be trusted"
 FOREIGN = "signed with another key than those given"
 
 P = 2**255 - 19
@@ -217,11 +218,14 @@ class Foreign(Exception):
 
 
 class Verifier:
-    """Verifies folders with these raw public keys."""
+    """Verifies folders with these raw public keys; with `is_sealed_alone` folders of sealed segments alone."""
 
-    def __init__(self, keys: list[bytes], verify: Callable[[bytes, bytes, bytes], bool]) -> None:
+    def __init__(
+        self, keys: list[bytes], verify: Callable[[bytes, bytes, bytes], bool], is_sealed_alone: bool = False
+    ) -> None:
         self._keys = keys
         self._verify = verify
+        self._is_sealed_alone = is_sealed_alone
 
     def folder(self, folder: Path, expected: list[Seal], anchors: list[dict[str, Any]], faults: list[str]) -> list[Log]:
         """All logs of a folder, and what the rosters, `expected` and `anchors` miss; `faults` are of the anchors."""
@@ -239,10 +243,12 @@ class Verifier:
             logs.append(self._log(path, [*(seal for seal in expected if seal.writer == path.name), *own]))
         names = {path.name for path in paths}
         lost = [seal for seal in expected if seal.writer not in names] + [s for _, s in known if s not in matched]
+        if self._is_sealed_alone:  # of a log that is not here nothing may be sealed yet
+            lost = [seal for seal in lost if seal.writer in names]
         logs += [Log(seal.writer, [f"{seal.file} seals {seal.size} records of a log that is missing"]) for seal in lost]
         logs += [Log("anchors", [fault]) for fault in faults]
         logs += [Log("anchors", [f"what is anchored of {name} is {FOREIGN}"], True) for name in foreign]
-        for key in [] if single else self._keys:
+        for key in [] if single or self._is_sealed_alone else self._keys:
             logs += self._roster(folder, key, logs)
         return logs
 
@@ -281,7 +287,7 @@ class Verifier:
 
     def _log(self, folder: Path, elsewhere: list[Seal]) -> Log:
         log, writer = Log(folder.name), folder.name
-        seals, distrusted, strangers = self._slots(folder)
+        seals, distrusted, strangers = ([], [], 0) if self._is_sealed_alone else self._slots(folder)
         log.is_foreign = strangers == len(SLOTS)
         try:
             tombstone = self._tombstone(folder, log.is_foreign)
@@ -321,7 +327,13 @@ class Verifier:
                 self._hand_over(log, record, seq, place)
             if not problem and record.get("kind") == "seal" and record.get("v") == 1:
                 self._close(log, record, segments, seq, place)
+        if self._is_sealed_alone:
+            if not segments.is_closed:
+                log.faults.append("it does not end in a seal")
+            elsewhere = [seal for seal in elsewhere if seal.size <= seq]  # the others seal what is not sealed yet
         self._conclude(log, seq, heads, seals, elsewhere)
+        if self._is_sealed_alone:
+            log.faults, log.sealed = [fault for fault in log.faults if fault != NO_CHECKPOINT], seq
         half_begun = not log.records and any(seal.size == 0 for seal in seals)
         log.faults += [why for why, is_empty in distrusted if not log.is_foreign and not (is_empty and half_begun)]
         return log
@@ -505,7 +517,7 @@ class Verifier:
                 log.faults.append(f"{seal.file}: record {seal.size} is another: a log rewritten or forked")
         log.sealed = max((seal.size for seal in seals), default=0)
         if not seals and not log.is_foreign:
-            log.faults.append("no signed checkpoint of this log can be trusted")
+            log.faults.append(NO_CHECKPOINT)
         elif seals and log.sealed < seq:
             log.faults.append(f"no signed checkpoint covers record {log.sealed + 1} and what follows")
 
@@ -805,6 +817,7 @@ def main(words: Iterable[str] | None = None) -> int:
     parser.add_argument("--key", type=Path, required=True, help="the public keys: JWK, JWK set or PEM")
     parser.add_argument("--anchors", type=Path, help="the control plane's anchors")
     parser.add_argument("--place", action="append", default=[], help="only anchors of writers that run there")
+    parser.add_argument("--sealed", action="store_true", help="sealed segments alone, as `aegis audit fetch` brings")
     parser.add_argument("--expect", type=Path, help="checkpoints kept elsewhere")
     parser.add_argument("--pure", action="store_true", help="use the Ed25519 of this file")
     parser.add_argument("--proof", type=Path, action="append", default=[], help="a .tlog-proof of one record")
@@ -815,7 +828,8 @@ def main(words: Iterable[str] | None = None) -> int:
     if options.place and options.anchors is None:
         parser.error("--place narrows --anchors, which are not there")
     try:
-        verifier = Verifier(load_keys(options.key), pure_verify if options.pure else _library_verify())
+        verify = pure_verify if options.pure else _library_verify()
+        verifier = Verifier(load_keys(options.key), verify, options.sealed)
         if options.proof or options.growth:
             return proofs_hold(verifier, options.proof, options.growth)
         anchors, faults = ([], []) if options.anchors is None else read_anchors(options.anchors, options.place)

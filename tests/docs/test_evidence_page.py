@@ -22,10 +22,14 @@ from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.evidence.anchors import encode_anchor
 from tests.support.made_records import APPROVAL, DENIED, approval_step
 from tests.support.page_steps import problems, steps, terminal
+from tests.support.real_s3 import S3Server, s3
+
+__all__ = ["s3"]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "evidence.md").read_text("utf-8")
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+STORAGE = "\n## Where nobody can delete it\n"
 NOON = 1_796_040_000.0  # 2026-11-30T12:00:00Z
 
 HELD = replace(
@@ -77,8 +81,8 @@ def entry(at: float, decision_id: str | None, upstream: str | None) -> str:
     return json.dumps(members) + "\n"
 
 
-async def write(records: Path, writer: str, lines: Sequence[Record]) -> Head:
-    async with FileRecordLog(records / writer, writer, KEY, SystemClock()) as log:
+async def write(records: Path, writer: str, lines: Sequence[Record], max_file_bytes: int) -> Head:
+    async with FileRecordLog(records / writer, writer, KEY, SystemClock(), max_file_bytes=max_file_bytes) as log:
         for record in lines:
             await log.append(record)
         head = log.head("gw-0")
@@ -86,7 +90,7 @@ async def write(records: Path, writer: str, lines: Sequence[Record]) -> Head:
     return head
 
 
-async def made_state(state: Path) -> None:
+async def made_state(state: Path, max_file_bytes: int = 1 << 20) -> None:
     """A mesh of two authorizers on which a call was held, approved and made, and one that nobody recorded."""
     (state / "keys").mkdir(parents=True)
     (state / "logs").mkdir()
@@ -105,8 +109,11 @@ async def made_state(state: Path) -> None:
                 outcome(USED.decision_id, NOON + 61),
                 replace(DENIED, decision_id="0190-denied", time=NOON + 70),
             ],
+            max_file_bytes,
         ),
-        await write(state / "records", "authz-1", [replace(DENIED, decision_id="0190-other", time=NOON + 3)]),
+        await write(
+            state / "records", "authz-1", [replace(DENIED, decision_id="0190-other", time=NOON + 3)], max_file_bytes
+        ),
     ]
     number, previous = 0, FIRST_PREVIOUS
     with (state / "anchors.jsonl").open("wb") as file:
@@ -134,5 +141,21 @@ async def test_every_command_does_what_the_page_prints(tmp_path: Path) -> None:
     (tmp_path / "draft" / "tools" / "stripe.yaml").write_text(CATALOGUE)
     (tmp_path / "around.log").write_text(calls_around())
     shutil.copy(ROOT / "tools" / "verify_records.py", tmp_path)
-    wrong = problems(steps(PAGE), tmp_path, terminal())
+    before, _, after = PAGE.partition(STORAGE)
+    wrong = problems(steps(before + after[after.index("\n## ") :]), tmp_path, terminal())
     assert next(wrong, "") == ""
+
+
+@pytest.mark.slow
+async def test_the_commands_of_the_storage_do_what_the_page_prints_on_a_real_one(tmp_path: Path, s3: S3Server) -> None:
+    state = tmp_path / ".aegis"
+    await made_state(state, max_file_bytes=5000)
+    (state / "shipping.yaml").write_text(
+        f"bucket: {s3.bucket()}\nprefix: gw-0/\nendpoint: {s3.endpoint}\n"
+        f"credentials: {s3.credentials(state)}\nretention: {{mode: COMPLIANCE, days: 400}}\n",
+        "utf-8",
+    )
+    shutil.copy(ROOT / "tools" / "verify_records.py", tmp_path)
+    section = PAGE.partition(STORAGE)[2].partition("\n## ")[0]
+    assert section.count("$ aegis audit") == 4
+    assert next(problems(steps(section), tmp_path, terminal()), "") == ""

@@ -14,6 +14,7 @@ EXTRAS: Final = MappingProxyType(
         "aiosqlite": "control",
         "alembic": "control",
         "betterproto2": "control",
+        "boto3": "s3",
         "certifi": "local",
         "envoy_data_plane": "control",
         "fastapi": "control",

@@ -15,6 +15,7 @@ from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, record
 from aegis_authz.cli.record_encryption import encrypt, rekey
 from aegis_authz.cli.record_proof import prove
 from aegis_authz.cli.retention import Folder, compress, retain
+from aegis_authz.cli.shipping import fetch, ship, shipped
 
 if TYPE_CHECKING:
     from aegis_authz.core.effect import Effect
@@ -31,6 +32,9 @@ app.command()(encrypt)
 app.command()(rekey)
 app.command()(retain)
 app.command()(prove)
+app.command()(ship)
+app.command()(shipped)
+app.command()(fetch)
 
 
 @app.callback()
@@ -72,6 +76,9 @@ def verify(
     place: Annotated[
         list[str] | None, typer.Option("--place", help="Only anchors of writers that run there; repeatable.")
     ] = None,
+    sealed: Annotated[
+        bool, typer.Option("--sealed", help="The folder holds sealed segments alone (`aegis audit fetch`).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Prove offline that no record was altered, removed, moved, added or rolled back.
@@ -83,7 +90,7 @@ def verify(
     from aegis_authz.commands.records import verify_records
 
     with exits_on_faults("audit"):
-        reports = verify_records(records_folder(folder, state), state, key, expect, anchors, place or ())
+        reports = verify_records(records_folder(folder, state), state, key, expect, anchors, place or (), sealed)
     typer.echo(report_json(reports) if as_json else "\n".join(report_lines(reports)))
     if not all(report.is_intact for report in reports):
         raise typer.Exit(REFUSED)

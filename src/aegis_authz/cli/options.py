@@ -20,6 +20,10 @@ Org = Annotated[str, typer.Option("--org", help="The organisation.")]
 Tenant = Annotated[str, typer.Option("--tenant", help="The tenant.")]
 Agent = Annotated[str, typer.Option("--agent", help="The agent.")]
 
+ShippingConfig = Annotated[
+    Path | None, typer.Option("--config", help="The settings of the storage; default: DIR/shipping.yaml.")
+]
+
 HERE = (Path("agents"), Path("tools"))
 """The folders of documents a command takes where it stands in a folder with both of them."""
 
@@ -37,3 +41,8 @@ def since_option(text: str, name: str = "--since") -> float:
 def records_folder(folder: Path | None, state: Path | None) -> Path:
     """Where the records are: the folder that was named, else that of the mesh in `state`."""
     return folder if folder is not None else (state or DEFAULT_STATE) / "records"
+
+
+def shipping_file(config: Path | None, state: Path | None) -> Path:
+    """The settings of the storage that segments are shipped to: those that were named, else those of the mesh."""
+    return config if config is not None else (state or DEFAULT_STATE) / "shipping.yaml"

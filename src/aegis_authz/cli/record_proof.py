@@ -9,7 +9,7 @@ import typer
 
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, OptionalState, records_folder
-from aegis_authz.cli.retention import Folder
+from aegis_authz.cli.retention import Folder, PublicKeys, SigningKey
 
 
 def prove(
@@ -21,12 +21,8 @@ def prove(
         Path | None,
         typer.Option("--since", help="A signed head (.note) of before: prove that its log has only grown since."),
     ] = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", help="The public keys; default: DIR/keys/records.pub.json.")
-    ] = None,
-    signing_key: Annotated[
-        Path | None, typer.Option("--signing-key", help="The private key of records; default: DIR/keys/records.pem.")
-    ] = None,
+    key: PublicKeys = None,
+    signing_key: SigningKey = None,
 ) -> None:
     """Prove single records to whoever has the public key and not the log: one file each (C2SP tlog-proof).
 

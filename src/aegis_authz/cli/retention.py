@@ -14,7 +14,15 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder, since_option
+from aegis_authz.cli.options import (
+    DEFAULT_STATE,
+    AsJson,
+    OptionalState,
+    ShippingConfig,
+    records_folder,
+    shipping_file,
+    since_option,
+)
 
 if TYPE_CHECKING:
     from aegis_authz.commands.retention import Retention
@@ -26,6 +34,11 @@ _DAY = 86_400
 
 Folder = Annotated[
     Path | None, typer.Argument(help="A folder of record logs, or one log; default: DIR/records.", show_default=False)
+]
+
+PublicKeys = Annotated[Path | None, typer.Option("--key", help="The public keys; default: DIR/keys/records.pub.json.")]
+SigningKey = Annotated[
+    Path | None, typer.Option("--signing-key", help="The private key of records; default: DIR/keys/records.pem.")
 ]
 
 
@@ -67,28 +80,26 @@ def retain(
     under_six_months: Annotated[
         bool, typer.Option("--under-six-months", help="Allow --older-than to be less than six months.")
     ] = False,
-    key: Annotated[
-        Path | None, typer.Option("--key", help="The public keys; default: DIR/keys/records.pub.json.")
-    ] = None,
+    key: PublicKeys = None,
     anchors: Annotated[
         Path | None, typer.Option("--anchors", help="The control plane's anchors; default: DIR/anchors.jsonl.")
     ] = None,
     place: Annotated[
         list[str] | None, typer.Option("--place", help="Only anchors of writers that run there; repeatable.")
     ] = None,
-    signing_key: Annotated[
-        Path | None,
-        typer.Option("--signing-key", help="The private key of records; default: DIR/keys/records.pem."),
-    ] = None,
+    signing_key: SigningKey = None,
+    shipped: Annotated[bool, typer.Option("--shipped", help="Only what is read back from storage.")] = False,
+    config: ShippingConfig = None,
     apply: Annotated[bool, typer.Option("--apply", help="Retire them; without it, only say what would be.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Retire old sealed segments: a signed tombstone stands for them, so the rest is proven as before.
 
     Never retired: the open segment, one that no anchor covers, one younger than six months unless that is asked for,
-    and anything of a log that is not proven from its first record to its last. Without --apply nothing is changed.
-    Exits with 0, 1 when a log is not proven or a segment that is old enough is not anchored, 2 when something cannot be
-    read or written.
+    and anything of a log that is not proven from its first record to its last; with --shipped, whatever `aegis audit
+    ship` did not bring to storage, or what cannot be read back from there. Without --apply nothing is changed.
+    Exits with 0, 1 when a log is not proven or a segment that is old enough is not anchored, or not shipped, 2 when
+    something cannot be read or written.
 
     Example: aegis audit retain --dir DIR --older-than 400d --apply
     """
@@ -107,7 +118,8 @@ def retain(
     private = (signing_key or home / "keys" / "records.pem") if apply else None
     with exits_on_faults("audit"):
         proof = RetentionProof(key, anchors, place or ())
-        results = retain_records(records_folder(folder, state), home, rule, proof, private, Epoch(now))
+        store = shipping_file(config, state) if shipped else None
+        results = retain_records(records_folder(folder, state), home, rule, proof, private, Epoch(now), store)
     if as_json:
         typer.echo(json.dumps({"applied": apply, "logs": [_log_json(result) for result in results]}, indent=2))
     for line in _lines(results, apply) if not as_json else ():

@@ -52,9 +52,11 @@ def verify_records(
     expect: Path | None,
     anchors: Path | None,
     places: Collection[str],
+    is_sealed_alone: bool = False,
 ) -> list[LogReport]:
     """Prove every log of a folder, against checkpoints kept in the file `expect`, and against the `anchors` of these
-    places (of all where none is named); without a file of those against DIR/anchors.jsonl where there is one.
+    places (of all where none is named); without a file of those against DIR/anchors.jsonl where there is one. With
+    `is_sealed_alone` the folder holds sealed segments and nothing else.
 
     Raises Unable, also where anchors are asked for of which there are none.
     """
@@ -64,7 +66,7 @@ def verify_records(
     if file is None and places:
         raise Unable(f"no file of anchors is named, and no {ANCHORS_FILE} is beside {folder}")
     proven = NO_ANCHORS if file is None else load_anchors(file, keys, places)
-    return verify_folder(folder, keys, expected, proven)
+    return verify_folder(folder, keys, expected, proven, is_sealed_alone)
 
 
 def anchors_beside(folder: Path) -> Path | None:

@@ -21,13 +21,18 @@ from aegis_authz.adapters.records.files import (
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.retention import RetentionRefused, log_plan, retire
+from aegis_authz.adapters.records.shipped import safe_count
+from aegis_authz.adapters.records.shipping import Destination
 from aegis_authz.commands.faults import Unable, unable_on
 from aegis_authz.commands.records import anchors_beside, record_keys
+from aegis_authz.commands.shipping import open_destination
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.anchors import ProvenAnchors
 from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.retention import RetentionPlan, RetentionRule
+from aegis_authz.evidence.shipping import LedgerInvalid
 from aegis_authz.local.layout import ANCHORS_FILE
+from aegis_authz.ports.object_store import StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,16 @@ def retain_records(
     proof: RetentionProof,
     signing_key: Path | None,
     now: Epoch,
+    shipped_to: Path | None,
 ) -> list[Retention]:
-    """Retire what the rule says of every log in `folder` that is wholly proven, and that anchors cover.
+    """Retire what the rule says of every log in `folder` that is wholly proven, and that anchors cover; where the
+    settings of a store are named by `shipped_to`, only what is read back from it.
 
     The tombstones are signed with the private key in the file `signing_key`; without one nothing is retired, and what
     would be is told. Raises Unable, also where there are no anchors: what none covers is never retired.
     """
-    with unable_on(NoRecords, FolderBusy, ExpectationInvalid, KeyFolderError, RecordKeyError, OSError):
+    faults = (ExpectationInvalid, FolderBusy, KeyFolderError, LedgerInvalid, NoRecords, RecordKeyError)
+    with unable_on(*faults, StoreUnavailable, OSError):
         key = load_ed25519(signing_key) if signing_key is not None else None
         keys = record_keys(proof.key, state)
         file = proof.anchors if proof.anchors is not None else anchors_beside(state)
@@ -74,7 +82,8 @@ def retain_records(
         anchors = load_anchors(file, keys, proof.places)
         logs = writer_folders(folder)  # a log that comes meanwhile has no report, and so nothing that speaks against it
         reports = verify_folder(folder, keys, anchors=anchors)
-        return [_retain(log, keys, rule, reports, anchors, (key, now)) for log in logs]
+        store = open_destination(shipped_to) if shipped_to is not None else None
+        return [_retain(log, keys, rule, reports, anchors, (key, now), store) for log in logs]
 
 
 def _retain(
@@ -84,6 +93,7 @@ def _retain(
     reports: Sequence[LogReport],
     anchors: ProvenAnchors,
     signing: tuple[Ed25519PrivateKey | None, Epoch],
+    store: Destination | None,
 ) -> Retention:
     firsts = first_hashes(log, keys)
     sizes = [seal.seal.checkpoint.size for seal in anchors.seals if seal.writer == log.name and seal.first in firsts]
@@ -93,6 +103,9 @@ def _retain(
     key, now = signing
     if damages:
         return Retention(plan, False, f"it is not proven: {damages[0].sentence()}")
+    if store is not None:
+        count, why = safe_count(log, [extent.segment for extent in plan.extents], keys, store, now)
+        plan = plan.held_up(count, why) if why else plan
     if key is None:
         return Retention(plan, False, "")
     try:

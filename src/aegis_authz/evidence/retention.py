@@ -47,6 +47,11 @@ class RetentionPlan:
         """The bytes that are freed."""
         return sum(extent.size for extent in self.extents)
 
+    def held_up(self, count: int, why: str) -> RetentionPlan:
+        """The same with no more than `count` segments to be retired, and why the next one stays although it is old."""
+        staying = self.staying + len(self.extents) - count
+        return RetentionPlan(self.writer, self.extents[:count], staying, self.size, why, True)
+
 
 def plan_retention(
     writer: str, sizes: Sequence[int], finished: Sequence[Extent], rule: RetentionRule, anchored: int

@@ -65,6 +65,11 @@ class SegmentCheck:
         self._is_closed = retired > 0
         self._has_seal = retired > 0
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the last line that was taken is a seal, or nothing stands behind a tombstone."""
+        return self._is_closed
+
     def enter(self, number: int, seq: int) -> str:
         """The next line stands in the segment of that number, and record `seq` belongs there.
 

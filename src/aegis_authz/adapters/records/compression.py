@@ -42,7 +42,7 @@ def segments_locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FolderBusy(f"another process compresses or retires segments of {folder}") from None
+            raise FolderBusy(f"another process compresses, ships or retires segments of {folder}") from None
         yield
 
 

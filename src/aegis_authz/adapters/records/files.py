@@ -22,6 +22,7 @@ from aegis_authz.evidence.checkpoint import Checkpoint, CheckpointInvalid, read_
 from aegis_authz.evidence.log_report import LogLine, LogReport
 from aegis_authz.evidence.notes import Note, Seal, is_foreign, trusted_seals
 from aegis_authz.evidence.roster import Roster, RosterInvalid
+from aegis_authz.evidence.sealed_log import SealedLogCheck
 from aegis_authz.evidence.verify import LogCheck
 
 _SEAL_PATIENCE = 3.0
@@ -98,18 +99,25 @@ def verify_folder(
     keys: Sequence[bytes],
     expected: Sequence[Checkpoint] = (),
     anchors: ProvenAnchors = NO_ANCHORS,
+    is_sealed_alone: bool = False,
 ) -> list[LogReport]:
     """Verify every log in `folder` with whichever of the raw public `keys` signed it.
 
     `expected` are checkpoints kept elsewhere; a log they, the anchors or the roster know and that is gone counts as
     damaged, and so does a missing roster. Of a single log the roster is not looked at, nor the anchors of other
-    writers. Logs may be written to meanwhile. Raises NoRecords, OSError.
+    writers. Logs may be written to meanwhile. With `is_sealed_alone` the folder holds nothing but sealed segments, as
+    they come back from a store: each log ends in a seal, and has neither checkpoints nor a roster.
+    Raises NoRecords, OSError.
     """
     reports: list[LogReport] = []
     if folder.is_dir() and _is_log(folder):
         anchors = anchors.of(folder.name)
     anchored = anchors.seals
-    rosters = [] if not folder.is_dir() or _is_log(folder) else [(key, _roster(folder, key)) for key in keys]
+    rosters = (
+        []
+        if is_sealed_alone or not folder.is_dir() or _is_log(folder)
+        else [(key, _roster(folder, key)) for key in keys]
+    )
     folders = writer_folders(folder, bool(anchored) or any(roster is not None for _, roster in rosters))
     matched: set[AnchoredSeal] = set()
     for path in folders:
@@ -117,11 +125,13 @@ def verify_folder(
         firsts = first_hashes(path, keys)
         of_log = [seal for seal in anchored if seal.writer == path.name and seal.first in firsts]
         matched.update(of_log)
-        reports.append(_verify_writer(path, keys, of_writer, [known.seal for known in of_log]))
+        reports.append(_verify_writer(path, keys, of_writer, [known.seal for known in of_log], is_sealed_alone))
     names = {path.name for path in folders}
-    lost = {checkpoint.writer: checkpoint for checkpoint in expected if checkpoint.writer not in names}
+    # of a log that is known elsewhere, and of which no sealed segment is here, none may be sealed yet
+    lost = {} if is_sealed_alone else {point.writer: point for point in expected if point.writer not in names}
     reports.extend(LogReport.of_a_missing_log(checkpoint, keys[0]) for checkpoint in lost.values())
-    reports.extend(_unmatched([seal for seal in anchored if seal not in matched], keys[0]))
+    lacking = [seal for seal in anchored if seal not in matched and not (is_sealed_alone and seal.writer not in names)]
+    reports.extend(_unmatched(lacking, keys[0]))
     reports.extend(LogReport.without_lines("anchors", keys[0], fault) for fault in anchors.faults)
     if anchors.foreign:
         foreign = ", ".join(f"{writer} at {place}" for place, writer in anchors.foreign)
@@ -214,12 +224,16 @@ def newest_notes(folder: Path, keys: Sequence[bytes]) -> dict[str, bytes]:
 
 
 def _verify_writer(
-    folder: Path, keys: Sequence[bytes], expected: Sequence[Checkpoint], anchored: Sequence[Seal]
+    folder: Path,
+    keys: Sequence[bytes],
+    expected: Sequence[Checkpoint],
+    anchored: Sequence[Seal],
+    is_sealed_alone: bool,
 ) -> LogReport:
     for _ in range(_MOST_RETIREMENTS):
         beginning = read_beginning(folder, keys)
         try:
-            report = _verify_behind(beginning, folder, keys, expected, anchored)
+            report = _verify_behind(beginning, folder, keys, expected, anchored, is_sealed_alone)
         except FileNotFoundError:
             continue  # retired at this moment
         if read_beginning(folder, keys).note == beginning.note:
@@ -233,13 +247,18 @@ def _verify_behind(
     keys: Sequence[bytes],
     expected: Sequence[Checkpoint],
     anchored: Sequence[Seal],
+    is_sealed_alone: bool,
 ) -> LogReport:
     live = _is_live(folder)
     notes = _steady_notes(folder, keys) if live else _read_notes(folder)
     is_unproven = beginning.is_foreign and is_foreign(notes, keys)  # nothing of the log is proven, and that is all
     if beginning.is_foreign and not is_unproven:
         beginning = replace(beginning, tombstone=None)
-    check = LogCheck(folder.name, keys, notes, expected, anchored, beginning.tombstone)
+    check = (
+        SealedLogCheck(folder.name, keys, expected, anchored, beginning.tombstone)
+        if is_sealed_alone
+        else LogCheck(folder.name, keys, notes, expected, anchored, beginning.tombstone)
+    )
     if beginning.problem and not is_unproven:
         check.add_damage(f"{label(folder)}{TOMBSTONE}", f"it cannot be trusted: {beginning.problem}")
     locked: list[str] = []
