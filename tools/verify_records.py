@@ -171,6 +171,7 @@ class Tombstone:
     head: bytes | None = None
     first: str = ""
     spans: tuple[tuple[int, bytes], ...] = ()
+    tree: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -413,10 +414,11 @@ class Verifier:
         pairs = [line.split(" ") for line in match[8].splitlines()]
         spans = tuple((int(begin), base64.b64decode(key)) for begin, key in pairs)
         head = base64.b64decode(match[5])
-        tombstone = Tombstone(int(match[3]), int(match[4]), head, match[6], spans)
-        texts = [(head, match[5]), *zip((key for _, key in spans), (text for _, text in pairs), strict=True)]
         subtrees = [line.removeprefix("tree ") for line in match[9].splitlines()]
-        texts += [(base64.b64decode(text), text) for text in subtrees]
+        tree = tuple(base64.b64decode(text) for text in subtrees)
+        tombstone = Tombstone(int(match[3]), int(match[4]), head, match[6], spans, tree)
+        texts = [(head, match[5]), *zip((key for _, key in spans), (text for _, text in pairs), strict=True)]
+        texts += list(zip(tree, subtrees, strict=True))
         if any(base64.b64encode(raw).decode() != text for raw, text in texts):
             raise ValueError("its base64 is not canonical")
         if match[2] != folder.name:
@@ -444,6 +446,50 @@ class Verifier:
             raise ValueError("it is no signed head of a tree over a log")
         self._signed(match, f"aegis/{match[2]}/tree")
         return match[2], int(match[3]), base64.b64decode(match[4])
+
+    def hold_against(self, folder: Path, log: Log, witnesses: list[tuple[str, bytes]], quorum: int) -> None:
+        """Hold a log against the head beside it that witnesses cosigned; what is wrong becomes a fault of the log."""
+        try:
+            self._hold(folder, witnesses, quorum)
+        except (OSError, ValueError, Foreign) as fault:
+            log.faults.append(f"cosigned.note: {fault}")
+
+    def _hold(self, folder: Path, witnesses: list[tuple[str, bytes]], quorum: int) -> None:
+        text, _, rest = (folder / "cosigned.note").read_bytes()[:65536].decode("utf-8", "replace").partition("\n\n")
+        first, *lines = rest.splitlines(keepends=True) or [""]
+        writer, size, root = self.head(f"{text}\n\n{first}")
+        if writer != folder.name:
+            raise ValueError(f"it is of the log of {writer}")
+        signed = [
+            name for name, key in witnesses if any(self._cosigned(line, name, key, f"{text}\n") for line in lines)
+        ]
+        if len(signed) < quorum:
+            raise ValueError(f"{len(signed)} of the witnesses cosigned it, and {quorum} are asked for")
+        tombstone = self._tombstone(folder, False)
+        tree, count = list(tombstone.tree), tombstone.size
+        for _, raw in lines_of(folder, [], tombstone.segment):
+            if count >= size:
+                break
+            if isinstance(raw, Unread):
+                raise ValueError("the tree is over lines, and this file reads no encrypted ones")  # noqa: TRY004
+            grow(tree, count, raw)
+            count += 1
+        if count != size:
+            raise ValueError(f"it seals {size} records, and {count} are there or retired")
+        if root_of(tree) != root:
+            raise ValueError(f"the tree over the first {size} records is another: a log rewritten or forked")
+
+    def _cosigned(self, line: str, name: str, key: bytes, text: str) -> bool:
+        """Whether a line is the cosignature of that witness on a checkpoint (C2SP tlog-cosignature, Ed25519)."""
+        match = re.fullmatch("\u2014 ([^ +\n]+) ([A-Za-z0-9+/]{102}==|[A-Za-z0-9+/]{103}=|[A-Za-z0-9+/]{104})\n", line)
+        if match is None or match[1] != name:
+            return False
+        data = base64.b64decode(match[2])
+        key_id = hashlib.sha256(name.encode() + b"\n\x04" + key).digest()[:4]
+        if len(data) != 76 or data[:4] != key_id or base64.b64encode(data).decode() != match[2]:
+            return False
+        at = int.from_bytes(data[4:12], "big")
+        return self._verify(key, data[12:], f"cosignature/v1\ntime {at}\n{text}".encode())
 
     def proof(self, text: str) -> str:
         """What a tlog-proof proves, in a sentence and the line itself. Raises Foreign, ValueError."""
@@ -611,6 +657,33 @@ def hashes_of(lines: str) -> list[bytes]:
 def node(left: bytes, right: bytes) -> bytes:
     """The hash over two subtrees (RFC 9162, section 2.1.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def grow(tree: list[bytes], count: int, line: bytes) -> None:
+    """Add a line to a tree of `count` lines that is known by its whole subtrees, the largest first."""
+    found = hashlib.sha256(b"\x00" + line).digest()
+    while count & 1:
+        found, count = node(tree.pop(), found), count >> 1
+    tree.append(found)
+
+
+def root_of(tree: list[bytes]) -> bytes:
+    """The root over whole subtrees."""
+    *others, found = tree or [hashlib.sha256().digest()]
+    for subtree in reversed(others):
+        found = node(subtree, found)
+    return found
+
+
+def witness_of(text: str) -> tuple[str, bytes]:
+    """The name and the raw key in a witness's verifier key, name+id+key. Raises ValueError."""
+    match = re.fullmatch(r"([^ +\n]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})", text)
+    material = base64.b64decode(match[3]) if match else b""
+    if match is None or len(material) != 33 or material[0] != 4:
+        raise ValueError(f"{text} is no key of a witness that makes Ed25519 cosignatures")
+    if hashlib.sha256(match[1].encode() + b"\n" + material).hexdigest()[:8] != match[2]:
+        raise ValueError(f"{text}: its id is not that of its name and key")
+    return match[1], material[1:]
 
 
 def is_included(line: bytes, index: int, size: int, path: list[bytes], root: bytes) -> bool:
@@ -817,6 +890,8 @@ def main(words: Iterable[str] | None = None) -> int:
     parser.add_argument("--key", type=Path, required=True, help="the public keys: JWK, JWK set or PEM")
     parser.add_argument("--anchors", type=Path, help="the control plane's anchors")
     parser.add_argument("--place", action="append", default=[], help="only anchors of writers that run there")
+    parser.add_argument("--witness", action="append", default=[], help="the key of a witness that cosigned")
+    parser.add_argument("--quorum", type=int, help="how many of them have to have; default: all")
     parser.add_argument("--sealed", action="store_true", help="sealed segments alone, as `aegis audit fetch` brings")
     parser.add_argument("--expect", type=Path, help="checkpoints kept elsewhere")
     parser.add_argument("--pure", action="store_true", help="use the Ed25519 of this file")
@@ -834,7 +909,17 @@ def main(words: Iterable[str] | None = None) -> int:
             return proofs_hold(verifier, options.proof, options.growth)
         anchors, faults = ([], []) if options.anchors is None else read_anchors(options.anchors, options.place)
         expected = [] if options.expect is None else verifier.expected(options.expect)
+        witnesses = list(dict.fromkeys(map(witness_of, options.witness)))
+        if len({key for _, key in witnesses}) != len(witnesses):
+            raise ValueError("two of the witnesses have one key")
+        quorum = len(witnesses) if options.quorum is None else options.quorum
+        if options.quorum is not None and not 1 <= quorum <= len(witnesses):
+            raise ValueError(f"a quorum of {quorum} is asked for, and {len(witnesses)} witnesses are named")
         logs = verifier.folder(options.records, expected, anchors, faults)
+        for log in logs if witnesses else []:
+            place = options.records if is_log(options.records) else options.records / log.writer
+            if log.is_proven and place.is_dir():
+                verifier.hold_against(place, log, witnesses, quorum)
     except (OSError, ValueError, KeyError, Foreign) as fault:
         print(f"verify_records: {fault}", file=sys.stderr)
         return 2

@@ -14,15 +14,12 @@ from typer.testing import CliRunner, Result
 
 from aegis_authz.adapters.records.files import newest_notes
 from aegis_authz.cli.audit import app
-from aegis_authz.cli.shipping import ship_on
-from aegis_authz.commands.faults import Unable
 from aegis_authz.core.anchor import FIRST_PREVIOUS, Anchor, Head
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.evidence.anchors import encode_anchor
 from aegis_authz.evidence.chain import read_link
 from aegis_authz.evidence.checkpoint import read_checkpoint
-from aegis_authz.evidence.shipping import Shipping
 from tests.support.real_s3 import S3Server, s3
 from tests.support.sealed_logs import KEY, KEYS, grow
 
@@ -146,26 +143,6 @@ def test_settings_that_are_not_there_or_wrong_are_named(state: Path, command: tu
     wrong = run(*command, "--dir", state)
     assert wrong.exit_code == 2
     assert "bucket: " in wrong.output and "retention.mode: " in wrong.output
-
-
-def test_shipping_goes_on_when_a_round_cannot_be_done(capsys: pytest.CaptureFixture[str]) -> None:
-    rounds = iter(["away", "there", "end"])
-    waits = []
-
-    def one_round() -> list[Shipping]:
-        if next(rounds) == "away":
-            raise Unable("the store does not answer")
-        return [Shipping("w", 1, "shipped", "gw-0/w/00000001.jsonl", 7, "")]
-
-    def wait() -> None:
-        waits.append(1)
-        if len(waits) == 2:
-            raise KeyboardInterrupt
-
-    ship_on(lambda: iter(one_round()), False, wait)
-    told = capsys.readouterr()
-    assert told.out == "w: segment 1 shipped as gw-0/w/00000001.jsonl, 7 bytes\n"
-    assert told.err == "aegis audit: the store does not answer\n\n"
 
 
 def test_a_folder_of_sealed_segments_alone_is_proven_when_it_is_said_to_be_one(state: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.evidence.tree import LinesRetired, MerkleTree, hash_leaf, hash_node
+from aegis_authz.evidence.tree import LinesRetired, MerkleTree, TreeRoot, hash_leaf, hash_node
 
 SIZES = st.integers(1, 70)
 
@@ -125,3 +125,14 @@ def test_what_is_not_in_the_tree_is_not_proven() -> None:
             made.consistency(former)
     with pytest.raises(ValueError, match="whole subtrees"):
         MerkleTree(3, [bytes(32)])
+
+
+@given(st.integers(0, 70), st.integers(0, 70))
+def test_the_root_alone_is_that_of_the_tree_also_behind_what_was_retired(retired: int, more: int) -> None:
+    whole = tree(retired + more)
+    root = TreeRoot(retired, tree(retired).subtrees())
+    for number in range(retired, retired + more):
+        root.add(b"line %d\n" % number)
+    assert (root.size, root.root()) == (whole.size, whole.root())
+    with pytest.raises(ValueError, match="whole subtrees"):
+        TreeRoot(retired, [*tree(retired).subtrees(), b""])

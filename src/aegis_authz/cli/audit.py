@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aegis_authz.cli.cosigning import cosign
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder, since_option
@@ -32,6 +33,7 @@ app.command()(encrypt)
 app.command()(rekey)
 app.command()(retain)
 app.command()(prove)
+app.command()(cosign)
 app.command()(ship)
 app.command()(shipped)
 app.command()(fetch)
@@ -79,6 +81,13 @@ def verify(
     sealed: Annotated[
         bool, typer.Option("--sealed", help="The folder holds sealed segments alone (`aegis audit fetch`).")
     ] = False,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option("--witness", help="The key of a witness that cosigned (name+id+key); repeatable."),
+    ] = None,
+    quorum: Annotated[
+        int | None, typer.Option("--quorum", min=1, help="How many of them have to have.", show_default="all")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove offline that no record was altered, removed, moved, added or rolled back.
@@ -87,10 +96,15 @@ def verify(
     Rolling a log back together with its checkpoints is seen only against anchors, or a checkpoint kept elsewhere.
     """
     from aegis_authz.cli.audit_text import report_json, report_lines
+    from aegis_authz.commands.cosigning import held_against, witness_keys
     from aegis_authz.commands.records import verify_records
 
+    records = records_folder(folder, state)
     with exits_on_faults("audit"):
-        reports = verify_records(records_folder(folder, state), state, key, expect, anchors, place or (), sealed)
+        witnesses = witness_keys(witness or [], quorum)
+        reports = verify_records(records, state, key, expect, anchors, place or (), sealed)
+        if witnesses:
+            reports = held_against(records, state, key, witnesses, quorum or len(witnesses), reports)
     typer.echo(report_json(reports) if as_json else "\n".join(report_lines(reports)))
     if not all(report.is_intact for report in reports):
         raise typer.Exit(REFUSED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -24,11 +24,10 @@ from aegis_authz.cli.options import (
     shipping_file,
 )
 from aegis_authz.cli.retention import Folder, PublicKeys
+from aegis_authz.cli.rounds import Every, repeat
 
 if TYPE_CHECKING:
     from aegis_authz.evidence.shipping import Fetching, ShippedSegment, Shipping
-
-_LEAST_PAUSE = 10
 
 
 def ship(
@@ -37,9 +36,7 @@ def ship(
     config: ShippingConfig = None,
     key: PublicKeys = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be shipped.")] = False,
-    every: Annotated[
-        int, typer.Option("--every", min=0, help="Ship again after so many seconds, until interrupted.")
-    ] = 0,
+    every: Every = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --every, a line a segment.")] = False,
 ) -> None:
     """Ship sealed segments to S3-compatible storage with object lock, also while their writers live.
@@ -58,38 +55,24 @@ def ship(
         now = Epoch(time.time())
         return ship_records(records_folder(folder, state), home, key, shipping_file(config, state), now, dry_run)
 
+    def show(result: Shipping) -> None:
+        typer.echo(json.dumps(asdict(result)) if as_json else _shipping_line(result))
+
     if every:
-        pause = max(every, _LEAST_PAUSE)
-        ship_on(one_round, as_json, lambda: time.sleep(pause))
+        repeat(one_round, show, every)
         return
     results: list[Shipping] = []
     with exits_on_faults("audit"):
         for result in one_round():
             results.append(result)
             if not as_json:
-                typer.echo(_shipping_line(result))
+                show(result)
     if as_json:
         typer.echo(json.dumps({"dry_run": dry_run, "segments": [asdict(result) for result in results]}, indent=2))
     elif not results:
         typer.echo("every sealed segment is shipped")
     if any(result.state == "refused" for result in results):
         raise typer.Exit(REFUSED)
-
-
-def ship_on(one_round: Callable[[], Iterator[Shipping]], as_json: bool, wait: Callable[[], None]) -> None:
-    """Ship round after round until Ctrl-C; `wait` is called between them. What a round cannot do the next one may."""
-    from aegis_authz.commands.faults import CommandFault
-
-    try:
-        while True:
-            try:
-                for result in one_round():
-                    typer.echo(json.dumps(asdict(result)) if as_json else _shipping_line(result))
-            except CommandFault as fault:
-                typer.echo(f"aegis audit: {fault}", err=True)
-            wait()
-    except KeyboardInterrupt:
-        typer.echo(err=True)
 
 
 def shipped(

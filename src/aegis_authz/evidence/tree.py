@@ -105,6 +105,41 @@ class MerkleTree:
         return hash_node(self._hash(begin, middle), self._hash(middle, end))
 
 
+class TreeRoot:
+    """The same tree where its root alone is asked for: it keeps one hash for each whole subtree.
+
+    `size` leaves are known by `subtrees`, the largest first. Raises ValueError for another number of them.
+    """
+
+    def __init__(self, size: int, subtrees: Sequence[bytes]) -> None:
+        if size.bit_count() != len(subtrees):
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} whole subtrees")
+        self._size = size
+        self._subtrees = list(subtrees)
+
+    @property
+    def size(self) -> int:
+        """How many leaves there are."""
+        return self._size
+
+    def add(self, entry: bytes) -> None:
+        """Add a leaf."""
+        found, rest = hash_leaf(entry), self._size
+        while rest & 1:
+            found, rest = hash_node(self._subtrees.pop(), found), rest >> 1
+        self._subtrees.append(found)
+        self._size += 1
+
+    def root(self) -> bytes:
+        """The hash of the tree (MTH)."""
+        if not self._subtrees:
+            return hashlib.sha256().digest()
+        *others, found = self._subtrees
+        for subtree in reversed(others):
+            found = hash_node(subtree, found)
+        return found
+
+
 def _half(count: int) -> int:
     """The largest power of two below `count`."""
     return 1 << ((count - 1).bit_length() - 1)

@@ -26,23 +26,29 @@ class ProvenLog:
     lines: dict[int, bytes]
 
 
-def prove_log(folder: Path, keys: Sequence[bytes], decision_id: str) -> ProvenLog:
-    """Verify the log in `folder` under the raw public `keys`, and build its tree. Raises LogNotProven, OSError."""
+def prove_log(folder: Path, keys: Sequence[bytes], decision_id: str | None) -> ProvenLog:
+    """Verify the log in `folder` under the raw public `keys`, and build its tree; no lines are sought where no decision
+    is. Raises LogNotProven, OSError.
+    """
     (report, *_) = verify_folder(folder, keys)
     if not report.is_intact:
         raise LogNotProven(f"{folder.name}: {report.damages[0].sentence()}")
     beginning = read_beginning(folder, keys)
     tombstone = beginning.tombstone
     tree = MerkleTree() if tombstone is None else MerkleTree(tombstone.size, tombstone.tree)
-    sought, lines = RecordFilter(decision_id=decision_id), {}
-    mark = decision_id.encode()
+    sought, lines = RecordFilter(decision_id=decision_id or ""), {}
+    mark = (decision_id or "").encode()
     for segment in beginning.segments(folder):
         with segment.open() as file:
             for number, raw in enumerate(file, start=1):
                 if tree.size == report.sealed:
                     break  # what came meanwhile
                 line = LogLine(f"{label(folder)}{segment.name}", number, raw)
-                if mark in raw and any(stored.record is not None for stored in matching([line], sought)):
+                if (
+                    decision_id is not None
+                    and mark in raw
+                    and any(stored.record is not None for stored in matching([line], sought))
+                ):
                     lines[tree.size] = raw
                 tree.add(raw)
     if tree.size != report.sealed:
