@@ -97,6 +97,28 @@ def test_a_log_is_shipped_retired_and_brought_back_to_a_folder_that_is_proven(
 
 
 @pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_ships_each_segment_once(state: Path, s3: S3Server) -> None:
+    bucket = s3.bucket()
+    settle(state, s3, bucket)
+    grow(state / "records" / "authz-0", range(20, 60))
+    log = state / "records" / "authz-0"
+    count = len(list(log.glob("0*"))) - 1
+    command = [sys.executable, "-m", "aegis_authz.cli", "audit", "ship", "--dir", state]
+    for _ in range(4):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as process:
+            assert process.stdout is not None
+            assert b" segment " in process.stdout.readline()  # and the next is on its way
+            process.kill()
+    assert 4 <= len((log / "shipped.jsonl").read_bytes().splitlines()) < count
+    assert run("ship", "--dir", state).exit_code == 0
+    lines = [json.loads(line) for line in (log / "shipped.jsonl").read_bytes().splitlines()]
+    assert [line["segment"] for line in lines] == list(range(1, count + 1))
+    found = s3.client().list_object_versions(Bucket=bucket)["Versions"]
+    assert sorted(version["Key"] for version in found) == [line["key"] for line in lines]
+    assert run("shipped", "--dir", state).exit_code == 0
+
+
+@pytest.mark.slow
 def test_what_was_altered_in_the_bucket_is_named_by_every_command_and_stays_the_only_thing_that_is_wrong(
     state: Path, s3: S3Server, tmp_path: Path
 ) -> None:
