@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ ENROLMENT = Enrolment(
     proxy="http://127.0.0.1:1",
     reverse="http://127.0.0.1:2",
     authorities="",
+    evaluation="http://127.0.0.1:3",
 )
 
 
@@ -33,6 +35,14 @@ def test_what_was_written_is_read_and_is_the_owners_alone(tmp_path: Path) -> Non
     assert read_enrolment(tmp_path) == ENROLMENT
     assert ENROLMENT.scope == Scope("acme", "emea", "coding-agent")
     assert stat.S_IMODE((tmp_path / "agent.json").stat().st_mode) == 0o600
+
+
+def test_an_enrolment_of_before_has_no_evaluation_endpoint(tmp_path: Path) -> None:
+    write_enrolment(tmp_path, ENROLMENT)
+    members = json.loads((tmp_path / "agent.json").read_text())
+    del members["evaluation"]
+    (tmp_path / "agent.json").write_text(json.dumps(members))
+    assert read_enrolment(tmp_path) == replace(ENROLMENT, evaluation="")
 
 
 def test_an_agent_that_is_not_enrolled_is_told_how(tmp_path: Path) -> None:

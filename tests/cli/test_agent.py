@@ -34,7 +34,7 @@ def home(mesh: SmallMesh, tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "key.pem").touch(0o600)
     (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    enrolment = Enrolment(str(AGENT), f"{mesh.url}/v1/token", "aegis", "small-mesh", mesh.url, mesh.url, "")
+    enrolment = Enrolment(str(AGENT), f"{mesh.url}/v1/token", "aegis", "small-mesh", mesh.url, mesh.url, "", "")
     write_enrolment(folder, enrolment)
     return tmp_path
 

@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(work)
     folder = agent_folder(tmp_path / ".config" / "aegis" / "agents", Scope.parse(AGENT))
     folder.mkdir(parents=True)
-    write_enrolment(folder, Enrolment(AGENT, "http://c/v1/token", "aegis", "mesh", "http://p", "http://r", ""))
+    write_enrolment(folder, Enrolment(AGENT, "http://c/v1/token", "aegis", "mesh", "http://p", "http://r", "", ""))
     return tmp_path
 
 

@@ -54,6 +54,7 @@ def test_each_agent_that_policies_name_can_call_at_once(layout: Layout) -> None:
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
     enrolment = read_enrolment(key.parent)
     assert (enrolment.token_endpoint, enrolment.reverse) == ("http://127.0.0.1:3/v1/token", "http://127.0.0.1:2")
+    assert enrolment.evaluation == "http://127.0.0.1:6"
     own = (layout.state / "probe" / "policies" / LOCAL_AGENTS).read_text()
     assert {scope for scope, _ in load({"own.yaml": own}, {}).identities.entries()} == {FINANCE, CODING}
 

@@ -19,7 +19,15 @@ FINANCE, REPORT = "acme/emea/finance-agent", "acme/emea/report-agent"
 def enrol(home: Path, agent: str) -> None:
     folder = home / agent
     folder.mkdir(parents=True)
-    places = ("http://127.0.0.1:7000/v1/token", "aegis", "mesh", "http://127.0.0.1:9080", "http://127.0.0.1:9081/", "")
+    places = (
+        "http://127.0.0.1:7000/v1/token",
+        "aegis",
+        "mesh",
+        "http://127.0.0.1:9080",
+        "http://127.0.0.1:9081/",
+        "",
+        "http://127.0.0.1:9082/",
+    )
     write_enrolment(folder, Enrolment(agent, *places))
 
 
@@ -28,6 +36,7 @@ def test_the_only_agent_of_this_user_is_meant(tmp_path: Path) -> None:
     enrolment = find_enrolment({}, tmp_path, tmp_path)
     assert (enrolment.agent, enrolment.control) == (FINANCE, "http://127.0.0.1:7000")
     assert (enrolment.proxy, enrolment.reverse) == ("http://127.0.0.1:9080", "http://127.0.0.1:9081")
+    assert enrolment.evaluation == "http://127.0.0.1:9082"
 
 
 def test_of_several_the_one_that_is_named(tmp_path: Path) -> None:

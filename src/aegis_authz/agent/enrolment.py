@@ -12,11 +12,13 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.encoding import strict_json
-from aegis_authz.encoding.narrowing import members, text
+from aegis_authz.encoding.narrowing import mapping, members, text
 
 KEY_FILE = "key.pem"
 _FILE = "agent.json"
 _MEMBERS = {"agent", "token_endpoint", "issuer", "audience", "proxy", "reverse", "authorities"}
+_LATER = "evaluation"
+"""A member that enrolments of before do not have."""
 
 
 class EnrolmentFault(Exception):
@@ -27,7 +29,8 @@ class EnrolmentFault(Exception):
 class Enrolment:
     """Who the agent is, where its tokens come from, where the mesh is.
 
-    `proxy` and `reverse` are base URLs; `authorities` is a file of certificate authorities of the mesh, or "".
+    `proxy`, `reverse` and `evaluation`, the evaluation endpoint, are base URLs, "" for what the mesh does not have;
+    `authorities` is a file of certificate authorities of the mesh, or "".
     """
 
     agent: str
@@ -37,6 +40,7 @@ class Enrolment:
     proxy: str
     reverse: str
     authorities: str
+    evaluation: str
 
     @property
     def scope(self) -> Scope:
@@ -80,5 +84,6 @@ def users_agents() -> Path:
 
 
 def _enrolment(data: Json) -> Enrolment:
-    values = members(data, _MEMBERS, _FILE)
-    return Enrolment(**{name: text(values[name], name) for name in _MEMBERS})
+    named = {_LATER: "", **mapping(data, _FILE)}
+    values = members(named, {*_MEMBERS, _LATER}, _FILE)
+    return Enrolment(**{name: text(value, name) for name, value in values.items()})

@@ -57,6 +57,7 @@ def _enrolment(answer: dict[str, Json]) -> Enrolment:
         proxy=text(mesh.get("forward_proxy"), "forward_proxy"),
         reverse=text(mesh.get("reverse"), "reverse"),
         authorities="",
+        evaluation=text(mesh.get("evaluation", ""), "evaluation"),
     )
     Scope.parse(enrolment.agent)
     return enrolment

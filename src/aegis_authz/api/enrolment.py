@@ -42,6 +42,7 @@ class MeshPlace(Answer):
 
     forward_proxy: str = ""
     reverse: str = ""
+    evaluation: str = ""
 
 
 class EnrolmentAnswer(Answer):

@@ -157,18 +157,20 @@ def _is_owner(person: Person) -> bool:
 
 def _mesh_place(settings: ControlSettings) -> MeshPlace:
     """Where agents send calls, as the settings say it, or as the Envoy of this control plane listens."""
+    evaluation = settings.public_evaluation or ""
     if settings.public_proxy or settings.public_reverse:
-        return MeshPlace(forward_proxy=settings.public_proxy or "", reverse=settings.public_reverse or "")
+        proxy, reverse = settings.public_proxy or "", settings.public_reverse or ""
+        return MeshPlace(forward_proxy=proxy, reverse=reverse, evaluation=evaluation)
     if settings.proxy is None:
-        return MeshPlace()
+        return MeshPlace(evaluation=evaluation)
     try:
-        proxy = load_settings(settings.proxy, ProxySettings)
+        envoy = load_settings(settings.proxy, ProxySettings)
     except SettingsError as fault:
         _log.warning("agents that enrol are not told where the mesh is: %s", fault)
-        return MeshPlace()
-    ports = (proxy.forward_port, proxy.reverse_port)
-    forward, reverse = (f"http://{proxy.bind}:{port}" if port else "" for port in ports)
-    return MeshPlace(forward_proxy=forward, reverse=reverse)
+        return MeshPlace(evaluation=evaluation)
+    ports = (envoy.forward_port, envoy.reverse_port)
+    forward, reverse = (f"http://{envoy.bind}:{port}" if port else "" for port in ports)
+    return MeshPlace(forward_proxy=forward, reverse=reverse, evaluation=evaluation)
 
 
 def _builder(settings: ControlSettings, keys: Keys, stores: ControlStores, clock: Clock) -> PolicyBuilder:

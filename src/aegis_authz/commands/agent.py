@@ -210,7 +210,7 @@ def _without_enrolment(choice: AgentChoice) -> Enrolment:
     if not choice.agent or not (choice.state or (choice.control and choice.proxy)):
         raise EnrolmentFault("with --key, say --agent as well, and --dir, or --control and --mesh")
     Scope.parse(choice.agent)
-    return Enrolment(choice.agent, "", "", "", "", choice.reverse or choice.proxy, "")
+    return Enrolment(choice.agent, "", "", "", "", choice.reverse or choice.proxy, "", "")
 
 
 def _at_its_mesh(enrolment: Enrolment, state: Path | None) -> Enrolment:
@@ -224,5 +224,6 @@ def _at_its_mesh(enrolment: Enrolment, state: Path | None) -> Enrolment:
         token_endpoint=f"{facts.control}{TOKEN_PATH}",
         proxy=facts.proxy,
         reverse=facts.reverse,
+        evaluation=facts.evaluation,
         authorities=str(bundle) if bundle.is_file() else enrolment.authorities,
     )

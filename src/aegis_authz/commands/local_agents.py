@@ -95,4 +95,5 @@ def _enrolment(agent: Scope, options: MeshOptions, control: ControlSettings) -> 
         proxy=f"http://127.0.0.1:{options.ports['proxy']}",
         reverse=f"http://127.0.0.1:{options.ports['reverse']}",
         authorities="",
+        evaluation=f"http://127.0.0.1:{options.ports['evaluation']}",
     )

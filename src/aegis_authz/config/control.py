@@ -123,13 +123,14 @@ class ControlSettings(Settings):
     `authorities` is a file of the certificate authorities by which the mesh opens HTTPS (`trusted.pem`): agents on
     other machines are told. `probe` is a folder with policies/ and tools/ of `aegis doctor`, added to all that is
     published.
-    `public_url` is where approvers and agents reach it; `public_proxy` and `public_reverse` are where agents reach the
-    mesh, which those that enrol are told. `gateways` are the networks of proxies in front, whose word for who asks
-    (X-Forwarded-For) is believed. `proxy` is the file of an Envoy's settings (ProxySettings): its
-    routes and clusters then follow the revision that OPA runs. `clusters` are those that `token_review` of a
-    document of trust may name. `database` is where people, sessions and the change log are kept: a URL of
-    PostgreSQL, or of another SQLite file than `control.db` in `state`. `tls` is what `listen`, a host and port then,
-    speaks; without it HTTP in the clear. `publish` says what two people publish together.
+    `public_url` is where approvers and agents reach it; `public_proxy` and `public_reverse` are where agents reach
+    the mesh, and `public_evaluation` the evaluation endpoint of its authorizers, which those that enrol are told.
+    `gateways` are the networks of proxies in front, whose word for who asks (X-Forwarded-For) is believed. `proxy`
+    is the file of an Envoy's settings (ProxySettings): its routes and clusters then follow the revision that OPA
+    runs. `clusters` are those that `token_review` of a document of trust may name. `database` is where people,
+    sessions and the change log are kept: a URL of PostgreSQL, or of another SQLite file than `control.db` in
+    `state`. `tls` is what `listen`, a host and port then, speaks; without it HTTP in the clear. `publish` says what
+    two people publish together.
     `people_url` is where people reach its pages, where that is another place than agents have: the links of messages
     lead there, and its forms are taken from there alone.
     With `bootstrap_owner_decides` whoever bears the admin token, or owns the whole mesh, decides for every group: for a
@@ -145,6 +146,7 @@ class ControlSettings(Settings):
     people_url: PublicUrl | None = None
     public_proxy: PublicUrl | None = None
     public_reverse: PublicUrl | None = None
+    public_evaluation: PublicUrl | None = None
     gateways: tuple[Network, ...] = ()
     proxy: Path | None = None
     access_logs: tuple[Path, ...] = ()

@@ -59,11 +59,16 @@ async def test_an_agent_is_told_where_others_reach_the_mesh_and_not_where_envoy_
     client: Client,
 ) -> None:
     public = {"public_proxy": "http://gateway:10000", "public_reverse": "http://gateway:10001"}
+    public["public_evaluation"] = "https://gateway:10003"
     plane = new_plane(settings=settings.model_copy(update=public))
     plane.publisher.start(documents)
     async with client(plane, "ann") as admin:
         enrolled = await admin.post("/v1/enroll", json=enrolment(await invited(admin), KEY, time.time()))
-    assert enrolled.json()["mesh"] == {"forward_proxy": "http://gateway:10000", "reverse": "http://gateway:10001"}
+    assert enrolled.json()["mesh"] == {
+        "forward_proxy": "http://gateway:10000",
+        "reverse": "http://gateway:10001",
+        "evaluation": "https://gateway:10003",
+    }
 
 
 async def test_agents_are_told_of_the_authorities_by_which_the_mesh_opens_https(
@@ -142,7 +147,7 @@ async def test_an_agent_brings_its_key_for_a_code_and_gets_tokens_with_it(
         "issuer": "aegis",
         "audience": "aegis-mesh",
         "token_endpoint": "http://127.0.0.1:7000/v1/token",
-        "mesh": {"forward_proxy": "", "reverse": ""},
+        "mesh": {"forward_proxy": "", "reverse": "", "evaluation": ""},
     }
     [agent] = listed
     [key] = agent["keys"]

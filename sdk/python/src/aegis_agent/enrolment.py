@@ -97,8 +97,11 @@ def _read(folder: Path) -> Enrolment:
     if not all(isinstance(value, str) for value in values) or not members["agent"] or not members["token_endpoint"]:
         raise AegisUnavailable(f"{path}: not what enrolment writes; enrol the agent anew: aegis agent enroll CODE")
     agent, endpoint, proxy, reverse, authorities = map(str, values)
-    _require_urls(path, endpoint, proxy, reverse)
-    return Enrolment(agent, folder, endpoint, proxy, reverse.rstrip("/"), authorities)
+    evaluation = members.get("evaluation", "")  # enrolments of before have none
+    if not isinstance(evaluation, str):
+        raise AegisUnavailable(f"{path}: evaluation is no text; enrol the agent anew: aegis agent enroll CODE")
+    _require_urls(path, endpoint, proxy, reverse, evaluation)
+    return Enrolment(agent, folder, endpoint, proxy, reverse.rstrip("/"), authorities, evaluation.rstrip("/"))
 
 
 def _at_its_mesh(enrolment: Enrolment, state: Path) -> Enrolment:
