@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.system import SystemClock
@@ -20,6 +21,7 @@ from aegis_authz.core.record import ApprovalStep, OutcomeRecord, Record
 from aegis_authz.core.units import Epoch
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.evidence.anchors import encode_anchor
+from tests.support.fake_witness import FakeWitness, listening
 from tests.support.made_records import APPROVAL, DENIED, approval_step
 from tests.support.page_steps import problems, steps, terminal
 from tests.support.real_s3 import S3Server, s3
@@ -96,6 +98,8 @@ async def made_state(state: Path, max_file_bytes: int = 1 << 20) -> None:
     (state / "logs").mkdir()
     public = KEY.public_key().public_bytes_raw()
     (state / "keys" / "records.pub.json").write_text(json.dumps({"keys": [okp_jwk(public)]}))
+    (state / "keys" / "records.pem").touch(mode=0o600)
+    (state / "keys" / "records.pem").write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     heads = [
         await write(
             state / "records",
@@ -142,8 +146,16 @@ async def test_every_command_does_what_the_page_prints(tmp_path: Path) -> None:
     (tmp_path / "around.log").write_text(calls_around())
     shutil.copy(ROOT / "tools" / "verify_records.py", tmp_path)
     before, _, after = PAGE.partition(STORAGE)
-    wrong = problems(steps(before + after[after.index("\n## ") :]), tmp_path, terminal())
-    assert next(wrong, "") == ""
+    public = KEY.public_key().public_bytes_raw()
+    logs = {f"aegis/{writer}/tree": public for writer in ("authz-0", "authz-1")}
+    key = Ed25519PrivateKey.from_private_bytes(b"\x15" * 32)
+    with listening(FakeWitness("witness.example/w1", key, logs)) as witness:
+        (tmp_path / ".aegis" / "witnesses.yaml").write_text(
+            f"witnesses: [{{url: '{witness.url}', key: '{witness.verifier_key}'}}]\nquorum: 1\n"
+        )
+        reader = {**terminal(), "WITNESS": witness.verifier_key}
+        wrong = problems(steps(before + after[after.index("\n## ") :]), tmp_path, reader)
+        assert next(wrong, "") == ""
 
 
 @pytest.mark.slow
