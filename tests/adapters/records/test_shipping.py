@@ -15,7 +15,7 @@ from aegis_authz.adapters.records.shipping import LEDGER, shipments
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.retention import RetentionRule
 from aegis_authz.evidence.shipping import LedgerInvalid
-from aegis_authz.ports.object_store import ObjectLock, StoreUnavailable
+from aegis_authz.ports.object_store import ObjectLock, ObjectVersion, StoreUnavailable
 from tests.support.memory_bucket import MemoryBucket
 from tests.support.sealed_logs import KEY, KEYS, NOW, destination, grow, shipped
 
@@ -96,6 +96,13 @@ def test_a_segment_that_is_not_as_its_seal_says_stays_and_the_rest_is_shipped(lo
     assert [result.state for result in results] == ["refused", *["shipped"] * (len(results) - 1)]
     assert results[0].why == "it seals another segment than the one before it"
     assert f"gw-0/w/{first.name}" not in bucket.objects
+
+
+def test_a_version_that_is_deleted_while_it_is_looked_at_is_none(log: Path) -> None:
+    bucket = MemoryBucket()
+    listed = [ObjectVersion("gw-0/w/00000001.jsonl", "gone", True, False)]
+    bucket.versions = lambda prefix: iter(listed if prefix.endswith("1.jsonl") else ())  # type: ignore[method-assign]
+    assert {result.state for result in shipped(log, destination(bucket))} == {"shipped"}
 
 
 def test_two_machines_with_one_prefix_are_told_apart(log: Path, tmp_path: Path) -> None:

@@ -130,11 +130,15 @@ def _present_version(file: Path, key: str, sha256: str, destination: Destination
     """The version of that object which holds these bytes under a lock of this mode, "" where there is none."""
     store = destination.store
     for version in store.versions(key):
-        if version.key == key and not version.is_removal:
+        if version.key != key or version.is_removal:
+            continue
+        try:
             state = store.state(key, version.version)
             is_locked = state.lock is not None and state.lock.mode == destination.mode
             if is_locked and sha256 == (state.sha256 or _content_sha256(store, key, version.version, file)):
                 return version.version
+        except ObjectMissing:  # one without a lock, deleted at this moment
+            continue
     return ""
 
 
