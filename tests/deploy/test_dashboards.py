@@ -165,7 +165,7 @@ def test_prometheus_evaluates_every_rule(server: Prometheus) -> None:
     server.await_samples("aegis:stage_seconds:p99_5m")
     groups = server.ask("rules")["groups"]
     assert [rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"] == []
-    assert sum(len(group["rules"]) for group in groups) == 24
+    assert sum(len(group["rules"]) for group in groups) == 29
 
 
 @pytest.mark.slow

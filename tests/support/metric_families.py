@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from aegis_authz.core.record import Record
+from aegis_authz.telemetry.certificate_gauges import CertificateGauges
 from aegis_authz.telemetry.exports import ExportMetrics
 from aegis_authz.telemetry.holds import HoldMetrics
 from aegis_authz.telemetry.metrics import DecisionMetrics
@@ -32,6 +33,7 @@ class WorkerMetrics:
     records: RecordMetrics
     exports: ExportMetrics
     holds: HoldMetrics
+    certificates: CertificateGauges
     gauges: WorkerGauges
 
     def write(self) -> None:
@@ -51,5 +53,6 @@ def worker_metrics() -> WorkerMetrics:
         RecordMetrics(_Nowhere(), registry, _never),
         ExportMetrics(registry),
         HoldMetrics(registry),
+        CertificateGauges(registry),
         WorkerGauges(registry, WorkerReadings(lambda: "r1", lambda: controls, lambda: (3, 64))),
     )

@@ -22,6 +22,7 @@ from aegis_authz.approvals.expiring import ExpiryWatch
 from aegis_authz.approvals.oversight import StampTerms
 from aegis_authz.approvals.separation import Separation
 from aegis_authz.bootstrap.bundles import policy_builder
+from aegis_authz.bootstrap.certificate_dates import control_certificates
 from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
 from aegis_authz.bootstrap.outreach import Notices, alerter_of, cautions_of, outreach
@@ -341,8 +342,7 @@ def control_services(
     base, secret = settings.public_url.rstrip("/"), keys.admin_token
     terms, directory = _token_terms(settings, base), _directory(bulletin, stores, settings.region)
     trusted_keys = _trusted_keys(settings, stores, directory, clock)
-    door = _door(settings, stores, clock, ids)
-    revoker = Revoker(stores.revocations, stores.revoked, publisher, clock)
+    door, revoker = _door(settings, stores, clock, ids), Revoker(stores.revocations, stores.revoked, publisher, clock)
     enroller = Enroller(stores.enrolments, directory, publisher, f"{base}/v1/enroll", clock, ids)
     approver = _approver(settings, stores, bulletin, clock, ids)
     limits = LimitKeeper(stores.limits.memory, stores.limits.quarantines, stores.limits.first, publisher, clock)
@@ -378,6 +378,7 @@ def control_services(
         mesh=_mesh_place(settings),
         issuer=_token_issuer(stores, terms, directory, trusted_keys, revoker, enroller, clock, ids),
         rotator=_rotator(settings, stores, publisher, bulletin, discovery, board, clock),
+        certificates=control_certificates(settings).read,
         token_jwks=lambda: public_jwks(stores.rings["issuer"].trusted(clock.now())),
         authorities=None if settings.authorities is None else PublishedAuthorities(settings.authorities),
         authentication=authentication,

@@ -35,6 +35,7 @@ from aegis_authz.adapters.redis.record_heads import RedisRecordHeads
 from aegis_authz.adapters.redis.reservations import RedisReservations
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.adapters.system import SystemClock, SystemIds
+from aegis_authz.bootstrap.certificate_dates import watch_certificates, worker_certificates
 from aegis_authz.bootstrap.evaluation import open_evaluation
 from aegis_authz.bootstrap.exporting import ExportUnusable, span_export
 from aegis_authz.bootstrap.lifetime import end_of
@@ -61,6 +62,7 @@ from aegis_authz.server.readiness import Probe, Readiness
 from aegis_authz.server.session_heads import SessionHeads
 from aegis_authz.server.status import StatusServer, shared_listener, status_app, unix_listener
 from aegis_authz.server.usage_streams import UsageWatch
+from aegis_authz.telemetry.certificate_gauges import CertificateGauges
 from aegis_authz.telemetry.decisions import DecisionTelemetry
 from aegis_authz.telemetry.exemplars import Exemplars, SharedMetrics
 from aegis_authz.telemetry.exports import ExportMetrics
@@ -146,7 +148,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
     await host.start()
     endpoint = open_evaluation(settings, pipeline, handler, settler, counted)
     gauges, reports = _gauges(snapshots, readiness, admission), _reporter(settings, records, stack)
-    parts = endpoint.parts | _watches(snapshots, readiness, recorder, gauges, workloads, reports)
+    parts = endpoint.parts | _watches(settings, snapshots, readiness, recorder, gauges, workloads, reports)
     status = _status_server(readiness, exemplars)
     parts[_STATUS] = asyncio.create_task(status.serve(sockets=_status_sockets(settings, worker)))
     _tune()
@@ -167,6 +169,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
 
 
 def _watches(
+    settings: AuthzSettings,
     snapshots: OpaSnapshots,
     readiness: Readiness,
     recorder: Recorder,
@@ -181,6 +184,7 @@ def _watches(
         "what keeps counts": recorder.watch_counts(),
         "what measures the worker": gauges.watch(),
         "what reports where the records stand": reporter.watch(),
+        "what looks at certificates": watch_certificates(worker_certificates(settings), CertificateGauges(None)),
         **{f"what renews the token of {entry.listener}": entry.keeper.keep() for entry in workloads},
     }
     return {name: asyncio.create_task(watch) for name, watch in watches.items()}

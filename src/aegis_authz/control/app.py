@@ -94,6 +94,7 @@ from aegis_authz.control.spend.limit_accounts import LimitBook
 from aegis_authz.control.spend.limiting import LimitKeeper, NotQuarantined
 from aegis_authz.control.spend.spend_reading import Spend, SpendReader
 from aegis_authz.core.approval import ApprovalConflict, ApprovalForbidden, ApprovalNotFound
+from aegis_authz.core.certificate_life import CertificateLife
 from aegis_authz.core.proposal import ProposalConflict, ProposalForbidden, ProposalUnknown, ProposalWaits
 from aegis_authz.core.release import ReleaseConflict, ReleasesFault, RevisionUnknown
 from aegis_authz.identity.issuance import Denial, NotIssued
@@ -185,7 +186,8 @@ class ControlServices:
 
     `authentication` tells who asks, and `opa_token` opens the routes of OPA; it is no person's.
     `directory` is who is registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's
-    routes, None for none; `expiry` records what ran out. `token_jwks` are the public keys agent tokens are verified
+    routes, None for none; `expiry` records what ran out. `certificates` says how long those hold that are served or
+    used. `token_jwks` are the public keys agent tokens are verified
     with; `authorities` are the mesh's certificate authorities, None where it has none to tell of.
     """
 
@@ -214,6 +216,7 @@ class ControlServices:
     spend: Spend
     records: RecordServices
     rotator: Rotator
+    certificates: Callable[[], Mapping[str, CertificateLife | None]]
     token_jwks: Callable[[], Sequence[Mapping[str, str]]]
     authorities: Callable[[], MeshAuthorities] | None
     authentication: Authentication
@@ -311,7 +314,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
 
 def _measured(services: ControlServices) -> list[APIRouter]:
     parts = (services.overseer, services.approver, services.rotator, services.records.reconciler)
-    return metrics_routes(*parts, services.registry, services.authentication)
+    return metrics_routes(*parts, services.registry, services.certificates, services.authentication)
 
 
 def _agent_services(services: ControlServices) -> AgentServices:

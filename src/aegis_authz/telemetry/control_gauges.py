@@ -1,10 +1,11 @@
-"""Prometheus gauges of the control plane at one moment: the calls that wait for a person, and its signing keys."""
+"""Prometheus gauges of the control plane at one moment: calls that wait for a person, signing keys, certificates."""
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge
 
 from aegis_authz.core.units import Epoch
+from aegis_authz.telemetry.certificate_gauges import CertificateGauges
 
 
 class ControlGauges:
@@ -32,6 +33,7 @@ class ControlGauges:
         self._made = Gauge(
             "aegis_key_made_timestamp_seconds", "When the key that signs now was made.", ["key"], registry=self.registry
         )
+        self.certificates = CertificateGauges(self.registry)
 
     def show_open(self, count: int, oldest: Epoch | None) -> None:
         """The calls that wait, and when the first of them was held, None where none waits."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -15,6 +17,7 @@ from aegis_authz.control.approvals.overseeing import Overseer, TooManyEvents
 from aegis_authz.control.gate import Authentication, needs, people_router
 from aegis_authz.control.keys.rotating import Rotator
 from aegis_authz.control.records.reconciling import Reconciler
+from aegis_authz.core.certificate_life import CertificateLife
 from aegis_authz.core.units import Seconds
 from aegis_authz.evidence.reconciliation import GapKind
 from aegis_authz.people.permissions import Permission
@@ -34,9 +37,10 @@ def metrics_routes(
     rotator: Rotator,
     reconciler: Reconciler | None,
     registry: CollectorRegistry,
+    certificates: Callable[[], Mapping[str, CertificateLife | None]],
     authentication: Authentication,
 ) -> list[APIRouter]:
-    """`/metrics`; it names people, so it is for those who may read all approvals."""
+    """`/metrics`; it names people, so it is for those who may read all approvals. `certificates` reads files."""
     people = people_router(authentication)
 
     async def figures() -> OversightMetrics:
@@ -62,6 +66,7 @@ def metrics_routes(
             _log.warning("held calls cannot be counted: %s", fault)
         for name, rotation in rotator.rotations.items():
             moment.show_key(name, rotation.ring.since)
+        moment.certificates.show(await asyncio.to_thread(certificates))
         return moment
 
     def joined() -> list[CollectorRegistry]:
@@ -74,7 +79,7 @@ def metrics_routes(
 
     @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
     async def get_metrics() -> Response:
-        """Held calls of the last day and those that wait, keys, and what became of notices, as Prometheus reads it."""
+        """Held calls, those that wait too, keys, certificates, and what became of notices, as Prometheus reads it."""
         registries = ((await figures()).registry, (await gauges()).registry, registry, *joined())
         body = b"".join(map(generate_latest, registries))
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
