@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from aegis_authz.bootstrap.exporting import OTLP_VARIABLE, ExportUnusable, span_
 from aegis_authz.bootstrap.settings import load_settings
 from aegis_authz.config.authz import AuthzSettings
 from aegis_authz.core.decision_trace import DecisionTrace
+from aegis_authz.core.money import Money
+from aegis_authz.core.record import CostState, SettledCost
+from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.telemetry_terms import UNSAID
 from aegis_authz.telemetry.exports import ExportMetrics
 from tests.support.made_records import DENIED
@@ -61,6 +65,32 @@ def test_spans_arrive_at_a_collector_with_the_headers_that_a_file_holds(tmp_path
         "service.name": "aegis-authz",
         "deployment.environment.name": "test",
     }
+    assert registry.get_sample_value("aegis_spans_total", {"outcome": "exported"}) == 2
+
+
+@pytest.mark.parametrize("collector", [grpc_collector, http_collector])
+def test_the_span_of_a_settled_cost_arrives_in_the_trace_of_its_decision(tmp_path: Path, collector: Any) -> None:
+    protocol = "grpc" if collector is grpc_collector else "http"
+    record = replace(DENIED, decision_id="01999999-aaaa-7bbb-8ccc-ddddeeeeffff", stages={})
+    identity = record.identity
+    assert identity is not None
+    cost = SettledCost(Money(1, "EUR"), CostState.MEASURED)
+    call = SettledCall(record.decision_id, identity.scope, "", record.time + 2, Money(2, "EUR"), cost)
+    registry = CollectorRegistry()
+    with collector() as (receiver, url):
+        words = f"otlp_endpoint: {url}\ntelemetry: {{protocol: {protocol}}}\n"
+        export = span_export(settings(tmp_path, words), keys, ExportMetrics(registry))
+        assert export is not None
+        spans, end = export
+        spans.emit(record, DecisionTrace("", (), UNSAID))
+        receiver.await_requests(1)  # exported with its decision, long before the cost is known
+        spans.emit_settled(call)
+        receiver.await_requests(1)
+        end()
+    check, settled = receiver.spans
+    assert (check.name, settled.name) == ("aegis.check", "aegis.settle")
+    assert (settled.trace_id, settled.parent_span_id) == (check.trace_id, check.span_id)
+    assert settled.start_time_unix_nano > check.end_time_unix_nano
     assert registry.get_sample_value("aegis_spans_total", {"outcome": "exported"}) == 2
 
 

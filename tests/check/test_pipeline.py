@@ -1215,6 +1215,14 @@ async def test_a_call_whose_cost_cannot_be_told_is_refused_and_spends_its_token(
     assert (await World(snapshots=[PRICED]).check()).effect is Effect.ALLOW
 
 
+async def test_whose_trace_a_decision_continued_is_noted_for_whoever_settles_what_it_costs() -> None:
+    span = f"00-{'c' * 32}-{'d' * 16}-01"
+    answer = await World(snapshots=[PRICED]).check(payment(traceparent=span.encode()))
+    assert answer.metadata["trace"] == span
+    assert "trace" not in (await World(snapshots=[PRICED]).check()).metadata
+    assert "trace" not in (await World().check(payment(traceparent=span.encode()))).metadata  # it has no price
+
+
 async def test_a_model_is_reserved_the_body_that_it_gets_and_not_the_smaller_one_that_came() -> None:
     taking = replace(STRIPE, decode=True, actions=(replace(STRIPE.actions[0], others=True),))
     prices = Prices(

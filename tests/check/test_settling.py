@@ -16,6 +16,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import CostState, OutcomeRecord, Record, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.units import ApprovalId, DecisionId, Epoch
 from aegis_authz.costs.estimate import Estimate, TokenTerms
 from aegis_authz.costs.ticket import Ticket, read_ticket, ticket_text
@@ -34,7 +35,8 @@ MODEL = Ticket(SCOPE, MODEL_COST, True, False, NO_APPROVAL)
 FREE = Ticket(SCOPE, None, True, False, NO_APPROVAL)
 PLACED = Ticket(SCOPE, None, True, True, NO_APPROVAL)
 ALLOWED = Ticket(SCOPE, None, False, False, ApprovalId("apr_1"))
-DONE = LogEntry("d-1", ticket_text(FIXED), 2.0, 200, "via_upstream", (), True, 1, 2, 3.0, 4.0)
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+DONE = LogEntry("d-1", ticket_text(FIXED), TRACE, 2.0, 200, "via_upstream", (), True, 1, 2, 3.0, 4.0)
 
 
 def ended(status: int, details: str = "via_upstream", reached: bool = True) -> LogEntry:
@@ -103,6 +105,7 @@ class Log:
     adjusted: list[tuple[str, bool, int | None]] = field(default_factory=list)
     confirmed: list[list[str]] = field(default_factory=list)
     concluded: list[tuple[str, CallOutcome]] = field(default_factory=list)
+    spans: list[SettledCall] = field(default_factory=list)
 
     async def conclude(self, approval_id: ApprovalId, outcome: CallOutcome) -> bool:
         if self.is_down:
@@ -131,6 +134,9 @@ class Log:
     def monotonic(self) -> float:
         return 7.0
 
+    def settled(self, call: SettledCall) -> None:
+        self.spans.append(call)
+
     async def append(self, record: Record) -> None:
         if self.refuses:
             raise Refused(Reason.RECORD_FAILED, "disk full")
@@ -139,7 +145,7 @@ class Log:
 
 async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
     log = Log()
-    await Settler(log, log, log, log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
+    await Settler(log, log, log, log, log).settle([DONE, replace(DONE, decision_id="d-2", cost="")])
     first, second = log.records
     assert isinstance(first, OutcomeRecord) and isinstance(second, OutcomeRecord)
     assert (first.decision_id, first.status, first.upstream_ms) == ("d-1", 200, 3.0)
@@ -149,7 +155,7 @@ async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
 
 async def test_the_outcome_of_a_call_that_an_approval_let_through_is_noted_at_the_approval() -> None:
     log = Log()
-    await Settler(log, log, log, log).settle([replace(DONE, cost=ticket_text(ALLOWED)), DONE])
+    await Settler(log, log, log, log, log).settle([replace(DONE, cost=ticket_text(ALLOWED)), DONE])
     assert log.concluded == [("apr_1", CallOutcome(200, Epoch(2.0), True))]
     assert log.confirmed == [["d-1"]]  # the charge of the second alone: the first has none
 
@@ -163,28 +169,28 @@ async def test_an_outcome_that_cannot_be_noted_stays_unknown_and_stops_nobody(
     log: Log, approval: str, records: int
 ) -> None:
     ticket = replace(ALLOWED, approval=ApprovalId(approval))
-    await Settler(log, log, log, log).settle([replace(DONE, cost=ticket_text(ticket))])
+    await Settler(log, log, log, log, log).settle([replace(DONE, cost=ticket_text(ticket))])
     assert (log.concluded, len(log.records)) == ([], records)
 
 
 async def test_an_unreadable_ticket_leaves_the_estimate_and_the_outcome() -> None:
     log = Log()
-    await Settler(log, log, log, log).settle([replace(DONE, cost="{")])
+    await Settler(log, log, log, log, log).settle([replace(DONE, cost="{")])
     assert [type(record) for record in log.records] == [OutcomeRecord]
 
 
 async def test_a_log_that_takes_nothing_stops_nobody() -> None:
     full = Log(refuses=True)
-    await Settler(full, full, full, full).settle([DONE])
-    await Settler(full, full, full, full).measure("d-1", MODEL, MODEL_COST, None)
+    await Settler(full, full, full, full, full).settle([DONE])
+    await Settler(full, full, full, full, full).measure("d-1", MODEL, MODEL_COST, None, TRACE)
 
 
 async def test_a_usage_is_recorded_with_what_the_call_costs_by_it() -> None:
     log = Log()
-    settler = Settler(log, log, log, log)
-    await settler.measure("d-1", MODEL, MODEL_COST, Usage(9, 0, 0, 20))
-    await settler.measure("d-2", MODEL, MODEL_COST, Usage(9, 0, 0, 21))
-    await settler.measure("d-3", MODEL, MODEL_COST, None)
+    settler = Settler(log, log, log, log, log)
+    await settler.measure("d-1", MODEL, MODEL_COST, Usage(9, 0, 0, 20), TRACE)
+    await settler.measure("d-2", MODEL, MODEL_COST, Usage(9, 0, 0, 21), TRACE)
+    await settler.measure("d-3", MODEL, MODEL_COST, None, TRACE)
     assert log.records == [
         UsageRecord("d-1", 7.0, (9, 0, 0, 20), SettledCost(Money(1, "USD"), CostState.MEASURED)),
         UsageRecord("d-2", 7.0, (9, 0, 0, 21), SettledCost(COST, CostState.ESTIMATED)),
@@ -194,7 +200,7 @@ async def test_a_usage_is_recorded_with_what_the_call_costs_by_it() -> None:
 
 async def test_what_was_reserved_is_adjusted_once_it_is_on_record() -> None:
     log = Log()
-    settler = Settler(log, log, log, log)
+    settler = Settler(log, log, log, log, log)
     entries = [
         replace(DONE, decision_id="kept"),
         replace(ended(500), decision_id="back"),
@@ -206,8 +212,8 @@ async def test_what_was_reserved_is_adjusted_once_it_is_on_record() -> None:
         replace(DONE, decision_id="plain", cost=""),
     ]
     await settler.settle(entries)
-    await settler.measure("model", MODEL, MODEL_COST, Usage(9, 0, 0, 20))
-    await settler.measure("silent", MODEL, MODEL_COST, None)
+    await settler.measure("model", MODEL, MODEL_COST, Usage(9, 0, 0, 20), TRACE)
+    await settler.measure("silent", MODEL, MODEL_COST, None, TRACE)
     assert sorted(log.adjusted[:3]) == [("back", True, None), ("nobody", True, None), ("placed", False, None)]
     assert log.confirmed == [["kept", "free"]]  # all that stand as they were charged in one go
     assert log.adjusted[3:] == [("model", False, 1), ("silent", False, None)]
@@ -215,5 +221,33 @@ async def test_what_was_reserved_is_adjusted_once_it_is_on_record() -> None:
 
 async def test_what_is_not_on_record_is_not_adjusted_and_a_store_that_is_down_stops_nobody() -> None:
     for log in (Log(refuses=True), Log(is_down=True)):
-        await Settler(log, log, log, log).settle([DONE, ended(500)])
+        await Settler(log, log, log, log, log).settle([DONE, ended(500)])
         assert (log.adjusted, log.confirmed) == ([], [])
+
+
+async def test_a_settled_cost_is_told_beside_its_estimate_in_the_trace_of_its_decision() -> None:
+    log = Log()
+    settler = Settler(log, log, log, log, log)
+    model = replace(DONE, decision_id="model", cost=ticket_text(MODEL))
+    await settler.settle(
+        [DONE, replace(ended(500), decision_id="back"), model, replace(DONE, cost="", decision_id="x")]
+    )
+    await settler.measure("model", MODEL, MODEL_COST, Usage(9, 0, 0, 20), TRACE)
+    kept, released, measured = (
+        SettledCost(COST, CostState.KEPT),
+        SettledCost(Money(0, "USD"), CostState.RELEASED),
+        SettledCost(Money(1, "USD"), CostState.MEASURED),
+    )
+    assert log.spans == [
+        SettledCall("d-1", SCOPE, TRACE, 2.0, COST, kept),
+        SettledCall("back", SCOPE, TRACE, 2.0, COST, released),
+        SettledCall("model", SCOPE, TRACE, 7.0, COST, measured),  # once: its usage has the word
+    ]
+
+
+async def test_what_is_not_on_record_or_of_no_known_trace_has_no_span() -> None:
+    full, log = Log(refuses=True), Log()
+    await Settler(full, full, full, full, full).settle([DONE])
+    await Settler(full, full, full, full, full).measure("d-1", MODEL, MODEL_COST, None, TRACE)
+    await Settler(log, log, log, log, log).settle([replace(DONE, trace=None)])
+    assert (full.spans, log.spans) == ([], [])

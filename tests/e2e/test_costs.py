@@ -18,9 +18,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from aegis_authz.demo.agent import Agent
-from aegis_authz.demo.mesh import DemoMesh, demo_mesh
+from aegis_authz.demo.mesh import DemoMesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.demo.serving import serving
+from aegis_authz.demo.use_cases.run import traced_mesh
+from aegis_authz.demo.use_cases.span_receiver import SpanReceiver
 from aegis_authz.local.documents import example_documents
 from tests.support.browser import axe_core, chromium, picture, problems, sign_in_by_link, visit
 
@@ -58,7 +60,13 @@ async def _answer(request: Request) -> Response:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMesh]:
+async def receiver() -> SpanReceiver:
+    """Where this mesh exports its spans to."""
+    return SpanReceiver()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def mesh(tmp_path_factory: pytest.TempPathFactory, receiver: SpanReceiver) -> AsyncIterator[DemoMesh]:
     documents = tmp_path_factory.mktemp("documents")
     for folder in ("agents", "tools"):
         (documents / folder).mkdir()
@@ -66,7 +74,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoMe
     (documents / "agents" / "writer.yaml").write_text(POLICY)
     async with serving(Starlette(routes=[Route("/v1/chat/completions", _answer, methods=["POST"])])) as port:
         (documents / "tools" / "model.yaml").write_text(TOOL.format(port=port))
-        async with demo_mesh(tmp_path_factory.mktemp("costs"), documents) as running:
+        async with traced_mesh(tmp_path_factory.mktemp("costs"), documents, receiver) as running:
             yield running
 
 
@@ -115,6 +123,25 @@ async def test_a_budget_holds_what_calls_used_and_not_what_they_might_have(mesh:
     assert (row["agent"], row["tool"], row["calls"], row["released_calls"]) == ("acme/emea/writer", "model", 4, 1)
     assert (row["micros"], row["unsettled_micros"]) == (140 + estimate, estimate)
     assert (await mesh.aegis("audit", "verify", "--dir", str(mesh.state))).splitlines()[-1].startswith("intact")
+
+
+async def test_what_a_call_costs_in_the_end_is_a_span_in_the_trace_of_its_decision(
+    mesh: DemoMesh, receiver: SpanReceiver
+) -> None:
+    agent = agent_of(mesh)
+    try:
+        told, failed = await ask(agent, "tells", 100), await ask(agent, "fails", 100)
+    finally:
+        await agent.close()
+    for reply, state, settled in ((told, "measured", "7e-05"), (failed, "released", "0")):
+        assert reply.decision == "allow", reply
+        span = await receiver.settlement(reply.decision_id, 60)
+        (check,) = await receiver.views([reply.decision_id], 60)
+        assert span.trace_id == check.trace_id
+        assert "aegis.settle" in check.children
+        names = ("aegis.cost.state", "aegis.cost.settled", "aegis.agent")
+        assert [span.attributes[name] for name in names] == [state, settled, "writer"]
+        assert span.attributes["aegis.cost.estimated"] == check.attributes["aegis.cost.estimated"]
 
 
 async def test_the_page_of_spend_draws_what_calls_cost_and_shows_what_is_left(mesh: DemoMesh, tmp_path: Path) -> None:

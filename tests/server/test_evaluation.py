@@ -34,6 +34,7 @@ from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, OutcomeRecord, Record, RedactionRecord
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.settlement import Settled, SettleOutcome
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import ApprovalOutcomes, Reservations
@@ -93,6 +94,13 @@ def sanitized(*targets: Target, fields: tuple[str, ...] = ()) -> Any:
     return decision(Effect.SANITIZE, Reason.SANITIZED, obligations=obligations)
 
 
+class NoSpans:
+    """What is asked here is in no trace that is known later, so that no cost of it has a span."""
+
+    def settled(self, call: SettledCall) -> None:
+        raise AssertionError(call)
+
+
 @dataclass
 class World(PipelineWorld):
     """The ports of the pipeline, and those of whoever is told what became of calls."""
@@ -123,7 +131,7 @@ class World(PipelineWorld):
 
     def app(self) -> Any:
         pipeline = self.pipeline()
-        settler = Settler(self, cast(Reservations, self), cast(ApprovalOutcomes, self), self)
+        settler = Settler(self, cast(Reservations, self), cast(ApprovalOutcomes, self), self, NoSpans())
         holds = Holds(cast(Any, self), HoldBounds(0, 1, 1, Seconds(1)), HoldMetrics(CollectorRegistry()), self)
         checks = CheckHandler(pipeline, Admission.within(8, 1.0), CheckTimes(Seconds(0.5), Seconds(0.01)), holds)
         redactor = ValueRedactor(self, self, require_record=True)

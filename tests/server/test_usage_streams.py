@@ -24,6 +24,7 @@ TERMS = TokenTerms(ModelPrice("USD", 1, 1, 1, 2, None, 7), 10, 20)
 TICKET = Ticket(
     Scope("acme", "emea", "bot"), Estimate(Money(42, "USD"), OnError.RELEASE, TERMS), True, False, ApprovalId("")
 )
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 USED = b'{"usage":{"prompt_tokens":3,"completion_tokens":2}}'
 
 
@@ -33,8 +34,10 @@ class Ledger:
 
     usages: list[tuple[str, Usage | None]] = field(default_factory=list)
 
-    async def measure(self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None) -> None:
-        assert (ticket, estimate) == (TICKET, TICKET.estimate)
+    async def measure(
+        self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None, trace: str
+    ) -> None:
+        assert (ticket, estimate, trace) == (TICKET, TICKET.estimate, TRACE)
         self.usages.append((decision_id, usage))
 
 
@@ -51,6 +54,7 @@ def head(
     fields = request.metadata_context.filter_metadata[METADATA_NAMESPACE].fields
     fields["decision_id"].string_value = "d-1"
     fields["cost"].string_value = cost
+    fields["trace"].string_value = TRACE
     return request.SerializeToString()
 
 

@@ -14,7 +14,9 @@ from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.record import CostState, DecisionRecord, SettledCost
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.telemetry_terms import OF_NOBODY, UNSAID, CallerTrace, ParameterDisplay, TelemetryTerms
 from aegis_authz.telemetry.spans import DecisionSpans, SpanTerms
 from tests.support.made_records import DENIED
@@ -225,3 +227,38 @@ def test_what_a_caller_writes_does_not_make_a_span_large() -> None:
     (span, _) = emitted(record)
     assert span.ByteSize() < 6000
     assert attributes_of(span.attributes)["aegis.tool"] == "?"
+
+
+def settled(trace: str = "", sample: float = 1.0) -> list[Span]:
+    queue = SpanMemory()
+    cost = SettledCost(Money(1_250_000, "EUR"), CostState.MEASURED)
+    call = SettledCall(DECISION, Scope("acme", "emea", "bot"), trace, 1_800_000_003.0, Money(2_500_000, "EUR"), cost)
+    DecisionSpans(queue, SpanTerms(sample, False, lambda: (b"k" * 32,))).emit_settled(call)
+    return queue.spans
+
+
+@pytest.mark.parametrize("trace", ["", ENVOY])
+def test_a_cost_that_is_settled_later_is_a_span_beneath_its_decision_and_linked_to_it(trace: str) -> None:
+    check = emitted(ALLOWED, trace)[0]
+    (span,) = settled(trace)
+    assert (span.name, span.kind) == ("aegis.settle", Span.SPAN_KIND_INTERNAL)
+    assert (span.trace_id, span.parent_span_id) == (check.trace_id, check.span_id)
+    assert [(link.trace_id, link.span_id) for link in span.links] == [(check.trace_id, check.span_id)]
+    assert len(span.span_id) == 8 and span.span_id != check.span_id
+    assert span.start_time_unix_nano == span.end_time_unix_nano == STARTED + 3_000_000_000
+    assert attributes_of(span.attributes) == {
+        "aegis.org": "acme",
+        "aegis.tenant": "emea",
+        "aegis.agent": "bot",
+        "aegis.decision_id": DECISION,
+        "aegis.cost.estimated": 2.5,
+        "aegis.cost.settled": 1.25,
+        "aegis.cost.currency": "EUR",
+        "aegis.cost.state": "measured",
+    }
+
+
+def test_sampling_leaves_out_both_spans_of_a_call_or_neither() -> None:
+    assert (settled(UNSAMPLED), emitted(ALLOWED, UNSAMPLED)) == ([], [])
+    assert (settled(sample=0.0001), emitted(ALLOWED, sample=0.0001)) == ([], [])
+    assert len(settled("garbage")) == len(settled(CALLER)) == 1

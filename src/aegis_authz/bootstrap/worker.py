@@ -140,7 +140,7 @@ async def _serve(settings: AuthzSettings, worker: int, stop: asyncio.Event, stac
         places=holds,
     )
     bodies = BodyHandler(counted, clock, require_record=settings.record_mode is RecordMode.REQUIRED)
-    settler = Settler(counted, _reservations(settings, stack), _approval_outcomes(settings, stack), clock)
+    settler = Settler(counted, _reservations(settings, stack), _approval_outcomes(settings, stack), clock, telemetry)
     handler, outcomes = CheckHandler(pipeline, admission, _times(settings), holds), OutcomeHandler(settler)
     host = _host(settings, worker, handler, *_streams(bodies, outcomes, settler, session_keys))
     probes = _probes(snapshots, store, records) | _workload_probe(workloads)

@@ -20,7 +20,7 @@ from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import ApprovalId
 from aegis_authz.costs.ticket import Ticket, ticket_text
 from aegis_authz.wire.envoy.answer import Answer
-from aegis_authz.wire.envoy.ext_authz import COST_METADATA, USAGE_METADATA
+from aegis_authz.wire.envoy.ext_authz import COST_METADATA, TRACE_METADATA, USAGE_METADATA
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.http.tool_call import claimants
 from aegis_authz.wire.mcp.endpoint import endpoint_target
@@ -37,6 +37,8 @@ from aegis_authz.wire.problem import (
 )
 from aegis_authz.wire.status_codes import STATUS_CODES
 
+_MOST_TRACE = 128
+"""Characters of a trace context that is noted: one of W3C has 55."""
 _SECRETS = ("x-aegis-token", "x-aegis-proof", "x-aegis-approval", "proxy-authorization")
 _PARTIAL = ("range", "if-range")  # a part of a body cannot be judged
 _RETRY_AFTER = "1"
@@ -118,6 +120,8 @@ def _cost(draft: Draft) -> dict[str, str]:
         return {}
     ticket = Ticket(draft.identity.scope, cost, is_reserved, _is_under_way(draft), approval)
     noted = {COST_METADATA: ticket_text(ticket)}
+    if cost is not None and 0 < len(draft.trace.parent) <= _MOST_TRACE:
+        noted[TRACE_METADATA] = draft.trace.parent
     return noted if cost is None or cost.tokens is None else {**noted, USAGE_METADATA: "yes"}
 
 

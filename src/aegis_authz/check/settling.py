@@ -14,11 +14,19 @@ from aegis_authz.core.price import OnError
 from aegis_authz.core.record import AGENT_REPORT, GOOD, CostState, OutcomeRecord, SettledCost, UsageRecord
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.units import ApprovalId, DecisionId, Epoch
 from aegis_authz.costs.estimate import Estimate
 from aegis_authz.costs.ticket import Ticket, read_ticket
 from aegis_authz.costs.usage import Usage, measured
-from aegis_authz.ports.data_plane import ApprovalOutcomes, Clock, RecordLog, Reservations, StoreDown
+from aegis_authz.ports.data_plane import (
+    ApprovalOutcomes,
+    Clock,
+    RecordLog,
+    Reservations,
+    SettlementTelemetry,
+    StoreDown,
+)
 from aegis_authz.wire.envoy.access_log import LogEntry
 
 _log = logging.getLogger(__name__)
@@ -39,6 +47,7 @@ class Settler:
     reservations: Reservations
     approvals: ApprovalOutcomes
     clock: Clock
+    telemetry: SettlementTelemetry
 
     async def settle(self, entries: Sequence[LogEntry]) -> None:
         """Take what Envoy tells of calls that are over; what stands as it was charged is confirmed in one go."""
@@ -51,14 +60,20 @@ class Settler:
         except StoreDown as fault:
             _log.error("%d decisions are not confirmed, and stay as they were charged: %s", len(confirmed), fault)
 
-    async def measure(self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None) -> None:
+    async def measure(
+        self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None, trace: str
+    ) -> None:
         """Take the usage of an answer that is over. One that was left out, or cannot be, leaves the estimate."""
         money = None if usage is None or estimate.tokens is None else measured(usage, estimate.tokens)
         cost = SettledCost(estimate.money, CostState.ESTIMATED)
         if money is not None:
             cost = SettledCost(money, CostState.MEASURED)
         tokens = None if usage is None else (usage.input, usage.cached, usage.cache_write, usage.output)
-        if await self._keep(UsageRecord(decision_id, self.clock.now(), tokens, cost)) and ticket.reserved:
+        now = self.clock.now()
+        if not await self._keep(UsageRecord(decision_id, now, tokens, cost)):
+            return
+        self.telemetry.settled(SettledCall(decision_id, ticket.scope, trace, now, estimate.money, cost))
+        if ticket.reserved:
             adjustment = Adjustment(gives_back=False, cost=None if money is None else money.micros)
             await self._adjust(ticket.scope, decision_id, adjustment)
 
@@ -67,8 +82,12 @@ class Settler:
         ticket = _ticket(entry)
         estimate = ticket.estimate if ticket is not None else None
         cost = None if estimate is None else settled_cost(estimate, entry)
-        if not await self._keep(outcome_of(entry, cost)) or ticket is None:
+        outcome = outcome_of(entry, cost)
+        if not await self._keep(outcome) or ticket is None:
             return None
+        if estimate is not None and cost is not None and entry.trace is not None and not outcome.is_superseded:
+            call = SettledCall(entry.decision_id, ticket.scope, entry.trace, Epoch(outcome.time), estimate.money, cost)
+            self.telemetry.settled(call)
         if ticket.approval:
             await self._conclude(ticket.approval, entry)
         if not ticket.reserved:

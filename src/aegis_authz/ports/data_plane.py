@@ -15,6 +15,7 @@ from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.record import DecisionRecord, Record
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import ApprovalId, DecisionId, Epoch, Monotonic, Revision, Seconds
@@ -148,6 +149,14 @@ class Telemetry(Protocol):
 
     def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         """Count the decision and emit its spans where `trace` says that they belong."""
+        ...
+
+
+class SettlementTelemetry(Protocol):
+    """Spans of settled costs; never fails one."""
+
+    def settled(self, call: SettledCall) -> None:
+        """Emit the span of a cost that is on record."""
         ...
 
 

@@ -170,6 +170,7 @@ class EvaluationDesk:
         return LogEntry(
             decision_id=decision_id,
             cost=cost,
+            trace=None,
             ended_at=now,
             status=_STATUS[outcome],
             details=AGENT_REPORT,

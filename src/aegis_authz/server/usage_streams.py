@@ -16,7 +16,7 @@ from aegis_authz.costs.estimate import Estimate
 from aegis_authz.costs.ticket import Ticket, read_ticket
 from aegis_authz.costs.usage import Usage, UsageReader
 from aegis_authz.server.ext_proc import StreamAborted
-from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA
+from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA, TRACE_METADATA
 from aegis_authz.wire.envoy.ext_proc import MessagePart, Piece, read_piece
 
 _log = logging.getLogger(__name__)
@@ -27,8 +27,13 @@ MOST_WATCHED = 64
 class Usages(Protocol):
     """Whoever charges calls by their usage."""
 
-    async def measure(self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None) -> None:
-        """Take the usage of an answer that is over; None where it said none. Never raises but for a cancellation."""
+    async def measure(
+        self, decision_id: str, ticket: Ticket, estimate: Estimate, usage: Usage | None, trace: str
+    ) -> None:
+        """Take the usage of an answer that is over; None where it said none. `trace` is as in `LogEntry`.
+
+        Never raises but for a cancellation.
+        """
         ...
 
 
@@ -61,7 +66,8 @@ class UsageWatch:
                 usage = await _usage(head, messages)
         finally:
             self._watched -= is_read
-            await self._usages.measure(noted.get(DECISION_METADATA, ""), ticket, estimate, usage)
+            trace = noted.get(TRACE_METADATA, "")
+            await self._usages.measure(noted.get(DECISION_METADATA, ""), ticket, estimate, usage, trace)
 
 
 async def _usage(head: Piece, messages: AsyncIterator[bytes]) -> Usage | None:

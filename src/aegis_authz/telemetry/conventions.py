@@ -12,7 +12,7 @@ SCOPE: Final = "aegis"
 CHECK: Final = "aegis.check"
 EVALUATE: Final = "opa evaluate"
 SETTLE: Final = "redis settle"
-COST: Final = "aegis.cost"
+SETTLEMENT: Final = "aegis.settle"
 VIOLATION: Final = "PolicyViolation"
 
 DECISION: Final = "aegis.decision"

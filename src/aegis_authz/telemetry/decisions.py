@@ -1,4 +1,4 @@
-"""The telemetry of a decision: its count, its times, its spans."""
+"""The telemetry of a decision and of its settlement: its count, its times, its spans."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
 
 
 class DecisionTelemetry:
-    """`ports.Telemetry`; `spans` is None where nobody collects them. `end` exports what waits."""
+    """`ports.Telemetry` and `ports.SettlementTelemetry`.
+
+    `spans` is None where nobody collects them. `end` exports what waits.
+    """
 
     def __init__(self, metrics: DecisionMetrics, spans: DecisionSpans | None, end: Callable[[], None]) -> None:
         self._metrics = metrics
@@ -22,6 +26,11 @@ class DecisionTelemetry:
         """Count the decision and emit its spans."""
         trace_id = self._spans.emit(record, trace) if self._spans is not None else ""
         self._metrics.count(record, trace_id)
+
+    def settled(self, call: SettledCall) -> None:
+        """Emit the span of a settled cost."""
+        if self._spans is not None:
+            self._spans.emit_settled(call)
 
     def close(self) -> None:
         """Write and export what waits."""

@@ -17,7 +17,9 @@ from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.money import MICRO
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.record import CostState, DecisionRecord
+from aegis_authz.core.scope import Scope
+from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.telemetry_terms import ParameterDisplay
 from aegis_authz.telemetry import conventions as names
 from aegis_authz.telemetry.fault_parts import FAULT_PARTS, OPA, REDIS
@@ -39,13 +41,20 @@ from aegis_authz.telemetry.protobuf import (
     number_field,
     text_field,
 )
-from aegis_authz.telemetry.trace_context import is_drawn, new_span_id, own_trace, read_traceparent
+from aegis_authz.telemetry.trace_context import (
+    TraceParent,
+    decision_span,
+    is_drawn,
+    new_span_id,
+    own_trace,
+    read_traceparent,
+)
 
 _REMEMBERED = 4096
 _TRACE_ID, _SPAN_ID, _PARENT_ID, _NAME, _KIND, _START, _END, _EVENTS, _LINKS, _STATUS, _FLAGS = (
     *(1, 2, 4, 5, 6, 7, 8, 11, 13, 15, 16),
 )
-_SERVER, _CLIENT = 2, 3
+_INTERNAL, _SERVER, _CLIENT = 1, 2, 3
 # to refuse is to work: no error of ours, but where a part of ours failed
 _DENIED, _FAILED = bytes_field(_STATUS, number_field(3, 1)), bytes_field(_STATUS, number_field(3, 2))
 _SAMPLED = 1
@@ -98,12 +107,10 @@ class DecisionSpans:
 
         Only an allow is ever left out, by its caller's sampler or by ours.
         """
-        parent = read_traceparent(trace.parent) if trace.parent else None
-        trace_id = parent.trace_id if parent is not None else own_trace(record.decision_id)
-        is_left_out = (parent is not None and not parent.is_sampled) or not is_drawn(trace_id, self._sample)
+        parent, trace_id, is_left_out = self._place(trace.parent, record.decision_id)
         if is_left_out and record.effect is Effect.ALLOW and not record.would:
             return ""
-        span_id = new_span_id()
+        span_id = decision_span(record.decision_id)
         started = int(record.time * 1e9)
         ended = started + int(record.total_ms * 1e6)
         part = FAULT_PARTS.get(record.reason)
@@ -135,6 +142,34 @@ class DecisionSpans:
             fields.append(self._parameters.encoded(record.parameters, trace.terms.parameters))
         self._queue.put((b"".join(fields), *_children(record, trace_id, span_id, (started, ended), part)))
         return trace_id.hex()
+
+    def emit_settled(self, call: SettledCall) -> None:
+        """Emit the span of a cost that is settled after its decision's span was ended and exported.
+
+        It is in the trace of the decision, beneath the decision's span and linked to it. What an allow is sampled by
+        leaves out both spans of a call; of what is always kept, for its shadow or its redactions, this one alone.
+        """
+        _, trace_id, is_left_out = self._place(call.trace, call.decision_id)
+        if is_left_out:
+            return
+        decided, at = decision_span(call.decision_id), int(call.time * 1e9)
+        span = (
+            _settlement(call.scope, call.cost.state, call.cost.money.currency),
+            *(_TRACE_ID_HEAD, trace_id, _PARENT_ID_HEAD, decided, _SPAN_ID_HEAD, new_span_id()),
+            _times(_START_TAG, at, _END_TAG, at),
+            text_attribute(names.DECISION_ID, call.decision_id),
+            number_attribute(names.ESTIMATED) + double(call.estimate.micros / MICRO),
+            number_attribute(names.SETTLED) + double(call.cost.money.micros / MICRO),
+            _link_of(trace_id, decided, _IS_LOCAL),
+        )
+        self._queue.put((b"".join(span),))
+
+    def _place(self, parent_text: str, decision_id: str) -> tuple[TraceParent | None, bytes, bool]:
+        """The span that a decision continues, None for none, its trace, and whether an allow in it is left out."""
+        parent = read_traceparent(parent_text) if parent_text else None
+        trace_id = parent.trace_id if parent is not None else own_trace(decision_id)
+        is_left_out = (parent is not None and not parent.is_sampled) or not is_drawn(trace_id, self._sample)
+        return parent, trace_id, is_left_out
 
 
 class _Shape(NamedTuple):
@@ -233,8 +268,24 @@ def _link(text: str) -> bytes:
     span = read_traceparent(text)
     if span is None:
         return b""
-    ids = bytes_field(1, span.trace_id) + bytes_field(2, span.span_id)
-    return bytes_field(_LINKS, ids + fixed32_field(6, _IS_REMOTE))
+    return _link_of(span.trace_id, span.span_id, _IS_REMOTE)
+
+
+def _link_of(trace_id: bytes, span_id: bytes, flags: int) -> bytes:
+    return bytes_field(_LINKS, bytes_field(1, trace_id) + bytes_field(2, span_id) + fixed32_field(6, flags))
+
+
+@lru_cache(_REMEMBERED)
+def _settlement(scope: Scope, state: CostState, currency: str) -> bytes:
+    attributes = {
+        names.ORG: scope.org,
+        names.TENANT: scope.tenant,
+        names.AGENT: scope.agent,
+        names.COST_STATE: state.value,
+        names.CURRENCY: currency,
+    }
+    head = text_field(_NAME, names.SETTLEMENT) + number_field(_KIND, _INTERNAL) + _LOCAL
+    return head + b"".join(attribute(ATTRIBUTES_OF_SPAN, *entry) for entry in attributes.items())
 
 
 def _violation(reason: Reason, policies: tuple[str, ...], at: int) -> bytes:

@@ -46,6 +46,11 @@ def own_trace(decision_id: str) -> bytes:
     return hashlib.blake2b(decision_id.encode("utf-8", "replace"), digest_size=16).digest()
 
 
+def decision_span(decision_id: str) -> bytes:
+    """The id of a decision's own span, which whoever settles its cost knows by the decision's id alone."""
+    return own_trace(decision_id)[8:]  # of a UUID of version 7 these are drawn, and begin with the bits of its variant
+
+
 def new_span_id() -> bytes:
     """A fresh id, never all zeros."""
     return (getrandbits(64) or 1).to_bytes(8, "big")

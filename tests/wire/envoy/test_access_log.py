@@ -31,9 +31,20 @@ def log(**noted: str) -> als_pb2.StreamAccessLogsMessage:
 
 
 def test_an_entry_is_read_whole() -> None:
-    (entry,) = read_log(log(decision_id="d-1", cost="{}").SerializeToString())
+    (entry,) = read_log(log(decision_id="d-1", cost="{}", trace="00-a-b-01").SerializeToString())
     assert entry == LogEntry(
-        "d-1", "{}", 1_800_000_000.5, 200, "via_upstream", ("upstream_remote_reset",), True, 10, 20, 250.0, 500.0
+        "d-1",
+        "{}",
+        "00-a-b-01",
+        1_800_000_000.5,
+        200,
+        "via_upstream",
+        ("upstream_remote_reset",),
+        True,
+        10,
+        20,
+        250.0,
+        500.0,
     )
 
 
@@ -45,6 +56,7 @@ def test_an_entry_without_an_answer_says_so() -> None:
         entry.common_properties.ClearField(name)
     (read,) = read_log(message.SerializeToString())
     assert (read.status, read.was_reached, read.upstream_ms, read.flags, read.cost) == (0, False, None, (), "")
+    assert read.trace == ""
 
 
 @pytest.mark.parametrize("noted", [{}, {"decision_id": ""}, {"cost": "{}"}])

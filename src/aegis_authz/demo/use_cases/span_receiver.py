@@ -63,9 +63,20 @@ class SpanReceiver:
                 await self._arrival.wait_for(lambda: len(self._of(decision_ids)) == len(decision_ids))
         return self._of(decision_ids)
 
+    async def settlement(self, decision_id: str, patience: float) -> SpanView:
+        """The span of what a call costs in the end, once it came. Raises TimeoutError after `patience` seconds."""
+
+        async with asyncio.timeout(patience), self._arrival:
+            await self._arrival.wait_for(lambda: self._settlements(decision_id))
+            return self._settlements(decision_id)[0]
+
     def _of(self, decision_ids: Collection[str]) -> list[SpanView]:
         views = {view.decision_id: view for view in self._decisions()}
         return [views[decision_id] for decision_id in decision_ids if decision_id in views]
+
+    def _settlements(self, decision_id: str) -> list[SpanView]:
+        views = [_view(span, []) for span in self._spans if span.name == conventions.SETTLEMENT]
+        return [view for view in views if view.decision_id == decision_id]
 
     def _decisions(self) -> list[SpanView]:
         children: dict[bytes, list[str]] = {}

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA
+from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA, TRACE_METADATA
 from aegis_authz.wire.envoy.ext_proc import METADATA_NAMESPACE
 
 LOG_SERVICE: Final = "envoy.service.accesslog.v3.AccessLogService"
@@ -32,13 +32,15 @@ _FLAGS = tuple(field.name for field in accesslog_pb2.ResponseFlags.DESCRIPTOR.fi
 class LogEntry:
     """What Envoy says of a request that is over.
 
-    `cost` is what ext_authz noted of its price, "" for none. `status` is 0 where nothing was answered. `flags` are the
+    `cost` is what ext_authz noted of its price, "" for none, and `trace` the span that its decision continued, "" for a
+    trace of its own, None where that is not known. `status` is 0 where nothing was answered. `flags` are the
     names of response flags. `was_reached` says that something was sent to the tool. Bytes are those of bodies.
     `upstream_ms` is the time from the first byte sent to the tool until the first of its answer, None without one.
     """
 
     decision_id: str
     cost: str
+    trace: str | None
     ended_at: float
     status: int
     details: str
@@ -73,6 +75,7 @@ def _entries(log: als_pb2.StreamAccessLogsMessage) -> Iterator[LogEntry]:
         yield LogEntry(
             decision_id=decision_id,
             cost=noted[COST_METADATA].string_value if COST_METADATA in noted else "",
+            trace=noted[TRACE_METADATA].string_value if TRACE_METADATA in noted else "",
             ended_at=round(common.start_time.seconds + common.start_time.nanos / 1e9 + duration, 6),
             status=response.response_code.value,
             details=response.response_code_details[:_MOST_DETAILS],

@@ -53,7 +53,9 @@ COST_METADATA = "cost"
 """The metadata by which the access log is told what a call was estimated to cost."""
 USAGE_METADATA = "usage"
 """The metadata by which Envoy tells the calls whose answers are watched for their usage."""
-_OF_THE_CALL = frozenset((DECISION_METADATA, COST_METADATA, USAGE_METADATA))
+TRACE_METADATA = "trace"
+"""The metadata that says whose trace a decision continued, for who settles its cost; absent for a trace of its own."""
+_OF_THE_CALL = frozenset((DECISION_METADATA, COST_METADATA, USAGE_METADATA, TRACE_METADATA))
 _RAW_PATH = ":path"
 _PASSED = "yes"
 
