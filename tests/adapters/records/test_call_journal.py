@@ -83,6 +83,18 @@ async def test_after_a_restart_reading_goes_on_at_the_mark_that_was_saved(journa
     journal.close()
 
 
+async def test_lines_before_a_segment_that_cannot_be_read_are_read_again(journal: CallJournal, tmp_path: Path) -> None:
+    journal.open()
+    await record(tmp_path, "a")
+    damaged = tmp_path / "records" / "authz-0" / "00000009.jsonl.gz"
+    damaged.write_bytes(b"no archive")
+    with pytest.raises(OSError, match=r"00000009\.jsonl\.gz"):
+        journal.records(100)
+    damaged.unlink()
+    assert decisions(journal) == ["a"]
+    journal.close()
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"v":1,"logs":{"a":{}},"writers":{}}', b'{"v":2}'])
 def test_a_cursor_that_is_none_is_said_with_its_file(journal: CallJournal, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "reconciled.json").write_bytes(content)

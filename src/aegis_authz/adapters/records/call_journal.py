@@ -54,11 +54,13 @@ class CallJournal:
         return [read_entry(line) for tail in self._tails for line in tail.lines(most)]
 
     def records(self, most: int) -> tuple[RecordedCalls, int]:
-        """What came to the records, of at most so many lines, and of how many."""
+        """What came to the records, of at most so many lines, and of how many; all of them again after OSError."""
         lines: list[LogLine] = []
+        places = dict(self._places)
         for placed in islice(self._behind(), most):
-            self._places[placed.writer] = placed.place
+            places[placed.writer] = placed.place
             lines.append(placed.line)
+        self._places = places
         return read_calls(lines), len(lines)
 
     def mark(self) -> bytes:
