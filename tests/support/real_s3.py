@@ -120,7 +120,7 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
     finally:
         process.kill()  # its data is nobody's, and ending in order takes it long
         process.wait()
-        for port in ports.values():
+        for port in (*ports.values(), server.endpoint.rpartition(":")[2]):
             for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
                 left.unlink()
 
