@@ -18,6 +18,7 @@ import jwt
 import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from envoy.service.auth.v3 import external_auth_pb2
 
 from aegis_authz.check.authenticate import Acceptance, Authenticator
@@ -78,6 +79,8 @@ from aegis_authz.core.telemetry_terms import (
 )
 from aegis_authz.core.units import Epoch
 from aegis_authz.costs.ticket import read_ticket
+from aegis_authz.encoding.sealed_box import key_name
+from aegis_authz.evidence.sealing import opened
 from aegis_authz.identity.session import session_owner, wrapped_id
 from aegis_authz.policy.language.operators import PHRASES
 from aegis_authz.wire.envoy.answer import Answer
@@ -448,6 +451,35 @@ async def test_such_a_record_does_not_hold_the_path_of_a_call_that_cannot_be_rea
     [record] = world.records
     assert (record.tool, record.path, record.whole_path is None) == ("", "", False)
     assert "078-05-1120" not in record.detail
+
+
+async def test_a_record_that_is_sealed_is_one_in_the_clear_to_the_auditor_and_shows_others_nothing() -> None:
+    scopes = {"acme/emea/*": RecordedParameters.SEALED}
+    auditor = X25519PrivateKey.from_private_bytes(b"a" * 32)
+    rules = RecordRules.by(scopes, {"acme/emea/*": auditor.public_key().public_bytes_raw()})
+    world, clear = World(snapshots=[replace(SNAPSHOT, records=rules)]), recording(RecordedParameters.CLEAR)
+    await world.check(payment())
+    await clear.check(payment())
+    [record], [plain] = world.records, clear.records
+    assert (record.parameters, record.withheld, record.path) == ({}, 1, "")
+    assert record.sealed is not None
+    assert record.sealed.key_id == key_name(auditor.public_key().public_bytes_raw())
+    assert world.told[0].parameters == {}
+    fields = ("parameters", "withheld", "path", "whole_path", "identity", "digest", "sealed")
+    again = opened(record, [X25519PrivateKey.from_private_bytes(b"b" * 32), auditor])
+    assert [getattr(again, name) for name in fields] == [getattr(plain, name) for name in fields]
+
+
+async def test_what_is_redacted_from_a_request_is_not_sealed_either() -> None:
+    auditor = X25519PrivateKey.from_private_bytes(b"a" * 32)
+    rules = RecordRules.by(
+        {"acme/emea/*": RecordedParameters.SEALED}, {"acme/emea/*": auditor.public_key().public_bytes_raw()}
+    )
+    redaction = decision(Effect.SANITIZE, Reason.SANITIZED, obligations=(Redact(Target.REQUEST, ("us_ssn",), ()),))
+    world = World(snapshots=[replace(SNAPSHOT, records=rules)], answers=[redaction])
+    await world.check(payment())
+    again = opened(world.records[0], [auditor])
+    assert (again.parameters, again.withheld) == ({}, 1)
 
 
 async def test_a_record_that_is_to_hold_all_parameters_holds_those_of_a_call_whose_answer_is_redacted() -> None:

@@ -36,6 +36,7 @@ from aegis_authz.core.record import (
     Record,
     RedactionRecord,
     RefusalsRecord,
+    SealedParameters,
     SealRecord,
     SettledCost,
     UsageRecord,
@@ -131,6 +132,7 @@ DECISIONS = st.builds(
     withheld=st.integers(0, 9),
     port=st.none() | st.integers(1, 65535),
     whole_path=st.none() | st.builds(WholePath, st.integers(2049, 60_000), TEXTS),
+    sealed=st.none() | st.builds(SealedParameters, TEXTS, TEXTS),
     policies=NAMES,
     obligations=st.lists(OBLIGATIONS, max_size=3).map(tuple),
     findings=st.lists(st.builds(FindingName, TEXTS, TEXTS), max_size=3).map(tuple),
@@ -168,9 +170,14 @@ DECISIONS = st.builds(
 )
 
 
+def of_version_4(record: DecisionRecord) -> DecisionRecord:
+    """The record as version 4 would have told it."""
+    return replace(record, version=4, sealed=None)
+
+
 def of_version_3(record: DecisionRecord) -> DecisionRecord:
     """The record as version 3 would have told it."""
-    return replace(record, version=3, charges=(), quarantined_until=0, cost=None)
+    return replace(of_version_4(record), version=3, charges=(), quarantined_until=0, cost=None)
 
 
 def of_version_2(record: DecisionRecord) -> DecisionRecord:
@@ -251,7 +258,7 @@ def surprises() -> Iterator[tuple[str, dict[str, Json], str]]:
             yield f"{named} without {name}", {key: value for key, value in good.items() if key != name}, "without"
             yield f"{named} with {name} of no shape", {**good, name: object()}, name  # type: ignore[dict-item]
         yield f"{named} and more", {**good, "extra": ""}, "unknown member 'extra'"
-        for version in (0, 5, True, 1.0, "1", None):
+        for version in (0, 6, True, 1.0, "1", None):
             yield f"{named} as version {version!r}", {**good, "v": version}, "unknown version"
         yield f"{named} of another kind", {**good, "kind": "decisions"}, "unknown kind"
 

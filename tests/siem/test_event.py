@@ -53,7 +53,7 @@ def test_values_of_parameters_leave_only_when_they_are_asked_for() -> None:
 
 def test_a_line_that_holds_no_record_is_told_by_its_place() -> None:
     [line] = lines((DENIED,))
-    for raw in (b"{}\n", line.raw.replace(b'"v":4', b'"v":99'), b"\xff\n"):
+    for raw in (b"{}\n", line.raw.replace(b'"v":5', b'"v":99'), b"\xff\n"):
         with pytest.raises(EntryInvalid, match=r"^w/1\.jsonl line 7: "):
             read_entry(LogLine("w/1.jsonl", 7, raw))
 

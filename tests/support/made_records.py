@@ -48,6 +48,7 @@ DENIED = DecisionRecord(
     port=None,
     path="/v1/payments",
     whole_path=None,
+    sealed=None,
     source="127.0.0.1",
     environment="production",
     policies=("acme/emea/finance-agent",),

@@ -31,6 +31,7 @@ from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord,
 from aegis_authz.core.record_terms import RecordedParameters
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
+from aegis_authz.evidence.sealing import sealed_for
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
 from aegis_authz.redact.sanitizer import redacted_text
 from aegis_authz.wire.http.call import HttpCall
@@ -96,12 +97,12 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         draft = draft.bare()
     http, call, settled = draft.http, draft.call, draft.settled
     withholds = _withholds(decision, draft)
-    terms = _terms(draft)
+    terms, auditor = _terms(draft)
     parameters = _parameters(call, withholds, terms) if call else {}
     path = http.path if http else ""
     judged_path = _path(withholds, path) if withholds.changes_bodies else path
     is_long = len(judged_path) > MOST_PATH or _is_hashed(call, terms)
-    return DecisionRecord(
+    record = DecisionRecord(
         version=DECISION_VERSION,
         decision_id=draft.decision_id,
         time=draft.time,
@@ -122,6 +123,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         port=http.port if http else None,
         path="" if _is_hashed(call, terms) else judged_path[:MOST_PATH],
         whole_path=_whole_path(judged_path) if is_long else None,
+        sealed=None,
         source=http.source if http else "",
         environment=draft.environment,
         policies=decision.policies,
@@ -139,6 +141,23 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         trace_id=(draft.traceparent or draft.caller)[3:35],
         stages=draft.stages(),
         total_ms=round((clock.monotonic() - draft.started) * 1000, 3),
+    )
+    # a call that was not read may hold parameters in its path
+    has_any = call is None or bool(call.parameters)
+    return record if auditor is None or not has_any else _sealed(record, auditor, call)
+
+
+def _sealed(record: DecisionRecord, auditor: bytes, call: ToolCall | None) -> DecisionRecord:
+    """The record of a call that is sealed: what it holds in the clear, and that for the auditor alone."""
+    path = record.path
+    return replace(
+        record,
+        identity=_identity(record.identity, is_whole=False),
+        parameters={},
+        withheld=len(call.parameters) if call else 0,
+        path="",
+        whole_path=record.whole_path or _whole_path(path),
+        sealed=sealed_for(auditor, record),
     )
 
 
@@ -162,7 +181,7 @@ def _parameters(call: ToolCall, decision: Decision, terms: RecordedParameters) -
     """What of the parameters is kept: what policy wants redacted from the call has no place in its record either."""
     if terms is RecordedParameters.HASHED:
         return {}
-    if terms is RecordedParameters.CLEAR:
+    if terms in (RecordedParameters.CLEAR, RecordedParameters.SEALED):
         return {} if _redacts_request(decision) else call.parameters
     if decision.changes_bodies or decision.effect is Effect.SANITIZE:
         return {}
@@ -180,10 +199,12 @@ def _is_of_request(obligation: Obligation) -> bool:
     return obligation.changes_bodies and not isinstance(obligation, FilterTools | HideTools)
 
 
-def _terms(draft: Draft) -> RecordedParameters:
+def _terms(draft: Draft) -> tuple[RecordedParameters, bytes | None]:
+    """What the record may hold, and who alone opens it where it is sealed."""
     if draft.identity is None or draft.snapshot is None:
-        return RecordedParameters.DECLARED
-    return draft.snapshot.records.of(draft.identity.scope)
+        return RecordedParameters.DECLARED, None
+    scope = draft.identity.scope
+    return draft.snapshot.records.of(scope), draft.snapshot.records.auditor_of(scope)
 
 
 def _is_hashed(call: ToolCall | None, terms: RecordedParameters) -> bool:
@@ -194,7 +215,7 @@ def _is_hashed(call: ToolCall | None, terms: RecordedParameters) -> bool:
 
 def _shown(record: DecisionRecord, decision: Decision, draft: Draft) -> DecisionRecord:
     """The record as telemetry hears of it: of no parameter that it does not hold, or that is not declared."""
-    if not record.parameters or draft.call is None or _terms(draft) is not RecordedParameters.CLEAR:
+    if not record.parameters or draft.call is None or _terms(draft)[0] is not RecordedParameters.CLEAR:
         return record
     withholds = _withholds(decision, draft)
     return replace(record, parameters=_parameters(draft.call, withholds, RecordedParameters.DECLARED))

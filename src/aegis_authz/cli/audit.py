@@ -12,7 +12,7 @@ import typer
 from aegis_authz.cli.cosigning import cosign
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
-from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder, since_option
+from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OpenedWith, OptionalState, records_folder, since_option
 from aegis_authz.cli.record_encryption import encrypt, rekey
 from aegis_authz.cli.record_proof import prove
 from aegis_authz.cli.retention import Folder, compress, retain
@@ -261,24 +261,31 @@ def show(
     ],
     folder: Folder = None,
     state: OptionalState = None,
+    open_with: OpenedWith = None,
     as_json: AsJson = False,
 ) -> None:
     """Show everything recorded of one decision, or of one approval: the held call, who decided, the call that used it.
 
-    Reads without verifying. Exits with 1 when there is nothing.
+    Reads without verifying. With --open, what is sealed for that key is shown as a record in the clear would have it.
+    Exits with 1 when there is nothing, and when what is sealed is not what was sealed there.
     """
     from aegis_authz.cli.audit_text import in_full, records_json
     from aegis_authz.commands.records import decision_records
+    from aegis_authz.commands.sealed_records import auditor_opener
 
     records = records_folder(folder, state)
     with exits_on_faults("audit"):
-        matches = decision_records(records, decision_id)
+        matches = [*map(auditor_opener(open_with or ()), decision_records(records, decision_id))]
     if as_json:
         typer.echo(records_json(matches))
     for record in matches if not as_json else ():
         typer.echo("\n".join(in_full(record)))
     if not matches:
         typer.echo(f"aegis audit: no record of decision {decision_id!r} in {records}", err=True)
+    for record in matches:
+        if record.fault:
+            typer.echo(f"aegis audit: {record.file} line {record.number}: {record.fault}", err=True)
+    if not matches or any(record.fault for record in matches):
         raise typer.Exit(REFUSED)
 
 

@@ -62,3 +62,24 @@ def encryption(
     with exits_on_faults("keys encryption"):
         name = make_encryption_key(path)
     typer.echo(json.dumps({"file": str(path), "key": name}, indent=2) if as_json else f"{path} holds the key {name}")
+
+
+@app.command("auditor")
+def auditor(
+    path: Annotated[Path, typer.Argument(help="The file to make; none may be there.")], as_json: AsJson = False
+) -> None:
+    """Make the key of an auditor, in a file that its owner alone can read, and print the public half for policies.
+
+    With it, and nothing else, what `record: {parameters: sealed}` keeps is opened: `aegis audit show --open PATH`.
+    Exits with 2 when the file cannot be made.
+
+    Example: aegis keys auditor auditor.pem
+    """
+    from aegis_authz.commands.sealed_records import make_auditor_key
+
+    with exits_on_faults("keys auditor"):
+        key = make_auditor_key(path)
+    if as_json:
+        typer.echo(json.dumps({"file": str(path), "auditor": key.public, "key_id": key.name}, indent=2))
+        return
+    typer.echo(f"{path} opens what policies seal with: record: {{parameters: sealed, auditor: {key.public}}}")

@@ -23,6 +23,10 @@ Agent = Annotated[str, typer.Option("--agent", help="The agent.")]
 ShippingConfig = Annotated[
     Path | None, typer.Option("--config", help="The settings of the storage; default: DIR/shipping.yaml.")
 ]
+OpenedWith = Annotated[
+    list[Path] | None,
+    typer.Option("--open", help="The private key of an auditor, to open what is sealed for it; repeatable."),
+]
 
 HERE = (Path("agents"), Path("tools"))
 """The folders of documents a command takes where it stands in a folder with both of them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,7 @@ from aegis_authz.adapters.records.files import LogFiles, NoRecords, log_files
 from aegis_authz.bootstrap.lab_bench import lab_bench
 from aegis_authz.bootstrap.lab_fold import lab_fold
 from aegis_authz.commands.faults import unable_on
+from aegis_authz.commands.sealed_records import auditor_opener
 from aegis_authz.core.refused import Refused
 from aegis_authz.evidence.query import StoredRecord, whole_records
 from aegis_authz.lab.backtest import Backtest, BacktestReport
@@ -35,15 +36,20 @@ class Period:
 
 
 @unable_on(NoRecords, LabError, Refused, ServerMissing, OSError)
-def backtest(folder: Path, loaded: Loaded, period: Period, progress: Progress) -> BacktestReport:
+def backtest(
+    folder: Path, loaded: Loaded, period: Period, progress: Progress, auditors: Sequence[Path] = ()
+) -> BacktestReport:
     """Decide the calls of all logs in `folder` again under these documents, without verifying the logs. Raises Unable.
+
+    What is sealed is opened with the private keys in the files `auditors`.
 
     Limits are counted from the first record on, each call and each outcome at its recorded time.
     """
+    opener = auditor_opener(auditors)
     with lab_bench(loaded, plays_sequences=False) as bench, lab_fold(bench.snapshot) as settle:
         test = Backtest(bench, settle, period.since, period.until)
         for batch in ordered_batches(folder):
-            test.take(batch)
+            test.take([*map(opener, batch)])
             progress(test.report.records)
     return test.report
 

@@ -19,7 +19,7 @@ from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
 
-DECISION_VERSION = 4
+DECISION_VERSION = 5
 """The version of the decision records that are written."""
 MARKS = (100, 80)
 """The percentages of a limit of which people are told when a call brings it there."""
@@ -42,6 +42,14 @@ class WholePath:
 
     length: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedParameters:
+    """What of a record the owner of the key of that name alone can open: the box in base64 (evidence/sealing.py)."""
+
+    key_id: str
+    box: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,9 @@ class DecisionRecord:
     agent showed it, "" where it showed none. `approved_by` is who granted the approval `approval_id` that the
     call used, "" for every other call. `charges` are those of a call that meets limits, as far as it came to that;
     `quarantined_until` is until when the agent is quarantined after the call, 0 when it is not; `cost` is what a call
-    that has a price was estimated to cost. A record of version 3 knows nothing of these; one of version 2 nothing of
+    that has a price was estimated to cost. `sealed` is what policy has an auditor alone read, None where nothing is.
+    A record of version 4 knows nothing of that; one of version 3 nothing of charges, quarantine and cost; one of
+    version 2 nothing of
     `approved_by` either, and the identity's single-use token alone; one of version 1 knows nothing of `kind`,
     `rpc_method`, `scheme`, `port`, `environment`, `withheld` (None there alone), nor how old the identity's token is
     and whom it serves.
@@ -126,6 +136,7 @@ class DecisionRecord:
     port: int | None
     path: str
     whole_path: WholePath | None
+    sealed: SealedParameters | None
     source: str
     environment: str
     policies: tuple[str, ...]

@@ -21,6 +21,7 @@ from aegis_authz.core.record import (
     DecisionRecord,
     FindingName,
     FlatObligation,
+    SealedParameters,
     WholePath,
 )
 from aegis_authz.core.scope import Scope
@@ -57,6 +58,9 @@ _NOT_IN_VERSION_2: Mapping[str, Json] = {
 _NOT_IN_VERSION_3: Mapping[str, Json] = {"charges": [], "quarantined_until": 0, "cost": None}
 """What records of decisions did not hold in version 3, and what stands for it when one is read."""
 
+_NOT_IN_VERSION_4: Mapping[str, Json] = {"sealed": None}
+"""What records of decisions did not hold in version 4, and what stands for it when one is read."""
+
 _WORD = TypeVar("_WORD", bound=Enum)
 
 
@@ -67,7 +71,8 @@ def decision_to_json(record: DecisionRecord) -> dict[str, Json]:
     whole = _newest_decision_to_json(record)
     if record.version == DECISION_VERSION:
         return whole
-    for name in (*_NOT_IN_VERSION_3, *(_NOT_IN_VERSION_2 if record.version == 2 else ())):
+    former = (_NOT_IN_VERSION_2, _NOT_IN_VERSION_3, _NOT_IN_VERSION_4)[record.version - 2 :]
+    for name in (name for members in former for name in members):
         del whole[name]
     return whole
 
@@ -109,6 +114,7 @@ def _newest_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "port": record.port,
         "path": record.path,
         "whole_path": _whole_path_to_json(record.whole_path),
+        "sealed": None if record.sealed is None else {"key_id": record.sealed.key_id, "box": record.sealed.box},
         "source": record.source,
         "environment": record.environment,
         "policies": list(record.policies),
@@ -158,7 +164,7 @@ def _flat_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
     if len(flat) != len(record.obligations):
         raise ValueError("version 1 holds obligations as texts")
     bare = _newest_decision_to_json(replace(record, version=DECISION_VERSION, obligations=(), findings=()))
-    for name in (*_NOT_IN_VERSION_1, *_NOT_IN_VERSION_2, *_NOT_IN_VERSION_3):
+    for name in (*_NOT_IN_VERSION_1, *_NOT_IN_VERSION_2, *_NOT_IN_VERSION_3, *_NOT_IN_VERSION_4):
         del bare[name]
     findings = [f"{finding.parameter}:{finding.condition}" for finding in record.findings]
     return {**bare, "v": 1, "obligations": flat, "findings": findings}
@@ -178,6 +184,7 @@ def decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
         withheld=integer(data["withheld"], "withheld"),
         port=None if data["port"] is None else integer(data["port"], "port"),
         whole_path=None if data["whole_path"] is None else _whole_path(data["whole_path"]),
+        sealed=None if data["sealed"] is None else _sealed(data["sealed"]),
         policies=_texts(data["policies"], "policies"),
         obligations=obligations_from_data(data["obligations"]),
         findings=tuple(_finding(finding) for finding in items(data["findings"], "findings")),
@@ -236,9 +243,14 @@ def _cost(data: Json) -> Money:
     return Money(integer(members["micros"], "micros"), text(members["currency"], "currency"))
 
 
+def fourth_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
+    """Read a record of version 4: nothing was sealed."""
+    return replace(decision_from_json({**data, **_NOT_IN_VERSION_4}), version=4)
+
+
 def third_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
     """Read a record of version 3: there were no limits."""
-    return replace(decision_from_json({**data, **_NOT_IN_VERSION_3}), version=3)
+    return replace(fourth_decision_from_json({**data, **_NOT_IN_VERSION_3}), version=3)
 
 
 def second_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
@@ -265,6 +277,11 @@ def flat_decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
 def _whole_path(data: Json) -> WholePath:
     members = exact_members(data, {"length", "sha256"}, "whole_path")
     return WholePath(integer(members["length"], "length"), text(members["sha256"], "sha256"))
+
+
+def _sealed(data: Json) -> SealedParameters:
+    members = exact_members(data, {"key_id", "box"}, "sealed")
+    return SealedParameters(text(members["key_id"], "key_id"), text(members["box"], "box"))
 
 
 def _charge(data: Json) -> ChargeRecord:
@@ -363,5 +380,6 @@ FLAT_DECISION = frozenset(
 )
 SECOND_DECISION = FLAT_DECISION | _NOT_IN_VERSION_1.keys()
 THIRD_DECISION = SECOND_DECISION | _NOT_IN_VERSION_2.keys()
-DECISION = THIRD_DECISION | _NOT_IN_VERSION_3.keys()
+FOURTH_DECISION = THIRD_DECISION | _NOT_IN_VERSION_3.keys()
+DECISION = FOURTH_DECISION | _NOT_IN_VERSION_4.keys()
 """The names of the members, by version."""

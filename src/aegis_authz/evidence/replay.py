@@ -29,6 +29,10 @@ def replayed(record: DecisionRecord) -> Evaluation:
         raise NotJudged("the record is of version 1, which does not hold all that policy was asked")
     if record.kind is None:
         raise NotJudged(f"the call was refused with {record.reason.value} before it was known what it asks for")
+    if record.sealed is not None:
+        raise NotJudged(
+            f"what the record holds is sealed for the key {record.sealed.key_id}: open it with that (--open)"
+        )
     if record.whole_path is not None:
         raise NotJudged("the record holds the beginning of the path alone")
     grant = record.identity.grant

@@ -68,7 +68,7 @@ def recorded_question(record: DecisionRecord, loaded: Loaded, serial: int) -> Re
     """
     if record.reason not in _COMPARED:
         raise NotOfPolicy(record.reason.value)
-    if record.withheld:
+    if record.withheld and record.sealed is None:
         raise NotJudged("the record holds not all parameters of the call, which is known by its digest alone")
     if record.version == 1:
         record = assumed(record, kind_of_version_1(record, loaded))

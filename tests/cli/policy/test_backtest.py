@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from aegis_authz.adapters.records.files import log_files
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.cli.policy import backtest as module
+from aegis_authz.commands.sealed_records import make_auditor_key
 from aegis_authz.core.reason import Reason
+from aegis_authz.core.record import DecisionRecord
+from aegis_authz.encoding.sealed_box import read_public_key
+from aegis_authz.evidence.chain import read_record
+from aegis_authz.evidence.sealing import sealed_for
 from tests.support.recorded_payments import payment, withheld, write_log
 from tests.support.tried_policies import POLICIES, TOOLS
 
@@ -130,3 +138,32 @@ def test_no_records_are_no_success(run: Run, tmp_path: Path) -> None:
         policy.app, ["backtest", "--records", str(tmp_path / "draft"), "--candidate", str(tmp_path / "draft")]
     )
     assert (result.exit_code, "holds no record log" in result.stderr) == (2, True)
+
+
+def sealed(record: DecisionRecord, auditor: bytes) -> DecisionRecord:
+    """The record as an authorizer seals it, unless it holds not all of its call anyway."""
+    if record.withheld:
+        return record
+    return replace(record, parameters={}, withheld=1, path="", sealed=sealed_for(auditor, record))
+
+
+def test_sealed_calls_are_decided_by_who_has_the_key_as_in_the_clear(run: Run, tmp_path: Path) -> None:
+    clear = run("--json", old="max_amount: 100", new="max_amount: 503")
+    made = make_auditor_key(tmp_path / "auditor.pem")
+    auditor = read_public_key(made.public)
+    logs = {log.folder.name: [*log.oldest_first()] for log in log_files(tmp_path / "records")}
+    shutil.rmtree(tmp_path / "records")
+    for writer, written in logs.items():
+        records = [read_record(line.raw) for line in written]
+        write_log(
+            tmp_path / "records",
+            writer,
+            [sealed(record, auditor) for record in records if isinstance(record, DecisionRecord)],
+        )
+
+    without = json.loads(run("--json", old="max_amount: 100", new="max_amount: 503").stdout)
+    opened = run("--json", "--open", str(tmp_path / "auditor.pem"), old="max_amount: 100", new="max_amount: 503")
+
+    assert json.loads(opened.stdout) == json.loads(clear.stdout)
+    assert without["judged"] == 0
+    assert any(made.name in why for why in without["not_judged"])

@@ -13,7 +13,7 @@ import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults, unusable
-from aegis_authz.cli.options import AsJson, since_option
+from aegis_authz.cli.options import AsJson, OpenedWith, since_option
 from aegis_authz.cli.policy.call_files import problems_told
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Tools, candidate_folders
 
@@ -79,6 +79,7 @@ def backtest(
     fail_on: Annotated[
         FailOn, typer.Option("--fail-on", help="Exit with 1 when a call is decided so otherwise.")
     ] = FailOn.ANY,
+    open_with: OpenedWith = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every call and not the first of each rule.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -102,7 +103,8 @@ def backtest(
             loaded = loaded_folders(*folders)
         except PolicyErrors as errors:
             raise problems_told(errors, as_json) from None
-        report = command.backtest(records, loaded, period, RecordsProgress(time.monotonic()))
+        progress = RecordsProgress(time.monotonic())
+        report = command.backtest(records, loaded, period, progress, open_with or ())
     if as_json:
         typer.echo(backtest_json(report))
     else:

@@ -100,7 +100,7 @@ def compile_policy(
             **({"people_base": people_base} if people_base not in ("", status_base) else {}),
             **({} if residency is None else {"residency": residency_to_data(residency)}),
             **({"telemetry": telemetry_to_data(telemetry)} if telemetry else {}),
-            **({"records": records_to_data(records)} if records else {}),
+            **({"records": records_to_data(records)} if records.by_scope else {}),
         },
         # no authorizer reads it: what is published is named by it
         **({"alerts": dict(alerts)} if alerts else {}),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from aegis_authz.encoding.sealed_box import read_public_key, write_public_key
 from aegis_authz.policy.language.document_limits import BreakerTerms, LimitEntry
 from aegis_authz.policy.language.limits import Duration, seconds_of
 from aegis_authz.policy.language.rule import Approval, DenyRule, DetectorDefinition, ToolRule, Waiver
@@ -76,10 +77,25 @@ class Telemetry(Part):
     trace: Literal["link", "continue"] = "continue"
 
 
+def _auditor(text: str) -> str:
+    return write_public_key(read_public_key(text))
+
+
+AuditorKey = Annotated[str, AfterValidator(_auditor)]
+"""The public key of an auditor (X25519), in base64url."""
+
+
 class RecordWords(Part):
     """What records hold of the calls of its agents; of all documents that cover an agent, the strictest holds."""
 
-    parameters: Literal["hashed", "declared", "clear"] = "declared"
+    parameters: Literal["hashed", "sealed", "declared", "clear"] = "declared"
+    auditor: AuditorKey | None = None
+
+    @model_validator(mode="after")
+    def _seals_for_somebody(self) -> RecordWords:
+        if (self.parameters == "sealed") != (self.auditor is not None):
+            raise ValueError("parameters: sealed needs the public key of an auditor, and nothing else has one")
+        return self
 
 
 class Notify(Part):
