@@ -52,7 +52,7 @@ def log(records: Iterable[Record], writer: str = "w") -> list[LogLine]:
 
 LINES = log(EVERY)
 SPOILED = LogLine("w/00000001.jsonl", 6, b'{"writer":"w","decision_id":"d-2"')
-LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":4', b'"v":5'))
+LATER = LogLine("w/00000001.jsonl", 7, LINES[0].raw.replace(b'"v":5', b'"v":6'))
 
 
 SPENT = ChargeRecord("l", "500 USD a day", "p", "acme/emea", "budget", "USD", 10, 85, 15, 100, 0.0, "within", "deny")
