@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,14 @@ from opentelemetry.context import Context
 from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from aegis_authz.telemetry.trace_context import TraceParent, is_drawn, new_span_id, own_trace, read_traceparent
+from aegis_authz.telemetry.trace_context import (
+    TraceParent,
+    decision_span,
+    is_drawn,
+    new_span_id,
+    own_trace,
+    read_traceparent,
+)
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 GOOD = f"00-{TRACE}-{SPAN}-01"
@@ -70,3 +79,13 @@ def test_traces_are_drawn_by_their_last_bytes_and_all_of_them_where_all_are_want
     assert not is_drawn(b"\xff" * 16, 0.99)
     assert is_drawn(bytes(16), 0.01)
     assert 350 < sum(is_drawn(new_span_id() + new_span_id(), 0.5) for _ in range(1000)) < 650
+
+
+@given(st.uuids(version=4))
+def test_the_span_of_a_decision_is_known_by_the_decisions_id(name: UUID) -> None:
+    assert decision_span(str(name)) == own_trace(str(name))[8:] == name.bytes[8:]
+
+
+@given(st.text(max_size=40))
+def test_any_id_of_a_decision_has_a_span(decision_id: str) -> None:
+    assert len(decision_span(decision_id)) == 8

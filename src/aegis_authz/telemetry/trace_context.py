@@ -11,6 +11,7 @@ _LONGEST = 512
 _TRACEPARENT = re.compile(r"[ \t]*([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*|[ \t]*)$")
 _NOTHING = ("0" * 32, "0" * 16)
 _UUID = re.compile("[0-9a-f]{32}")
+_UUID_END = re.compile("[0-9a-f-]{19}([0-9a-f]{4})-([0-9a-f]{12})")
 _SAMPLED = 1
 
 
@@ -48,7 +49,9 @@ def own_trace(decision_id: str) -> bytes:
 
 def decision_span(decision_id: str) -> bytes:
     """The id of a decision's own span, which whoever settles its cost knows by the decision's id alone."""
-    return own_trace(decision_id)[8:]  # of a UUID of version 7 these are drawn, and begin with the bits of its variant
+    # of a UUID of version 7 its last eight bytes are drawn, and begin with the bits of its variant
+    match = _UUID_END.fullmatch(decision_id)
+    return bytes.fromhex(match[1] + match[2]) if match is not None else own_trace(decision_id)[8:]
 
 
 def new_span_id() -> bytes:
