@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -15,8 +14,9 @@ LONG = "n" * MOST_READ_TO_ANSWER
 
 def http(message: Any, method: str = "POST") -> HttpCall:
     body = message if isinstance(message, bytes) else json.dumps(message).encode()
-    plain: dict[str, Any] = {field.name: "" for field in fields(HttpCall)}
-    return HttpCall(**plain | {"method": method, "path": "/mcp", "headers": {}, "body": body})
+    others: dict[str, Any] = dict.fromkeys(("request_id", "scheme", "host", "query", "source"), "")
+    others |= dict.fromkeys(("tool_hint", "route", "listener", "principal"), "")
+    return HttpCall(method=method, path="/mcp", headers={}, body=body, port=None, over_tls=False, **others)
 
 
 def call(text: str = "") -> dict[str, Any]:

@@ -6,7 +6,6 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from aegis_authz.core.units import Monotonic
@@ -51,11 +50,12 @@ class Pace:
         return self._began + self._window
 
 
-@dataclass(frozen=True, slots=True)
 class _Waiting(Generic[Question, Reply]):
-    question: Question
-    reply: asyncio.Future[Reply]
-    deadline: Monotonic
+    # no dataclass: a generic one cannot be compiled
+    def __init__(self, question: Question, reply: asyncio.Future[Reply], deadline: Monotonic) -> None:
+        self.question = question
+        self.reply = reply
+        self.deadline = deadline
 
 
 class Batcher(Generic[Question, Reply]):

@@ -6,7 +6,7 @@ Source: envoy/service/auth/v3/external_auth.proto and attribute_context.proto.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableSequence, Sequence
 from functools import lru_cache, partial
 
 from envoy.config.core.v3 import base_pb2
@@ -296,7 +296,7 @@ def _encoded(answer: Answer) -> bytes:
     return encoded
 
 
-def _set_headers(target: list[base_pb2.HeaderValueOption], headers: Mapping[str, str], action: int) -> None:
+def _set_headers(target: MutableSequence[base_pb2.HeaderValueOption], headers: Mapping[str, str], action: int) -> None:
     for name, value in headers.items():
         option = base_pb2.HeaderValueOption(append_action=action)
         option.header.key = name
