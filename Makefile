@@ -81,6 +81,23 @@ test-compose: setup ## Build the images and try docker-compose.yml on a real eng
 test-deploy: setup ## The chart, compose, Terraform, the images and ways around: what can be tried here, and what each skip needs
 	@$(PYTEST) -rs tests/deploy tests/bypass $(ARGS)
 
+.PHONY: compiled
+compiled: setup ## Compile the modules that a call passes into .venv, by mypyc and a C compiler; the sources stay
+	@scripts/compiled
+
+.PHONY: interpreted
+interpreted: setup ## Remove what `make compiled` installed
+	@rm -rf .venv/.native
+	@$$(uv --version >/dev/null 2>&1 && echo uv || echo .venv/.uv/bin/uv) pip uninstall --quiet --python $(BIN)/python aegis-authz-native
+
+# Rooms with compiled modules, and what plays all of them together: faults, attacks, what is judged is forwarded.
+COMPILED_SUITES := $(addprefix tests/,adapters/batching adapters/opa adapters/redis check contract core differential \
+	encoding evidence identity limits server telemetry wire e2e/test_attacks.py e2e/test_fail_closed.py test_native.py)
+
+.PHONY: test-compiled
+test-compiled: compiled ## Run the suites of what is compiled with the compiled modules, in the tests and in workers
+	@AEGIS_NATIVE=required $(PYTEST) -m "not slow" $(SIDE_BY_SIDE) $(COMPILED_SUITES) $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 9" for more
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from aegis_authz import native
 from aegis_authz.cli import (
     agent,
     agents,
@@ -102,7 +103,7 @@ def _ready(context: typer.Context) -> None:
 
 def _version(flag: bool) -> None:
     if flag:
-        typer.echo(installed_version("aegis-authz"))
+        typer.echo(f"{installed_version('aegis-authz')} ({native.state()})")
         raise typer.Exit
 
 

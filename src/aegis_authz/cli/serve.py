@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from aegis_authz import native
 from aegis_authz.cli.exit_codes import UNABLE
 from aegis_authz.telemetry.log_lines import FORMAT_VARIABLE, LogFormat, log_to_stderr
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Settings = TypeVar("Settings", bound="BaseModel")
+_log = logging.getLogger(__name__)
 _EPILOG = "Envoy itself: aegis serve envoy --help"
 
 
@@ -90,6 +92,7 @@ def _number(text: str) -> int:
 
 
 def _authz(config: Path, worker: int) -> None:
+    _run_native()
     from aegis_authz.config.authz import AuthzSettings
 
     settings = _settings("authz", config, AuthzSettings)
@@ -102,6 +105,17 @@ def _authz(config: Path, worker: int) -> None:
         serve_worker(settings, worker)
     except WorkerFault as fault:
         raise _unable("authz", fault) from None
+
+
+def _run_native() -> None:
+    """Before anything on the path of a call is imported: run it compiled, where it is and as the environment says."""
+    try:
+        runs, trouble = native.use_as_environment_says()
+    except native.NativeUnusable as fault:
+        raise _unable("authz", fault) from None
+    if trouble:
+        _log.warning("%s", trouble)
+    _log.info("decides %s", runs)
 
 
 def _control(config: Path) -> None:

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from aegis_authz import native
 from aegis_authz.local import servers
 from aegis_authz.local.servers import ServerMissing
 
 _DISTRIBUTION = "aegis-authz"
+_MODULES = "modules that decide"
 _DISK_NEEDED = 512 * 1024 * 1024
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*([^;]*)(?:;(.*))?")
 _BOUND = re.compile(r"(>=|<)\s*([0-9]+(?:\.[0-9]+)*)")
@@ -43,7 +45,7 @@ class Prerequisite:
 
 def check_machine(state: Path) -> list[Prerequisite]:
     """Look at packages, servers, disk and permissions for a mesh that would live in `state`."""
-    return [*_packages(), *_servers(), *_places(state)]
+    return [*_packages(), _modules(native.examine()), *_servers(), *_places(state)]
 
 
 def _packages() -> Iterator[Prerequisite]:
@@ -58,6 +60,13 @@ def _packages() -> Iterator[Prerequisite]:
         # optional packages are looked at by what they carry: the servers
         if parts is not None and not parts[3]:
             yield _package(parts[1], parts[2])
+
+
+def _modules(build: native.Build | None) -> Prerequisite:
+    """What decides calls: compiled modules, or the sources, which need nothing."""
+    if build is None:
+        return Prerequisite(_MODULES, native.INTERPRETED, "", "")
+    return Prerequisite(_MODULES, str(build), build.trouble, native.REMEDY if build.trouble else "")
 
 
 def _package(name: str, bounds: str) -> Prerequisite:

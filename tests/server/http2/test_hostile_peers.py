@@ -109,6 +109,7 @@ def test_a_flood_of_resets_leaves_nothing_behind() -> None:
     assert hostile.say(opened(20_001, ended=True)) == [Opened(20_001, FIELDS, True)]
 
 
+@pytest.mark.interpreted
 def test_looking_at_many_streams_is_not_what_a_window_costs() -> None:
     """With every stream held back by its own window, the connection's may be opened as often as the peer likes."""
     hostile = Hostile(most_streams=4_000)
