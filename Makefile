@@ -98,6 +98,10 @@ COMPILED_SUITES := $(addprefix tests/,adapters/batching adapters/opa adapters/re
 test-compiled: compiled ## Run the suites of what is compiled with the compiled modules, in the tests and in workers
 	@AEGIS_NATIVE=required $(PYTEST) -m "not slow" $(SIDE_BY_SIDE) $(COMPILED_SUITES) $(ARGS)
 
+.PHONY: bench-native
+bench-native: setup ## What a decision costs compiled and by the sources, and of equal work with the Go peer
+	@$(BIN)/python -m benchmarks.native $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure decisions against the peers, in one run; ARGS="--rounds 9" for more
 	@$(BIN)/python -m benchmarks $(ARGS)

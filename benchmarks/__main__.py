@@ -7,6 +7,7 @@ different machines or runs cannot be compared, only ratios of one run.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from aegis_authz import native
 from aegis_authz.demo.mesh import CommandFailed
 from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
 from aegis_authz.load.vegeta import LoadFailed
@@ -44,6 +46,7 @@ def main() -> int:
     if arguments.quick and arguments.write_docs:
         parser.error("--write-docs is for a whole run")
     console = Console(stderr=True)
+    os.environ[native.VARIABLE] = native.Mode.OFF.value  # who runs compiled modules says so
     try:
         if arguments.compare:
             Console(width=tables.WIDE).print(comparison.table(comparison.compare(*map(read, arguments.compare))))

@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import aegis_authz.proxy  # noqa: F401  # first: it imports Envoy's types, here and for `floor`, where it is quiet
-from aegis_authz.config.authz import AuthzSettings
+from aegis_authz import native
+from aegis_authz.config.authz import AuthzSettings, WorkerHost
 from aegis_authz.config.proxy import ProxySettings
 from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.demo.mesh import DemoMesh
@@ -28,24 +28,45 @@ from aegis_authz.policy.load import load
 from benchmarks.contenders import peer
 from benchmarks.contenders.documents import ALLOWED, FINANCE, REFUSED, SPENDER, peer_data, write_documents
 from benchmarks.contenders.missing_part import PARTS
+from benchmarks.contenders.workers import (
+    AS_COMPILED,
+    AS_DELIVERED,
+    EQUAL_WORK,
+    EQUAL_WORK_COMPILED,
+    Kind,
+    address_in,
+    with_host,
+    without,
+)
 from benchmarks.measure.bare_envoy import floor
 from benchmarks.measure.front_envoy import front
 from benchmarks.measure.processes import process, proven
-from benchmarks.measure.results import BOUND, FLOOR, LIMITED, NAIVE, PEER
+from benchmarks.measure.results import BOUND, COMPILED, EQUAL, EQUAL_COMPILED, FLOOR, LIMITED, NAIVE, PEER
 from benchmarks.measure.rounds import Say
 from benchmarks.measure.run import LineUp
 
 DEFAULT = f"Aegis ({AuthzSettings.model_fields['host'].default.value})"
 """Aegis as it is delivered."""
-_HOSTS = ("http2", "grpc")
-_HOST_NAMES = {f"Aegis ({host})": host for host in _HOSTS}
-_WITHOUT = {f"Aegis without {part}": part for part in PARTS}
+_HOST_NAMES = {f"Aegis ({host.value})": host.value for host in WorkerHost}
 _NOOP_GRPC = "no-op (grpc.aio)"
-NAMES = (FLOOR, _NOOP_GRPC, PEER, NAIVE, *_HOST_NAMES, BOUND, LIMITED, *_WITHOUT)
+_COMPILED: Mapping[str, Kind] = {COMPILED: AS_COMPILED, EQUAL_COMPILED: EQUAL_WORK_COMPILED}
+_KINDS: Mapping[str, Kind] = {
+    **{name: with_host(host) for name, host in _HOST_NAMES.items()},
+    BOUND: AS_DELIVERED,
+    LIMITED: AS_DELIVERED,
+    EQUAL: EQUAL_WORK,
+    **_COMPILED,
+    **{f"Aegis without {part}": without(part) for part in PARTS},
+}
+NAMES = (FLOOR, _NOOP_GRPC, PEER, NAIVE, *_KINDS)
 """Everyone, in the order of the table."""
 QUICK = (FLOOR, PEER, DEFAULT)
 """Those of a quick run."""
-_ROOT = Path(__file__).resolve().parents[2]
+_FROM_HERE = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
+
+class _NotCompiled(Exception):
+    """There are no compiled modules to run; the message says how to get them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +112,7 @@ async def line_up(folder: Path, names: Sequence[str], policies: int, say: Say) -
             try:
                 start = _Start(world, name, stack)
                 member = await start.member()
-            except peer.PeerMissing as missing:
+            except (peer.PeerMissing, _NotCompiled) as missing:
                 left_out[name] = str(missing)
                 say(f"left out: {name}. {missing}")
                 continue
@@ -138,7 +159,7 @@ async def _world(folder: Path, policies: int, stack: AsyncExitStack) -> _World:
     alone = await stack.enter_async_context(floor(folder / "floor", settings, catalogue))
     collector = f"http://127.0.0.1:{ports['sink']}"
     command = (sys.executable, "-m", "benchmarks.contenders.sink", str(ports["sink"]))
-    await stack.enter_async_context(process(command, folder / "sink.log", {"PYTHONPATH": str(_ROOT)}))
+    await stack.enter_async_context(process(command, folder / "sink.log", _FROM_HERE))
     stack.push_async_callback(mesh.down)
     documents = ("--policies", str(mesh.policies), "--tools", str(mesh.catalogue))
     await mesh.aegis("up", "--detach", "--dir", str(mesh.state), *documents, "--workers", "1", "--otlp", collector)
@@ -157,8 +178,10 @@ class _Start:
         self._folder = world.folder / "".join(letter if letter.isalnum() else "-" for letter in name)
 
     async def member(self) -> Member:
-        """Start it. Raises PeerMissing, OSError."""
+        """Start it. Raises PeerMissing, _NotCompiled, OSError."""
         world, name = self._world, self._name
+        if name in _COMPILED and ((build := native.examine()) is None or build.trouble):
+            raise _NotCompiled(f"{build.trouble if build else 'there are no compiled modules'}: run `make compiled`")
         if name == FLOOR:
             return world.floor
         self._folder.mkdir()
@@ -173,7 +196,7 @@ class _Start:
         if name == _NOOP_GRPC:
             command = [sys.executable, "-m", "benchmarks.contenders.noop_grpc", self._address]
             return await self._behind(command, (), judges=False)
-        return await self._variant()
+        return await self._variant(_KINDS[name])
 
     @property
     def log(self) -> Path:
@@ -182,10 +205,17 @@ class _Start:
 
     @property
     def _address(self) -> str:
-        return f"unix:{self._folder}/authz.sock"
+        return address_in(self._folder)
 
-    async def _behind(self, command: Sequence[str], shared: Sequence[str], *, judges: bool) -> Member:
-        started = process(command, self.log, {"PYTHONPATH": str(_ROOT)})
+    async def _behind(
+        self,
+        command: Sequence[str],
+        shared: Sequence[str],
+        *,
+        judges: bool,
+        environment: Mapping[str, str] = _FROM_HERE,
+    ) -> Member:
+        started = process(command, self.log, environment)
         pid = await self._stack.enter_async_context(started)
         return await self._member(self._address, pid, shared, judges, joined=False)
 
@@ -215,24 +245,7 @@ class _Start:
         command = [sys.executable, "-m", "benchmarks.contenders.naive", self._address, *servers, str(pem)]
         return await self._behind(command, ("opa", "redis"), judges=True)
 
-    async def _variant(self) -> Member:
-        """Aegis in another host, for calls with proofs or limits, or with a part missing; beside the mesh's worker."""
-        config = self._folder / "authz.yaml"
-        part = _WITHOUT.get(self._name, "")
-        settings = yaml.safe_load((self._world.mesh.state / "authz.yaml").read_text("utf-8"))
-        settings |= {
-            "listen": self._address,
-            "records": str(self._folder / "records"),
-            "metrics": f"127.0.0.1:{choose_ports({'metrics': 0}, {})['metrics']}",
-            "metrics_dir": str(self._folder / "metrics"),
-            "ready_socket": f"{self._folder}/ready.sock",
-        }
-        if part == "span":
-            settings["otlp_endpoint"] = ""
-        if self._name in _HOST_NAMES:
-            settings["host"] = _HOST_NAMES[self._name]
-        await asyncio.to_thread(config.write_text, yaml.safe_dump(settings), "utf-8")
-        product = ["aegis_authz.cli", "serve", "authz", "--config", str(config)]
-        missing = ["benchmarks.contenders.missing_part", part, str(config)]
-        command = [sys.executable, "-m", *(missing if part else product)]
-        return await self._behind(command, ("opa", "redis"), judges=True)
+    async def _variant(self, kind: Kind) -> Member:
+        """Aegis otherwise than the mesh's worker, and beside it."""
+        config = await asyncio.to_thread(kind.write_settings, self._world.mesh.state, self._folder)
+        return await self._behind(kind.command(config), ("opa", "redis"), judges=True, environment=kind.environment)

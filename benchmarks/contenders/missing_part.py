@@ -10,10 +10,14 @@ import os
 import sys
 from pathlib import Path
 
-from aegis_authz.bootstrap.settings import load_settings
-from aegis_authz.config.authz import AuthzSettings
+from aegis_authz import native
 
 PARTS = ("record", "span", "metrics", "settle", "memory")
+EQUAL = "all that the Go peer does not do"
+"""Every one of them: a token is verified and policy asked, each time anew, and nothing is used up, kept or told.
+
+Nor does the Go peer tell the caller apart by its share, find revocations, limits or obligations: those stay on here.
+"""
 
 
 async def _keep_nothing(*_: object) -> None:
@@ -33,20 +37,26 @@ def leave_out(part: str) -> None:
     async def settle(store: object, settlement: object, deadline: float) -> Settled:
         return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0), None)
 
+    pdp = vars(worker)["OpaPdp"]
     places: dict[str, tuple[object, str, object]] = {
         "record": (vars(worker)["FileRecordLog"], "append", _keep_nothing),
         "metrics": (vars(worker)["DecisionMetrics"], "count", _count_nothing),
         "settle": (vars(worker)["RedisStore"], "settle", settle),
-        "memory": (vars(worker)["Answers"], "find", lambda answers, question: None),
+        "memory": (worker, "OpaPdp", lambda http, answers: pdp(http)),
     }
-    if part in places:
-        setattr(*places[part])
-    elif part != "span":
+    if part not in (*PARTS, EQUAL):
         raise SystemExit(f"there is no part {part}")
+    for name in PARTS if part == EQUAL else (part,):
+        if name in places:
+            setattr(*places[name])
 
 
 def main(part: str, config: Path) -> None:
     """Serve until SIGTERM."""
+    runs, _ = native.use_as_environment_says()
+    from aegis_authz.bootstrap.settings import load_settings
+    from aegis_authz.config.authz import AuthzSettings
+
     settings = load_settings(config, AuthzSettings)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.metrics_dir)
     settings.metrics_dir.mkdir(parents=True, exist_ok=True)
@@ -54,6 +64,7 @@ def main(part: str, config: Path) -> None:
     from aegis_authz.bootstrap.worker import serve_worker
 
     logging.basicConfig(level=logging.INFO)
+    logging.getLogger(__name__).info("decides %s, without %s", runs, part)
     serve_worker(settings, 0)
 
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from aegis_authz import native
 from aegis_authz.load.fetch_vegeta import VERSION as VEGETA_VERSION
 from aegis_authz.local.servers import versions
 
@@ -25,6 +26,7 @@ def describe(peer: Path | None) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "load before the run": f"{os.getloadavg()[0]:.2f}",
         "python": platform.python_version(),
+        "compiled modules": native.state(),
         **versions(),
         **{name: importlib.metadata.version(name) for name in ("grpcio", "uvloop") if _is_installed(name)},
         "vegeta": VEGETA_VERSION,

@@ -12,6 +12,10 @@ PEER = "opa-envoy-plugin (Go)"
 NAIVE = "naive Python"
 BOUND = "Aegis (bound token)"
 LIMITED = "Aegis with three limits"
+EQUAL = "Aegis, equal work"
+"""Aegis that does what the Go peer does, and no more: no record, span, metrics, settle or remembered answer."""
+COMPILED, EQUAL_COMPILED = "Aegis, compiled", "Aegis, equal work, compiled"
+"""Where compiled modules are installed: with everything on, and of equal work."""
 
 DECIDING = ("authz", "opa", "redis")
 """The parts whose CPU is the cost of a decision. The Envoy in front is shown beside it: everyone has it."""
