@@ -186,7 +186,7 @@ docs-fail-closed: setup ## Break a mesh in every way there is and write docs/fai
 
 .PHONY: docs-console
 docs-console: setup ## Use the console in Debian's chromium and write docs/images/console
-	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_console*.py tests/e2e/test_costs.py
+	@AEGIS_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/e2e/test_console*.py tests/e2e/test_costs.py tests/e2e/test_dashboard_pictures.py
 
 .PHONY: docs-dashboards
 docs-dashboards: setup ## Play the use cases before a real Prometheus and draw docs/images/dashboards

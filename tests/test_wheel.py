@@ -56,7 +56,13 @@ def test_the_wheel_holds_the_sources_the_rego_the_policies_and_the_license(wheel
         if path.is_file() and path.suffix != ".pyc"
     }
     assert sources <= names
-    for folder in (ROOT / "rego", ROOT / "policies", ROOT / "deploy/sigma", ROOT / "deploy/grafana/dashboards"):
+    for folder in (
+        ROOT / "rego",
+        ROOT / "policies",
+        ROOT / "deploy/sigma",
+        ROOT / "deploy/grafana/dashboards",
+        ROOT / "deploy/prometheus/rules",
+    ):
         held = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         assert {f"aegis_authz/_{folder.name}/{name}" for name in held} <= names
     assert any(name.endswith("/licenses/LICENSE") for name in zipfile.ZipFile(wheel).namelist())

@@ -50,16 +50,16 @@ async def test_each_process_names_its_endpoint(facts: MeshFacts, monkeypatch: py
     async def ready() -> str:
         return ""
 
-    seen: list[tuple[Path, Path, int, int]] = []
+    seen: list[tuple[Path, Path, int, int, int]] = []
 
-    def checks(run: Path, xds: Path, port: int, workers: int) -> dict[str, Any]:
-        seen.append((run, xds, port, workers))
+    def checks(run: Path, xds: Path, port: int, workers: int, prometheus: int) -> dict[str, Any]:
+        seen.append((run, xds, port, workers, prometheus))
         return dict.fromkeys(NAMES, ready)
 
     monkeypatch.setattr(health, "mesh_checks", checks)
     healths = await look_at(facts)
     assert not any(one.trouble for one in healths)
-    assert seen == [(Path(facts.run), Path(facts.state) / "envoy" / "xds", 2, 1)]
+    assert seen == [(Path(facts.run), Path(facts.state) / "envoy" / "xds", 2, 1, 0)]
     assert {one.name: one.endpoint for one in healths} == {
         "redis": facts.redis,
         "control": "http://127.0.0.1:2",

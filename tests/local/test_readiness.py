@@ -150,7 +150,17 @@ async def test_an_envoy_that_opens_https_is_ready_with_its_listeners(folder: Pat
 
 
 async def test_each_process_of_a_mesh_has_its_check_in_the_order_of_the_start(folder: Path) -> None:
-    checks = mesh_checks(folder, folder, 1, 2)
-    assert list(checks) == ["redis", "control", "opa", "authz-0", "authz-1", "certificates", "echo", "envoy"]
+    checks = mesh_checks(folder, folder, 1, 2, 3)
+    assert list(checks) == [
+        "redis",
+        "control",
+        "opa",
+        "authz-0",
+        "authz-1",
+        "certificates",
+        "prometheus",
+        "echo",
+        "envoy",
+    ]
     async with server(folder / "ready-1.sock", status(200)):
         assert [name for name, look in checks.items() if not await look()] == ["authz-1"]

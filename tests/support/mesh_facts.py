@@ -18,6 +18,7 @@ def made_facts(folder: Path, **changes: Any) -> MeshFacts:
         control="http://127.0.0.1:2",
         evaluation="http://127.0.0.1:7",
         metrics="http://127.0.0.1:4/metrics",
+        prometheus="",
         authz=(f"unix:{folder}/authz-0.sock",),
         opa=f"unix://{folder}/opa.sock",
         redis=f"unix://{folder}/redis.sock",

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-_CACHE = Path.home() / ".cache" / "aegis" / "debian-prometheus"
+from aegis_authz.local.servers import unpacked_prometheus
+
+_CACHE = unpacked_prometheus()
 _PATIENCE = 60.0
 
 

@@ -7,6 +7,7 @@ import logging
 import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from aegis_authz.adapters.files.record_keys import RecordKeyFile, RecordKeyRing
 from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.jwks import HttpKeySets
 from aegis_authz.adapters.openid import HttpOpenIdProvider
+from aegis_authz.adapters.prometheus import PrometheusFigures
 from aegis_authz.adapters.records.folder import FolderBusy
 from aegis_authz.adapters.records.log import SEGMENT_AGE, FileRecordLog
 from aegis_authz.adapters.records.recovery import LogAltered
@@ -62,8 +64,11 @@ from aegis_authz.control.app import ControlServices, Watch
 from aegis_authz.control.approvals.callbacks import CallbackServices
 from aegis_authz.control.approvals.remembering import HistoryWatch
 from aegis_authz.control.host import ControlHost
+from aegis_authz.control.routes.dashboard_pages import Dashboards
 from aegis_authz.core.address import UnixAddress, read_address
 from aegis_authz.core.release import ReleasesFault, RevisionUnknown, Sources
+from aegis_authz.dashboards.board import read_board
+from aegis_authz.local.documents import dashboard_folder
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.control_plane import (
     EnrolmentsFault,
@@ -118,6 +123,7 @@ async def _run(settings: ControlSettings) -> None:
         notices = await _notices(settings, database, clock, stack)
         callbacks = await _callbacks(settings, database, clock, stack)
         services = control_services(settings, keys, stores, clock, SystemIds(), routes, notices, callbacks)
+        services = replace(services, dashboards=_dashboards(settings, stack))
         await services.revoker.begin()
         await offer_first_owner(settings.state, stores.people, services.people.door.sign_in)
         services.publisher.start(lambda: Sources(read_sources(settings.policies), read_sources(settings.tools)))
@@ -212,6 +218,16 @@ async def _stores(
         proposals=SqlProposals(database),
         openid=_openid(settings, clock, stack),
     )
+
+
+def _dashboards(settings: ControlSettings, stack: AsyncExitStack) -> Dashboards | None:
+    """The dashboards that come with Aegis, from the Prometheus of the settings; None without."""
+    if settings.prometheus is None:
+        return None
+    figures = PrometheusFigures(settings.prometheus)
+    stack.push_async_callback(figures.close)
+    files = sorted(dashboard_folder().glob("*.json"))
+    return Dashboards([read_board(path.read_text("utf-8")) for path in files], figures)
 
 
 def _openid(settings: ControlSettings, clock: Clock, stack: AsyncExitStack) -> HttpOpenIdProvider | None:

@@ -23,6 +23,13 @@ BudgetMs = Annotated[
     float, typer.Option(min=10, max=10_000, help="Milliseconds a decision may take; 40 suit a CPU of one's own.")
 ]
 
+Policies = Annotated[
+    Path | None, typer.Option("--policies", help="Folder of policies; default: ./agents, else the examples.")
+]
+Tools = Annotated[
+    Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: ./tools, else the examples.")
+]
+
 Echo = Annotated[bool, typer.Option("--echo", help="Stand in for HTTP tools on this machine that nobody has started.")]
 
 Workload = Annotated[
@@ -38,6 +45,10 @@ Channels = Annotated[
 ]
 Https = Annotated[bool, typer.Option("--https/--no-https", help="Open HTTPS, to judge what is inside (docs/https.md).")]
 
+Observability = Annotated[
+    bool, typer.Option("--observability", help="Start a Prometheus too; the console then shows the dashboards.")
+]
+
 Host = Annotated[
     Literal["http2", "grpc"],
     typer.Option(envvar="AEGIS_WORKER_HOST", help="What carries calls to the authorizers (docs/performance.md)."),
@@ -47,13 +58,8 @@ Host = Annotated[
 def up(
     state: MeshState = DEFAULT_STATE,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when the mesh is ready.")] = False,
-    policies: Annotated[
-        Path | None,
-        typer.Option("--policies", help="Folder of policies; default: ./agents, else the examples."),
-    ] = None,
-    tools: Annotated[
-        Path | None, typer.Option("--tools", help="Folder of tool catalogues; default: ./tools, else the examples.")
-    ] = None,
+    policies: Policies = None,
+    tools: Tools = None,
     proxy_port: Annotated[int, typer.Option(min=0, max=65535, help="Forward proxy; 0: any free port.")] = 0,
     reverse_port: Annotated[int, typer.Option(min=0, max=65535, help="Reverse routes; 0: any free port.")] = 0,
     control_port: Annotated[int, typer.Option(min=0, max=65535, help="Control plane; 0: any free port.")] = 0,
@@ -68,6 +74,7 @@ def up(
     https: Https = True,
     channels: Channels = None,
     otlp: Annotated[str, typer.Option(help="Where spans go, by OTLP/gRPC; with a path (/v1/traces) by HTTP.")] = "",
+    observability: Observability = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print mesh.json instead of words.")] = False,
     ready_fd: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
@@ -88,17 +95,20 @@ def up(
     policies, tools = _folders(policies, tools)
     port_options = {"proxy": proxy_port, "reverse": reverse_port, "control": control_port, "metrics": metrics_port}
     own_ports = dict(map(_own_port, workload or ()))
-    ports = _ports(state, port_options, own_ports)
+    ports = _ports(state, {**port_options, **({"prometheus": 0} if observability else {})}, own_ports)
     if detach:
         folders = ["--dir", str(state), "--policies", str(policies), "--tools", str(tools)]
         numbers = [word for purpose, port in port_options.items() for word in (f"--{purpose}-port", str(port))]
         words = ["--workers", str(workers), "--host", host, "--environment", environment, "--otlp", otlp]
         flags = ["--region", region, "--budget-ms", str(budget_ms), *_switches(echo, https, own_ports, channels)]
+        flags += ["--observability"] if observability else []
         run_detached(state, [*folders, *numbers, *words, *flags], as_json)
         return
     workloads = tuple(LocalWorkload(agent, ports[f"workload {agent}"]) for agent in own_ports)
     own = (WorkerHost(host), environment, otlp, budget_ms, echo, workloads, https, region)
-    options = MeshOptions(policies, tools, ports, workers, *own, channels=_channels(channels))
+    options = MeshOptions(
+        policies, tools, ports, workers, *own, channels=_channels(channels), observability=observability
+    )
     if ready_fd >= 0:
         run_supervisor(state, options, ready_fd)
     else:

@@ -37,6 +37,7 @@ def endpoints(state: Path, facts: MeshFacts, call: FirstCall | None, link: str) 
             f"  control  {facts.control}",
             f"  evaluate {facts.evaluation}/access/v1/evaluation   (functions: docs/evaluation.md)",
             f"  metrics  {facts.metrics}",
+            *([f"  boards   {facts.control}/dashboards   (once signed in)"] if facts.prometheus else []),
             f"  policies {facts.policies}",
             f"  tools    {facts.tools}",
             *(["Try:", *_curl(facts.proxy, folder, call)] if call is not None else []),

@@ -137,8 +137,8 @@ class ControlSettings(Settings):
     machine of one person, where nobody else is. Without it the admin token decides only what names no groups.
     `channels` are those by which people learn of held calls, `callbacks` the endpoints to which enforcement points may
     have the ends of their access requests posted; `oversight` says when somebody approves without reading, `sign_in`
-    where people sign in besides here. `region` is where this control plane is: only tenants at home there are
-    published (docs/regions.md).
+    where people sign in besides here. `prometheus` is the Prometheus from whose data the console draws dashboards.
+    `region` is where this control plane is: only tenants at home there are published (docs/regions.md).
     """
 
     listen: ListenAddress
@@ -176,6 +176,7 @@ class ControlSettings(Settings):
     key_service: KeyServiceSettings | None = None
     tls: TlsSettings | None = None
     publish: PublishSettings = PublishSettings()
+    prometheus: PublicUrl | None = None
 
     @property
     def mesh_audience(self) -> str:

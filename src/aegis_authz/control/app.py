@@ -67,6 +67,7 @@ from aegis_authz.control.routes.approvals import approval_routes
 from aegis_authz.control.routes.changes import change_routes
 from aegis_authz.control.routes.command_login import command_login_routes
 from aegis_authz.control.routes.console import console_routes
+from aegis_authz.control.routes.dashboard_pages import Dashboards, dashboard_page_routes
 from aegis_authz.control.routes.enrolment import enrolment_routes
 from aegis_authz.control.routes.keys import key_routes
 from aegis_authz.control.routes.limits import limit_routes
@@ -184,11 +185,11 @@ class Outreach:
 class ControlServices:
     """What `create_app` serves.
 
-    `authentication` tells who asks, and `opa_token` opens the routes of OPA; it is no person's.
-    `directory` is who is registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's
-    routes, None for none; `expiry` records what ran out. `certificates` says how long those hold that are served or
-    used. `token_jwks` are the public keys agent tokens are verified
-    with; `authorities` are the mesh's certificate authorities, None where it has none to tell of.
+    `authentication` tells who asks, and `opa_token` opens the routes of OPA; it is no person's. `directory` is who is
+    registered by now, and `mesh` where enrolled agents send calls. `keeper` keeps a proxy's routes, None for none;
+    `expiry` records what ran out. `certificates` says how long those hold that are served or used. `token_jwks` are the
+    public keys agent tokens are verified with; `authorities` are the mesh's certificate authorities, None where it has
+    none to tell of; `dashboards` are seen where there is a Prometheus.
     """
 
     publisher: Publisher
@@ -223,6 +224,7 @@ class ControlServices:
     people: PeopleServices
     outreach: Outreach
     opa_token: str = field(repr=False)
+    dashboards: Dashboards | None = None
 
 
 def create_app(services: ControlServices) -> FastAPI:
@@ -275,14 +277,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *oversight_routes(services.overseer, authentication),
         *_measured(services),
         *approval_batch_routes(services.approver, services.deciding, authentication, pages),
-        *approval_page_routes(
-            services.approver,
-            services.deciding,
-            authentication,
-            pages,
-            door,
-            streams,
-        ),
+        *approval_page_routes(services.approver, services.deciding, authentication, pages, door, streams),
         *standing_decision_routes(services.policies.standing, services.board, services.approver, authentication),
         *standing_page_routes(services.policies.standing, services.board, services.approver, authentication, pages),
         *slack_routes(services.outreach.presses),
@@ -290,6 +285,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
         *limit_routes(services.limits, services.limit_book, authentication),
         *spend_routes(spend, authentication),
         *spend_page_routes(spend, services.limit_book, authentication),
+        *dashboard_page_routes(services.dashboards, services.limit_book.clock, authentication),
         *record_routes(services.records.desk, services.records.verifier, authentication),
         *record_console(services.records, streams, authentication, pages, door.now),
         *agent_routes(services.revoker, authentication),

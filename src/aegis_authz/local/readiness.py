@@ -35,7 +35,7 @@ _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Connect = Callable[[], Coroutine[Any, Any, _Streams]]
 
 
-def mesh_checks(run: Path, xds: Path, control_port: int, workers: int) -> dict[str, Ready]:
+def mesh_checks(run: Path, xds: Path, control_port: int, workers: int, prometheus_port: int) -> dict[str, Ready]:
     """The check of every process by its name, in the order of their start.
 
     `run` is the folder of sockets, `xds` that of the routes and clusters which Envoy watches.
@@ -46,6 +46,7 @@ def mesh_checks(run: Path, xds: Path, control_port: int, workers: int) -> dict[s
         "opa": socket_answers(run / "opa.sock", "/health?bundles"),
         **{f"authz-{n}": socket_answers(run / f"ready-{n}.sock", "/readyz") for n in range(workers)},
         "certificates": socket_answers(run / "certs-up.sock", "/readyz"),
+        "prometheus": port_answers(prometheus_port, "/-/ready"),
         "echo": socket_answers(run / "echo.sock", "/readyz"),
         "envoy": envoy_routes(run / "envoy.sock", xds),
     }

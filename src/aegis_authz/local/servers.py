@@ -87,6 +87,18 @@ _REDIS = _Server(
         f" {pins.REDIS_APT_PACKAGE}, or set AEGIS_REDIS_BIN to a redis-server binary"
     ),
 )
+_PROMETHEUS = _Server(
+    name="prometheus",
+    setting="AEGIS_PROMETHEUS_BIN",
+    ask="--version",
+    says=re.compile(rf"^prometheus, version {_VERSION}", re.MULTILINE),
+    minimum=pins.PROMETHEUS_MINIMUM,
+    below=None,
+    how_to_get=(
+        f"Run `apt-get install --no-install-recommends {pins.PROMETHEUS_APT_PACKAGE}`,"
+        " or set AEGIS_PROMETHEUS_BIN to a prometheus binary"
+    ),
+)
 
 
 def accept_opa(binary: Path) -> Path:
@@ -137,6 +149,28 @@ def find_redis() -> Path:
         why = f"{program.why}, and {pins.REDIS_DISTRIBUTION} is not installed"
         raise type(program)(_REDIS.name, why, _REDIS.how_to_get)
     return _accepted(_REDIS, shipped)
+
+
+def find_prometheus() -> Path:
+    """The Prometheus binary: `AEGIS_PROMETHEUS_BIN`, a fit one on PATH, else Debian's, unpacked into the cache.
+
+    Only `aegis up --observability` needs it. Raises ServerMissing.
+    """
+    binary = _from_environment(_PROMETHEUS)
+    if binary is not None:
+        return binary
+    program = _on_path(_PROMETHEUS)
+    if isinstance(program, Path):
+        return program
+    path = unpacked_prometheus() / "usr" / "bin" / "prometheus"
+    if runs(path):
+        return _accepted(_PROMETHEUS, path)
+    raise type(program)(_PROMETHEUS.name, f"{program.why}, and there is none at {path}", _PROMETHEUS.how_to_get)
+
+
+def unpacked_prometheus() -> Path:
+    """The folder into which Debian's package is unpacked where nobody installs it, whether or not it is there."""
+    return cached("prometheus", "debian").parent
 
 
 _FINDERS: dict[str, tuple[_Server, Callable[[], Path]]] = {

@@ -54,11 +54,11 @@ class LocalWorkload:
 class MeshOptions:
     """What the user chose.
 
-    `ports` maps proxy, reverse, control, metrics, evaluation and probe to loopback ports. `budget_ms` is how long a
-    decision may take. With `echo`, tools on this machine that nobody has started are stood in for. `workloads` are
-    agents with a port of their own. With `https`, what agents send by `CONNECT` is opened. `region` is where it is, ""
-    for none. `channels` are those by which people learn of held calls. An `otlp_endpoint` with a path takes OTLP by
-    HTTP, else by gRPC; "" for none.
+    `ports` maps proxy, reverse, control, metrics, evaluation, probe and prometheus to loopback ports. `budget_ms` is
+    how long a decision may take. With `echo`, tools on this machine that nobody has started are stood in for.
+    `workloads` are agents with a port of their own. With `https`, what agents send by `CONNECT` is opened. `region` is
+    where it is, "" for none. `channels` are those by which people learn of held calls. An `otlp_endpoint` with a path
+    takes OTLP by HTTP, else by gRPC; "" for none. With `observability`, a Prometheus scrapes the mesh.
     """
 
     policies: Path
@@ -74,6 +74,7 @@ class MeshOptions:
     https: bool = True
     region: str = ""
     channels: ChannelSettings | None = None
+    observability: bool = False
 
     @property
     def budget(self) -> Budget:
@@ -140,6 +141,7 @@ def control_settings(layout: Layout, options: MeshOptions) -> ControlSettings:
         clock_skew=0,  # one machine has one clock
         bootstrap_owner_decides=True,  # and often one person, who holds its admin token
         channels=options.channels,
+        prometheus=f"http://127.0.0.1:{options.ports['prometheus']}" if options.observability else None,
     )
 
 

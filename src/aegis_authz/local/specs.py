@@ -6,11 +6,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aegis_authz.local.documents import prometheus_rules
 from aegis_authz.local.envoy_start import envoy_command
 from aegis_authz.local.layout import Layout
 from aegis_authz.local.process import ProcessSpec
+from aegis_authz.local.prometheus import prometheus_command, prometheus_text
 from aegis_authz.local.readiness import mesh_checks
-from aegis_authz.local.servers import find_envoy, find_opa, find_redis
+from aegis_authz.local.servers import find_envoy, find_opa, find_prometheus, find_redis
 from aegis_authz.local.settings import (
     MeshOptions,
     authz_settings,
@@ -29,11 +31,13 @@ def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path, ech
     """Write every settings file and say how each process is run.
 
     Redis, the control plane, OPA, the authorizers and the service of certificates side by side, a stand-in for tools on
-    the ports `echo`, Envoy.
+    the ports `echo`, Envoy; with `observability` a Prometheus before them.
 
     Raises ServerMissing, OSError.
     """
-    checks = mesh_checks(layout.run, layout.xds, options.ports["control"], options.workers)
+    checks = mesh_checks(
+        layout.run, layout.xds, options.ports["control"], options.workers, options.ports.get("prometheus", 0)
+    )
 
     def spec(name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> ProcessSpec:
         return ProcessSpec(name, arguments, environment, layout.log(name), checks[name], _START_TIMEOUT)
@@ -51,6 +55,7 @@ def process_stages(layout: Layout, options: MeshOptions, envoy_config: Path, ech
             *(spec(f"authz-{n}", _aegis(*serve_authz, "--worker", str(n)), {}) for n in workers),
             *([spec("certificates", _certificates(layout), {})] if options.https else []),
         ],
+        *([[spec("prometheus", _prometheus(layout, options), {})]] if options.observability else []),
         *([[spec("echo", _echo(layout, echo), {})]] if echo else []),
         [spec("envoy", _envoy(options, envoy_config), {})],
     ]
@@ -91,6 +96,15 @@ def _opa(layout: Layout, options: MeshOptions) -> tuple[str, ...]:
 def _certificates(layout: Layout) -> tuple[str, ...]:
     config = write_settings(layout.state / "certificates.yaml", certificate_settings(layout))
     return _aegis("serve", "certificates", "--config", str(config))
+
+
+def _prometheus(layout: Layout, options: MeshOptions) -> tuple[str, ...]:
+    program, ports = find_prometheus(), options.ports
+    folder = layout.folder("prometheus")
+    config = folder / "prometheus.yml"
+    text = prometheus_text(layout, ports["metrics"], ports["control"], ports["prometheus"], prometheus_rules())
+    config.write_text(text, "utf-8")
+    return prometheus_command(program, config, folder / "data", ports["prometheus"])
 
 
 def _echo(layout: Layout, ports: Sequence[int]) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ SECTIONS = (
     Section("Spend", "/spend", Permission.READ_SPEND, Reach.EACH),
     Section("Audit", "/audit", Permission.READ_RECORDS, Reach.EACH),
     Section("Oversight", "/oversight", Permission.READ_APPROVALS, Reach.EACH),
+    Section("Dashboards", "/dashboards", Permission.READ_RECORDS, Reach.MESH),
     Section("People", "/people", Permission.READ_PEOPLE, Reach.EACH),
 )
 """In the order of the navigation; the first that a reader may open is where they begin."""
