@@ -61,10 +61,18 @@ async def test_what_policy_redacts_is_not_made(environment: dict[str, str]) -> N
     assert refused == "write_letter on people was refused: policy redacts it, and a hook cannot do that."
 
 
-async def test_a_cost_is_settled_once_the_call_is_made(environment: dict[str, str]) -> None:
+async def test_what_became_of_a_call_is_told_to_the_mesh(mesh: DemoMesh, environment: dict[str, str]) -> None:
     agent = {**environment, "AEGIS_AGENT": "acme/emea/people-agent"}
-    [made] = await shown(agent, "people", ["raise_salary", {"name": "Ann", "percent": 1}])
-    assert made == "raise_salary did nothing"
+    before = outcomes(mesh)
+    [made] = await shown(agent, "people", ["grant_leave", {"name": "Ann", "days": 1}])
+    assert made == "grant_leave did nothing"
+    assert outcomes(mesh) == before + 1
+
+
+def outcomes(mesh: DemoMesh) -> int:
+    """How many are on record."""
+    lines = (line for path in (mesh.state / "records").glob("*/*.jsonl") for line in path.read_text().splitlines())
+    return sum(json.loads(line).get("kind") == "outcome" for line in lines)
 
 
 async def test_a_held_call_is_told_to_the_model_or_waits_for_its_person(

@@ -126,7 +126,7 @@ async def test_the_model_reads_what_policy_leaves_of_a_result_and_of_an_error(en
         line = await run.line()
     assert line["shown"]["call_0"] == {"name": "Ann", "ssn": "[REDACTED:us_ssn]", "notes": "[REDACTED]"}
     assert "078-05-1120" not in json.dumps(line["shown"])
-    assert line["called"] == [["Ann"], ["trouble"]]
+    assert sorted(line["called"]) == [["Ann"], ["trouble"]]  # side by side, in whichever order
 
 
 async def test_without_a_mesh_nothing_is_called(environment: dict[str, str]) -> None:
