@@ -85,6 +85,7 @@ def test_a_manifest_that_cannot_be_read_is_refused(installed: Installed, text: s
 def test_a_build_without_a_manifest_is_refused(installed: Installed) -> None:
     (installed.folder / MANIFEST).unlink()  # as when making it ended half way: it is written last
     assert installed.trouble == f"its {MANIFEST} cannot be used (FileNotFoundError)"
+    assert str(examine_folder(installed.folder, installed.sources)).startswith("compiled, 0 modules")
 
 
 def test_only_modules_of_the_build_are_found_in_it(installed: Installed) -> None:
@@ -146,6 +147,15 @@ def test_compiled_modules_are_left_alone_where_they_are_off(installed: Installed
         installed, "before = len(sys.meta_path); print(native.use(native.Mode.OFF), len(sys.meta_path) - before)"
     )
     assert process.stdout.strip() == "('interpreted', '') 0"
+
+
+def test_caches_that_are_left_of_a_build_are_none(tmp_path: Path) -> None:
+    (tmp_path / native.DISTRIBUTION / "__pycache__").mkdir(parents=True)
+    lines = STALE.format(folder=str(tmp_path), sources=str(tmp_path)) + "print(native.examine(), native.state())"
+    command = [sys.executable, "-S", "-c", lines]  # -S: without what is installed
+    environment = {**os.environ, "PYTHONPATH": str(Path(native.__file__).parents[1])}
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert process.stdout.strip() == "None interpreted"
 
 
 def test_a_worker_says_what_it_runs_before_anything_else(tmp_path: Path) -> None:

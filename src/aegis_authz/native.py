@@ -70,7 +70,8 @@ class Build:
     trouble: str
 
     def __str__(self) -> str:
-        return f"compiled, {len(self.manifest.modules) - 1} modules, {self.manifest.compiler}"
+        modules = max(len(self.manifest.modules) - 1, 0)  # one is what they share
+        return f"compiled, {modules} modules, {self.manifest.compiler or 'nobody knows by what'}"
 
 
 def digest(source: bytes) -> str:
@@ -91,8 +92,9 @@ def mode_of(environment: Mapping[str, str]) -> Mode:
 def examine() -> Build | None:
     """The build that is installed, held against the sources and the interpreter; None where there is none."""
     spec = importlib.util.find_spec(DISTRIBUTION)
-    places = list(spec.submodule_search_locations or ()) if spec is not None else []
-    return examine_folder(Path(places[0]), _SOURCES) if places else None
+    if spec is None or spec.origin is None:  # a folder without a package is what is left of one: caches
+        return None
+    return examine_folder(Path(spec.origin).parent, _SOURCES)
 
 
 def examine_folder(folder: Path, sources: Path) -> Build:
