@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aegis_authz.cli.attesting import attest
 from aegis_authz.cli.cosigning import cosign
 from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
@@ -33,6 +34,7 @@ app.command()(encrypt)
 app.command()(rekey)
 app.command()(retain)
 app.command()(prove)
+app.command()(attest)
 app.command()(cosign)
 app.command()(ship)
 app.command()(shipped)
