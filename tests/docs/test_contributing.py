@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 HOW_TO_ADD = PAGE[PAGE.index("## How to add") :]
 SOURCES = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
-NOT_PYTHON = {"sanitize", "AEGIS_WORKER_HOST"}
-"""A word of policies, and a variable of the environment."""
+NOT_OURS = {"sanitize", "AEGIS_WORKER_HOST", "interpreted", "frozenset", "NoReturn", "_thread"}
+"""A word of policies, a variable of the environment, a mark of tests, and names of Python's own."""
 
 
 def code(text: str) -> set[str]:
@@ -19,7 +19,7 @@ def code(text: str) -> set[str]:
 
 
 def test_every_symbol_of_how_to_add_is_defined() -> None:
-    symbols = {word for word in code(HOW_TO_ADD) if re.fullmatch(r"[A-Za-z_]{4,}", word)} - NOT_PYTHON
+    symbols = {word for word in code(HOW_TO_ADD) if re.fullmatch(r"[A-Za-z_]{4,}", word)} - NOT_OURS
     assert len(symbols) > 10
     defined = set(re.findall(r"^ *(?:class|(?:async )?def) (\w+)|^ *(\w+)(?:: [^=\n]+)? = ", SOURCES, re.MULTILINE))
     names = {name for pair in defined for name in pair if name}
