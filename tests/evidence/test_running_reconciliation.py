@@ -32,7 +32,7 @@ def recorded(
 
 
 def judged(joined: RunningReconciliation, request: ProxyEntry, now: Epoch = NOW) -> list[GapKind]:
-    return kinds(joined.add_entry(request, joined.decision(request.decision_id), now))
+    return kinds(joined.add_entry(request, joined.decision(request.decision_id), now, is_settled=False))
 
 
 def kinds(gaps: object) -> list[GapKind]:
@@ -67,7 +67,7 @@ def test_a_decision_lets_a_single_call_through() -> None:
     joined = running()
     joined.add_records(recorded("d1", outcomes=("d1",)))
     assert judged(joined, entry("d1", line=4)) == []
-    (gap,) = joined.add_entry(entry("d1", line=5), joined.decision("d1"), NOW)
+    (gap,) = joined.add_entry(entry("d1", line=5), joined.decision("d1"), NOW, is_settled=False)
     assert gap.kind is GapKind.CALL_WITHOUT_ALLOW
     assert "access.log line 4" in gap.reason
 

@@ -72,8 +72,13 @@ class RunningReconciliation:
         self.unjudged += _bound(self._uncalled, self._most)
         return recorded.unreadable
 
-    def add_entry(self, entry: ProxyEntry, decision: RecordedDecision | None, now: Epoch) -> Iterator[Gap]:
-        """Judge a request with its decision, None where no record holds it; `now` is when it was read."""
+    def add_entry(
+        self, entry: ProxyEntry, decision: RecordedDecision | None, now: Epoch, *, is_settled: bool
+    ) -> Iterator[Gap]:
+        """Judge a request with its decision, None where no record holds it; `now` is when it was read.
+
+        `is_settled` says that what became of it was recorded before any outcome that was taken in.
+        """
         self._uncalled.pop(entry.decision_id, None)
         if not entry.upstream:
             return
@@ -83,7 +88,7 @@ class RunningReconciliation:
             return
         self._sent[entry.decision_id] = f"{entry.file} line {entry.line}"
         _bound(self._sent, self._most)
-        if has_outcome(entry, decision) and entry.decision_id not in self._outcomes:
+        if has_outcome(entry, decision) and not (is_settled or entry.decision_id in self._outcomes):
             self._unsettled[entry.decision_id] = (now, entry)
             self.unjudged += _bound(self._unsettled, self._most)
 

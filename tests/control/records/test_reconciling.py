@@ -154,6 +154,19 @@ async def test_a_call_whose_decision_is_old_waits_for_the_index(place: Place) ->
     assert (restarted.state.calls, place.found()) == (1, {})
 
 
+async def test_an_outcome_from_before_reading_began_is_found_for_a_request_that_envoy_wrote_later(place: Place) -> None:
+    await place.record(ALLOWED, OUTCOME)
+    place.reconciler = place.started()
+    (place.folder / "reconciled.json").unlink()
+    await place.reconciler.look()  # which begins behind both
+    place.log_request("allowed")
+    place.browser.advance(100)
+    await place.reconciler.look()
+    place.clock.time = Epoch(place.clock.time + PATIENCE.outcome)
+    await place.reconciler.look()
+    assert (place.reconciler.state.calls, place.found()) == (1, {})
+
+
 async def test_after_a_restart_what_waited_is_judged_and_nothing_is_passed_over(place: Place) -> None:
     await place.record(ALLOWED)
     place.log_request("allowed")

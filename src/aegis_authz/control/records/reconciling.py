@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.record import DecisionRecord, OutcomeRecord
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.evidence.reconciliation import (
     Gap,
@@ -188,21 +188,27 @@ class Reconciler:
             if isinstance(entry, Gap):
                 self._tell([entry])
             else:
-                decision = self._running.decision(entry.decision_id)
+                decision, is_settled = self._running.decision(entry.decision_id), False
                 if decision is None and entry.decision_id:
                     if not self._is_level():
                         return False
-                    decision = await asyncio.to_thread(self._of_past, entry.decision_id)
-                self._tell(self._running.add_entry(entry, decision, self._clock.now()))
+                    decision, is_settled = await asyncio.to_thread(self._of_past, entry.decision_id)
+                self._tell(self._running.add_entry(entry, decision, self._clock.now(), is_settled=is_settled))
             self._held.pop(0)
         return True
 
-    def _of_past(self, decision_id: str) -> RecordedDecision | None:
-        for indexed in self._past.of_decision(decision_id, 10):
-            stored = indexed.stored
-            if isinstance(stored.record, DecisionRecord):
-                return recorded_decision(stored.record, stored.file, stored.number)
-        return None
+    def _of_past(self, decision_id: str) -> tuple[RecordedDecision | None, bool]:
+        """A decision that is not remembered, and whether what became of its call is recorded, too.
+
+        Envoy keeps lines of its access log for seconds: an outcome may be before, and its request behind, the place
+        where reading began.
+        """
+        decision, is_settled = None, False
+        for stored in (indexed.stored for indexed in self._past.of_decision(decision_id, 10)):
+            is_settled |= isinstance(stored.record, OutcomeRecord)
+            if decision is None and isinstance(stored.record, DecisionRecord):
+                decision = recorded_decision(stored.record, stored.file, stored.number)
+        return decision, is_settled
 
     async def _save(self, now: Epoch) -> None:
         """Keep a place behind which nothing waits: after a restart some calls are judged twice, and none never."""
