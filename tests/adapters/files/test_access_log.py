@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,45 @@ def test_after_a_restart_reading_goes_on_also_in_a_log_that_was_rotated_meanwhil
     later = AccessLogTail(log, place)
     assert [(line.raw, line.number) for line in later.lines(100)] == [(b"b\n", 2), (b"c\n", 1)]
     later.close()
+
+
+def test_what_envoy_writes_to_the_former_file_after_the_next_was_made_is_read(log: Path) -> None:
+    tail = AccessLogTail(log, BEGINNING)
+    write(log, "a\n")
+    assert read(tail) == ["a"]
+    former = log.with_name("access.log.1")
+    log.rename(former)
+    log.touch()  # as logrotate does with `create`
+    assert read(tail) == []
+    write(former, "b\n")
+    assert read(tail) == ["b"]
+    write(former, "c\n")
+    write(log, "d\n")
+    assert read(tail) == ["c", "d"]
+    tail.close()
+
+
+def test_a_log_that_was_rotated_several_times_meanwhile_is_read_file_by_file(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tail = AccessLogTail(log, BEGINNING)
+    names = ["access.log.4", "access.log.3", "access.log.2.gz", "access.log.1", "access.log"]
+    write(log, "1\n")
+    assert read(tail) == ["1"]
+    place = tail.place
+    log.rename(log.with_name(names[0]))
+    for number, name in enumerate(names[1:], 2):
+        write(log, f"{number}\n")
+        log.rename(log.with_name(name))
+    for number, name in enumerate(names):
+        os.utime(log.with_name(name), (number, number))
+    write(log.with_name("access.log.lock"), "no log\n")
+    after_restart = AccessLogTail(log, place)
+    for reader in (tail, after_restart):
+        caplog.clear()
+        assert [*read(reader, 2), *read(reader)] == ["2", "4", "5"]
+        assert "access.log.2.gz was compressed before it was read" in caplog.text
+        reader.close()
 
 
 def test_a_log_that_begins_again_is_read_from_its_beginning(log: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,9 @@ from typing import BinaryIO
 from aegis_authz.evidence.log_report import LogLine
 
 _log = logging.getLogger(__name__)
+_ROTATED = re.compile(r"[.-][0-9][0-9T.:_Z+-]*(\.[a-z]+[0-9]*)?")
+"""What logrotate and its like put behind a log's name: a number or a date, and a compressor's word."""
+_COMPRESSED = re.compile(r"\.[a-z]+[0-9]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,8 @@ BEGINNING = LogPlace(0, 0, 0)
 
 
 class AccessLogTail:
-    """The lines of the log at `path`, each once. A file that was renamed is read to its end before the one that took
-    its name; one that was cut off is read from its beginning.
+    """The lines of the log at `path`, each once. Files that were renamed are read to their ends, one after the other,
+    before the one that has the name now; one that was cut off is read from its beginning.
     """
 
     def __init__(self, path: Path, place: LogPlace) -> None:
@@ -52,8 +56,13 @@ class AccessLogTail:
         read: list[LogLine] = []
         while len(read) < most and (file := self._file or self._open()) is not None:
             read += self._read(file, most - len(read))
-            if len(read) < most and not self._went_on():
+            if len(read) == most or (following := self._following(file)) is None:
                 break
+            if following.inode != self._place.inode:  # what came to the former until the next one began
+                read += self._read(file, most - len(read))
+            if len(read) < most:
+                self.close()
+                self._place = following
         return read
 
     def close(self) -> None:
@@ -94,17 +103,28 @@ class AccessLogTail:
         self._place = LogPlace(self._place.inode, offset, number)
         return read
 
-    def _went_on(self) -> bool:
-        """Whether there is another file to read: the log's name is another file's, or its content begins again."""
+    def _following(self, file: BinaryIO) -> LogPlace | None:
+        """Where to go on behind the end of `file`: in the next one, or at the beginning where the log was cut off."""
         try:
             status = self._path.stat()
         except FileNotFoundError:
-            return False  # between two names
-        if status.st_ino != self._place.inode:
-            self._place = BEGINNING
-        elif status.st_size < self._place.offset:
-            self._place = LogPlace(status.st_ino, 0, 0)
-        else:
-            return False
-        self.close()
-        return True
+            return None  # between two names
+        if status.st_ino == self._place.inode:
+            return LogPlace(status.st_ino, 0, 0) if status.st_size < self._place.offset else None
+        if (rotated := self._rotated_since(os.fstat(file.fileno()).st_mtime_ns)) is not None:
+            return LogPlace(rotated, 0, 0)
+        # whoever rotates may make the next file before Envoy leaves the former
+        return LogPlace(status.st_ino, 0, 0) if status.st_size else None
+
+    def _rotated_since(self, moment: int) -> int | None:
+        """The inode of the first file that took the log's name later and stands beside it by now, None for none."""
+        beside = [path for path in self._path.parent.iterdir() if self._is_rotated(path)]
+        for status, path in sorted(((path.stat(), path) for path in beside), key=lambda each: each[0].st_mtime_ns):
+            if status.st_mtime_ns > moment and status.st_ino != self._place.inode:
+                if _COMPRESSED.search(path.name) is None:
+                    return status.st_ino
+                _log.error("%s was compressed before it was read: aegis audit reconcile judges its calls", path)
+        return None
+
+    def _is_rotated(self, path: Path) -> bool:
+        return path.name.startswith(self._path.name) and bool(_ROTATED.fullmatch(path.name[len(self._path.name) :]))
