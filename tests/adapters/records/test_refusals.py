@@ -66,6 +66,22 @@ async def test_what_was_not_kept_is_read_again_also_after_a_restart(tmp_path: Pa
     assert told(follower(tmp_path)) == []
 
 
+async def test_a_log_that_cannot_be_read_holds_up_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    reader = follower(tmp_path)
+    await write(tmp_path, "authz-0", refusal("a"))
+    await write(tmp_path, "authz-1", refusal("b"))
+    assert sorted(told(reader)) == ["a", "b"]
+    damaged = tmp_path / "records" / "authz-0" / "00000009.jsonl.gz"
+    damaged.write_bytes(b"no archive")
+    for name in ("c", "d"):
+        await write(tmp_path, "authz-1", refusal(name))
+        assert told(reader) == [name]
+    assert caplog.text.count("00000009.jsonl.gz") == 1
+    damaged.unlink()
+    await write(tmp_path, "authz-0", refusal("e"))
+    assert told(reader) == ["e"]
+
+
 async def test_whoever_begins_to_follow_is_told_of_what_is_new_alone(tmp_path: Path) -> None:
     await write(tmp_path, "authz-0", refusal("old", 50.0), refusal("older", 40.0), refusal("new", 100.0))
     reader = follower(tmp_path)

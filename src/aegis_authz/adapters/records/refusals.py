@@ -17,6 +17,7 @@ from aegis_authz.adapters.records.cursor import (
 )
 from aegis_authz.adapters.records.files import NoRecords, log_files, writer_folders
 from aegis_authz.adapters.records.segments import segments
+from aegis_authz.adapters.records.unread import SegmentUnread
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.units import Epoch
@@ -44,12 +45,13 @@ class RefusalFollower:
         self._next: dict[str, Place] = {}
         self._since = Epoch(0.0)
         self._is_behind = False
+        self._unread = ""
 
     def read(self, most: int, since: Epoch) -> tuple[int, list[DecisionRecord]]:
         """At most so many lines behind those that were kept: how many there were, and the refusals among them."""
         try:
             places = self._begun(since)
-            placed = list(islice(lines_in_turn(self._folder, places), most))
+            placed = self._placed(places, most)
         except NoRecords:
             return 0, []  # nobody has written yet
         except (OSError, CursorInvalid) as fault:
@@ -85,6 +87,18 @@ class RefusalFollower:
         except (NoRecords, OSError):
             return ()
         return [folder.name for folder in folders if folder.name != self._own]
+
+    def _placed(self, places: dict[str, Place], most: int) -> list[PlacedLine]:
+        """The lines there are. A log that cannot be read holds up no other; what it has is told once it can be."""
+        placed: list[PlacedLine] = []
+        try:
+            for line in islice(lines_in_turn(self._folder, places), most):
+                placed.append(line)  # noqa: PERF402  # those before a fault count
+        except SegmentUnread as fault:
+            if str(fault) != self._unread:
+                _log.error("refusals behind it are not told until it can be read: %s", fault)
+            self._unread = str(fault)
+        return placed
 
     def _begun(self, since: Epoch) -> dict[str, Place]:
         if self._places is None:
