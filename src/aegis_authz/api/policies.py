@@ -46,7 +46,7 @@ class ReleaseAnswer(Answer):
 
     `changed` is false when that revision was served already; `tools_changed` says that the proxy's routes are others:
     a control plane with `proxy` in its settings writes them, else somebody must. `seconds` is how long OPA was waited
-    for. `cautions` say what does not work as documents want it.
+    for. `cautions` say what does not work as documents want it; control planes of earlier versions say none.
     """
 
     revision: str
@@ -57,7 +57,7 @@ class ReleaseAnswer(Answer):
     refused: dict[str, str]
     waiting_for: tuple[str, ...]
     seconds: float
-    cautions: tuple[str, ...]
+    cautions: tuple[str, ...] = ()
 
 
 class ChangeEntry(Answer):

@@ -35,7 +35,11 @@ def notes() -> Notes:
 
 @pytest.fixture
 def desk(plane: ControlServices, notes: Notes) -> ReleaseDesk:
-    return ReleaseDesk(plane.publisher, plane.policies.proposals, plane.board, None, notes.write)
+    return ReleaseDesk(plane.publisher, plane.policies.proposals, plane.board, None, notes.write, cautions)
+
+
+async def cautions() -> tuple[str, ...]:
+    return ("nobody is told",)
 
 
 async def test_what_is_published_and_rolled_back_is_noted_once_with_why(
@@ -51,6 +55,7 @@ async def test_what_is_published_and_rolled_back_is_noted_once_with_why(
     ]
     assert {line[:2] for line in notes.lines} == {("ann", "policies:version")}
     assert second.activation.active_on == ()
+    assert second.cautions == ("nobody is told",)
 
 
 async def test_an_edition_of_documents_that_are_served_no_more_is_refused(

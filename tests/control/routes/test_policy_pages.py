@@ -96,6 +96,19 @@ async def test_a_revision_shows_its_documents_and_each_file_its_lines(
     assert (unknown.status_code, "no such revision was published here" in unknown.text) == (404, True)
 
 
+async def test_what_does_not_work_as_documents_want_it_is_said_on_the_page_of_what_is_served(
+    plane: ControlServices, client: Client, revisions: list[Revision], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cautions() -> tuple[str, ...]:
+        return ("notify tells <nobody> yet",)
+
+    monkeypatch.setattr(plane.policies.releases, "_cautions", cautions)
+    async with client(plane, "vic") as vic:
+        former, served = [await vic.get(f"/policies/{revision}") for revision in revisions]
+    assert "notify tells &lt;nobody&gt; yet." in served.text
+    assert "notify tells" not in former.text
+
+
 async def test_what_two_revisions_differ_in_is_told_by_rules_and_by_lines(
     plane: ControlServices, client: Client, revisions: list[Revision]
 ) -> None:

@@ -113,6 +113,7 @@ class RevisionSheet:
     opas: Sequence[OpaState]
     may_publish: bool
     seal: str
+    cautions: Sequence[str]
     refusal: str = ""
 
 
@@ -132,6 +133,7 @@ def revision_page(sheet: RevisionSheet, frame: Frame) -> Response:
         opas=_instances(sheet),
         may_publish=sheet.may_publish,
         seal=sheet.seal,
+        cautions=sheet.cautions,
         refusal=printable(sheet.refusal),
         most_note=MOST_NOTE,
     )

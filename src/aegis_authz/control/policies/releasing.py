@@ -80,3 +80,7 @@ class ReleaseDesk:
         if self._keeper is not None and activation.active_on:
             await self._keeper.until(published.revision, max(0.0, wait - activation.seconds))
         return Release(published, activation, await self._cautions())
+
+    async def cautions(self) -> tuple[str, ...]:
+        """What to know of the documents that are served."""
+        return await self._cautions()

@@ -110,6 +110,7 @@ async def _sheet(
             opas=ground.board.states(),
             may_publish=may_publish(caller),
             seal=ground.pages.seal_of(_words(ground, revision), caller.person, request),
+            cautions=await ground.policies.releases.cautions() if revision == ground.served else (),
             refusal=refusal,
         ),
         frame_of(request),
