@@ -8,7 +8,9 @@ from aegis_authz.api.model import Answer
 
 
 class RecordAnswer(Answer):
-    """A record's members as in docs/records.md, and where it stands: its log's file and the line in it, from 1."""
+    """A record's members as in docs/records.md, none of one that cannot be read (encrypted, and its key is not here), and
+    where it stands: its log's file and the line in it, from 1.
+    """
 
     file: str
     line: int

@@ -17,16 +17,30 @@ from aegis_authz.adapters.records.encrypted import EncryptedFile
 from aegis_authz.adapters.records.encrypting import EncryptionRefused, encrypt_log, rewrap_log
 from aegis_authz.adapters.records.files import log_files, verify_folder
 from aegis_authz.adapters.records.index import RecordIndex
-from aegis_authz.adapters.records.keyring import VARIABLE, FileKey, keyring_of, make_key_file
+from aegis_authz.adapters.records.keyring import (
+    VARIABLE,
+    FileKey,
+    Keyring,
+    KeyUnusable,
+    keyring_of,
+    make_key_file,
+)
 from aegis_authz.adapters.records.log import FileRecordLog
+from aegis_authz.adapters.records.neighbourhood import position_of
 from aegis_authz.adapters.records.proving import prove_log
 from aegis_authz.adapters.records.retention import log_plan, retire
 from aegis_authz.adapters.records.unread import SegmentUnread
 from aegis_authz.adapters.system import SystemClock
+from aegis_authz.control.pages.decisions import decisions_list
+from aegis_authz.control.pages.record_rows import record_rows
+from aegis_authz.core.person import WHOLE_MESH
+from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.units import Epoch
-from aegis_authz.evidence.encryption import sign_encryption
+from aegis_authz.evidence.encryption import EncryptedSegment, sign_encryption
+from aegis_authz.evidence.position import Standing
 from aegis_authz.evidence.query import IndexQuery
 from aegis_authz.evidence.retention import RetentionRule
+from aegis_authz.evidence.search import EVERY_RECORD
 from tests.support.exported_records import payment
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
@@ -145,6 +159,71 @@ def test_without_the_key_the_rest_is_read_and_the_files_are_named(
         index.update()
         assert 0 < len(index.records(EVERYTHING, 100)) <= open_lines
     assert "00000001.jsonl.enc cannot be read" in caplog.text
+
+
+def test_without_the_key_a_page_shows_the_rest_and_says_what_it_cannot_read(
+    records: Path, kek: FileKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(records)  # the index was made before
+    with closing(RecordIndex(records, records.parent / "records.index")) as index:
+        whole = index.page(EVERY_RECORD, (WHOLE_MESH,), None, 100, 2.0)
+        encrypted(records, kek)
+        monkeypatch.delenv(VARIABLE)
+        index.update()
+        page = index.page(EVERY_RECORD, (WHOLE_MESH,), None, 100, 2.0)
+        assert [record.place for record in page.records] == [record.place for record in whole.records]
+        assert page.records[0] == whole.records[0]
+        assert page.records[-1].stored.record is None
+        assert "00000001.jsonl.enc cannot be read" in page.records[-1].stored.fault
+        rows = record_rows(page.records)
+        assert len(rows) == len(page.records)
+        assert rows[-1]["call"] == "records/w/00000001.jsonl line 1 cannot be read here"
+        assert "unread" in decisions_list(page.records, 0, is_filtered=False)
+
+        last = whole.records[0].stored.record
+        assert isinstance(last, DecisionRecord)
+        assert len(index.of_decision(last.decision_id, 9)) == 1
+        assert index.of_decision("nobody's", 9) == []
+        with pytest.raises(SegmentUnread):  # it is there, so "not there" would be wrong
+            index.of_decision("d-0", 9)
+
+
+def test_a_key_store_that_is_away_is_asked_once_for_each_segment_of_a_page(
+    records: Path, kek: FileKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(records)
+    count = len(encrypted(records, kek))
+    asked: list[int] = []
+
+    def away(_: Keyring, segment: EncryptedSegment) -> bytes:
+        asked.append(segment.segment)
+        raise KeyUnusable("the key store is away")
+
+    with closing(RecordIndex(records, records.parent / "records.index")) as index:
+        monkeypatch.setattr(Keyring, "data_key", away)
+        index.page(EVERY_RECORD, (WHOLE_MESH,), None, 100, 2.0)
+    assert sorted(asked) == list(range(1, count + 1))
+
+
+async def test_one_damaged_segment_keeps_no_other_log_from_the_index(records: Path, kek: FileKey) -> None:
+    with closing(RecordIndex(records, records.parent / "records.index")) as index:
+        index.update(4)
+        encrypted(records, kek)
+        (records / "w" / "00000001.jsonl.enc").write_bytes(b"damaged")
+        await grow(records / "x", range(3))
+        assert [added.place.writer for added in index.update().records] == ["x"] * 3
+
+
+def test_the_first_record_behind_an_encrypted_segment_has_its_place_without_the_key(
+    records: Path, kek: FileKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(records)
+    encrypted(records, kek)
+    monkeypatch.delenv(VARIABLE)
+    with closing(RecordIndex(records, records.parent / "records.index")) as index:
+        page = index.page(EVERY_RECORD, (WHOLE_MESH,), None, 100, 2.0)
+    (first,) = [record for record in page.records if record.offset == 0 and record.stored.record is not None]
+    assert position_of(records, first, KEYS).standing is Standing.PROVEN
 
 
 def test_without_the_key_what_was_delivered_is_known(

@@ -14,7 +14,7 @@ from aegis_authz import durable
 from aegis_authz.adapters.records.encrypted import EncryptedFile
 from aegis_authz.adapters.records.files import label, log_files
 from aegis_authz.adapters.records.segments import Segment, segments
-from aegis_authz.adapters.records.unread import SegmentLocked, SegmentUnread, read_the_rest, require_read
+from aegis_authz.adapters.records.unread import SegmentUnread, read_the_rest, require_read
 from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.segment import segment_number
 
@@ -99,7 +99,7 @@ def is_there(folder: Path, place: Place) -> bool:
             return True
         with segment.open() as file:
             return _is_there(file, place)
-    except SegmentLocked:
+    except SegmentUnread:
         return True  # that it is another is not known, and reading says why it cannot be
     except FileNotFoundError:
         return False

@@ -17,18 +17,11 @@ from typing import NamedTuple
 
 from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_in_turn
 from aegis_authz.adapters.records.files import label, log_files
+from aegis_authz.adapters.records.index_columns import columns_of
 from aegis_authz.adapters.records.segments import Segment, SegmentReader, segments
-from aegis_authz.adapters.records.unread import SegmentLocked, SegmentUnread
+from aegis_authz.adapters.records.unread import SegmentUnread
 from aegis_authz.core.person import Domain
-from aegis_authz.core.record import (
-    ApprovalRecord,
-    DecisionRecord,
-    OutcomeRecord,
-    Record,
-    RedactionRecord,
-    UsageRecord,
-)
-from aegis_authz.core.scope import Scope
+from aegis_authz.core.record import Record
 from aegis_authz.evidence.chain import NotARecord, read_record
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.query import IndexQuery, StoredRecord
@@ -90,22 +83,6 @@ class IndexUpdate(NamedTuple):
 
     lines: int
     records: list[IndexedRecord]
-
-
-class _Columns(NamedTuple):
-    """What a record is sought by; "" where it has none."""
-
-    time: float
-    kind: str
-    decision_id: str
-    approval_id: str = ""
-    org: str = ""
-    tenant: str = ""
-    scope: str = ""
-    agent: str = ""
-    tool: str = ""
-    effect: str = ""
-    reason: str = ""
 
 
 class RecordIndex:
@@ -209,12 +186,14 @@ class RecordIndex:
         return [name for name in names if _is_covered(domains, *name)]
 
     def of_decision(self, decision_id: str, count: int) -> list[IndexedRecord]:
-        """At most `count` records of one decision, oldest first. Raises as `records` does."""
-        return self._read_all(self._rows("decision_id = ? ORDER BY time LIMIT ?", (decision_id, count)))
+        """At most `count` records of one decision, oldest first. Raises as `records` does; SegmentUnread where some are
+        there and none can be read.
+        """
+        return self._read_any(self._rows("decision_id = ? ORDER BY time LIMIT ?", (decision_id, count)))
 
     def of_approval(self, approval_id: str, count: int) -> list[IndexedRecord]:
-        """At most `count` decisions and steps of one approval, oldest first. Raises as `records` does."""
-        return self._read_all(self._rows(f"{_OF_APPROVAL} ORDER BY time LIMIT ?", (approval_id, count)))
+        """At most `count` decisions and steps of one approval, oldest first. Raises as `of_decision` does."""
+        return self._read_any(self._rows(f"{_OF_APPROVAL} ORDER BY time LIMIT ?", (approval_id, count)))
 
     def _rows(self, clauses: str, values: Sequence[object], end: float = 0.0) -> list[tuple[object, ...]]:
         if end:
@@ -237,31 +216,42 @@ class RecordIndex:
             by_segment.setdefault(row[:2], []).append(row)
         records: dict[tuple[object, ...], IndexedRecord] = {}
         for of_segment in by_segment.values():
-            records.update(self._read_in_order(of_segment, None))
+            records.update(self._read_in_order(of_segment))
             if time.monotonic() > end:
                 break
         return (records[row] for row in takewhile(records.__contains__, rows))
 
-    def _read_all(self, rows: Iterable[tuple[object, ...]]) -> list[IndexedRecord]:
-        rows, locked = list(rows), set[str]()
-        records = dict(self._read_in_order(rows, locked))
-        for fault in sorted(locked):
-            _log.warning("not all is read: %s", fault)
-        return [records[row] for row in rows if row in records]
+    def _read_any(self, rows: Sequence[tuple[object, ...]]) -> list[IndexedRecord]:
+        """What can be read of the rows: where that is nothing it is not said that nothing is there."""
+        records = self._read_all(rows)
+        if rows and not records:
+            raise SegmentUnread("no record of what is sought can be read")
+        return records
 
-    def _read_in_order(
-        self, rows: Sequence[tuple[object, ...]], locked: set[str] | None
-    ) -> Iterator[tuple[tuple[object, ...], IndexedRecord]]:
-        """The records of the rows, in the order of the files; those without a key into `locked`, or raises theirs."""
+    def _read_all(self, rows: Iterable[tuple[object, ...]]) -> list[IndexedRecord]:
+        rows = list(rows)
+        records = dict(self._read_in_order(rows))
+        return [records[row] for row in rows if records[row].stored.record is not None]
+
+    def _read_in_order(self, rows: Sequence[tuple[object, ...]]) -> Iterator[tuple[tuple[object, ...], IndexedRecord]]:
+        """The records of the rows, in the order of the files; those of a segment that cannot be read without what they
+        say, and the segment is named in the log.
+        """
         folders = self._folders() if rows else {}
+        unread: dict[tuple[object, ...], str] = {}
         with SegmentReader() as reader:
             for row in sorted(rows):
-                try:
-                    yield row, self._read(reader, folders, *row)  # type: ignore[arg-type]  # of `_ROW`
-                except SegmentLocked as fault:
-                    if locked is None:
-                        raise
-                    locked.add(str(fault))
+                segment = row[:2]
+                if segment not in unread:  # a key store that is away is asked once for each, not for each row
+                    try:
+                        record = self._read(reader, folders, *row)  # type: ignore[arg-type]  # of `_ROW`
+                    except SegmentUnread as fault:
+                        unread[segment] = str(fault)
+                        _log.warning("not all is read: %s", fault)
+                    else:
+                        yield row, record
+                        continue
+                yield row, _unread(folders, unread[segment], *row)  # type: ignore[arg-type]  # of `_ROW`
 
     def _folders(self) -> dict[str, Path]:
         return {log.folder.name: log.folder for log in log_files(self._folder)}
@@ -280,7 +270,7 @@ class RecordIndex:
             writer, place, raw = each.writer, each.place, each.line.raw
             last[writer] = place
             record = _record(raw) if any(mark in raw for mark in _INDEXED) else None
-            columns = None if record is None else _columns(record)
+            columns = None if record is None else columns_of(record)
             if columns is not None:
                 offset = place.offset - len(raw)
                 row = (writer, place.file, place.lines, offset, len(raw), *columns)
@@ -314,7 +304,7 @@ class RecordIndex:
             record = read_record(raw)
         except (KeyError, FileNotFoundError, NotARecord, RecordInvalid):
             raise IndexStale(f"{self._path} is an index of other records") from None
-        if _columns(record) != columns:
+        if columns_of(record) != columns:
             raise IndexStale(f"{self._path} is an index of other records")
         stored = StoredRecord(f"{label(folder)}{file}", line, record, "")
         return IndexedRecord(stored, RecordPlace(record.time, writer, file, line), offset, raw)
@@ -342,6 +332,21 @@ def _conditions(search: RecordSearch, before: RecordPlace | None) -> tuple[str, 
     return " AND ".join(clause for clause, _ in conditions), [value for _, values in conditions for value in values]
 
 
+def _unread(
+    folders: Mapping[str, Path],
+    fault: str,
+    writer: str,
+    file: str,
+    line: int,
+    offset: int,
+    length: int,
+    time: float,
+    *_: object,
+) -> IndexedRecord:
+    stored = StoredRecord(f"{label(folders[writer])}{file}", line, None, fault)
+    return IndexedRecord(stored, RecordPlace(time, writer, file, line), offset, b"")
+
+
 def _order(row: tuple[object, ...]) -> tuple[object, ...]:
     writer, file, line, _, _, at, *_ = row
     return at, writer, file, line
@@ -367,33 +372,3 @@ def _record(raw: bytes) -> Record | None:
         return read_record(raw)
     except (NotARecord, RecordInvalid):
         return None  # `aegis audit verify` says so
-
-
-def _columns(record: Record) -> _Columns | None:
-    """What a record that is indexed is sought by; None for any other."""
-    match record:
-        case DecisionRecord():
-            names = _names(None if record.identity is None else record.identity.scope)
-            effect, reason = record.effect.value, record.reason.value
-            ids = (_storable(record.decision_id), _storable(record.approval_id))
-            return _Columns(record.time, "decision", *ids, *names, _storable(record.tool), effect, reason)
-        case ApprovalRecord():
-            ids = (_storable(record.decision_id), _storable(record.approval_id))
-            return _Columns(record.time, "approval", *ids, *_names(record.scope), _storable(record.tool))
-        case OutcomeRecord():
-            return _Columns(record.time, "outcome", _storable(record.decision_id))
-        case UsageRecord():
-            return _Columns(record.time, "usage", _storable(record.decision_id))
-        case RedactionRecord():
-            return _Columns(record.time, "redaction", _storable(record.decision_id))
-        case _:
-            return None
-
-
-def _names(scope: Scope | None) -> tuple[str, str, str, str]:
-    return ("", "", "", "") if scope is None else (scope.org, scope.tenant, str(scope), scope.agent)
-
-
-def _storable(text: str) -> str:
-    """A text as SQLite takes it: a record may hold half of a surrogate pair, which is no UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

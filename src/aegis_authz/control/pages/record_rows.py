@@ -70,8 +70,18 @@ def _row(record: IndexedRecord) -> dict[str, object] | None:
                 "ms": "",
                 "approval": cell(held.approval_id),
             }
+        case None:
+            return _unread_row(record)
         case _:
             return None
+
+
+def _unread_row(record: IndexedRecord) -> dict[str, object]:
+    """A record that is there and cannot be read: when it was made is all that is shown."""
+    words = ("id", "effect", "would", "reason", "agent", "tenant", "tool", "ms", "approval")
+    row: dict[str, object] = dict.fromkeys(words, "")
+    place = f"{record.stored.file} line {record.stored.number}"
+    return row | {"time": time_of(record.place.time), "step": "unread", "call": f"{cell(place)} cannot be read here"}
 
 
 def filter_fields(search: RecordSearch) -> list[dict[str, object]]:
