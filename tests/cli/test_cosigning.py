@@ -100,6 +100,22 @@ def test_a_log_that_was_rolled_back_is_refused_by_the_witness_and_by_what_it_cos
     assert result.exit_code == 1 and "the log was truncated or rolled back" in result.output
 
 
+def test_what_was_cosigned_of_a_longer_log_stays_though_a_witness_has_not_seen_it(
+    state: Path, witnesses: list[FakeWitness]
+) -> None:
+    shutil.copytree(state / "records", state / "before")
+    grow(state, range(20, 30))
+    assert cosign(state, witnesses, quorum=1).exit_code == 0
+    kept = (state / "records" / "authz-0" / "cosigned.note").read_bytes()
+    shutil.rmtree(state / "records")
+    shutil.copytree(state / "before", state / "records")
+    (state / "records" / "authz-0" / "cosigned.note").write_bytes(kept)
+    witnesses[0].seen.clear()
+    refused = cosign(state, witnesses, quorum=1)
+    assert refused.exit_code == 1 and "it was rolled back" in refused.output
+    assert (state / "records" / "authz-0" / "cosigned.note").read_bytes() == kept
+
+
 def test_a_log_that_was_forked_is_found_though_its_key_signed_all_of_it(
     state: Path, witnesses: list[FakeWitness]
 ) -> None:

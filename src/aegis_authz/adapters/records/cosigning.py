@@ -41,12 +41,15 @@ def cosign_log(
         return Cosigning(folder.name, 0, (), False, "it has no record yet")
     head = sign_head(log.writer, log.tree, key)
     former = _former_head(folder, keys, witnesses)
+    if former is not None and former.head.size > head.size:  # the head that is kept is what shows it
+        why = f"{former.head.size} of its records were cosigned, and {head.size} are here: it was rolled back"
+        return Cosigning(folder.name, head.size, (), False, why)
     lines: list[str] = []
     faults: dict[WitnessKey, str] = {}
     sizes = {each.witness: former.head.size for each in former.cosignatures} if former is not None else {}
     for witness, client in witnesses.items():
         try:
-            lines += _answer_lines(client, log.tree, head, min(sizes.get(witness, 0), head.size))
+            lines += _answer_lines(client, log.tree, head, sizes.get(witness, 0))
         except (WitnessRefused, WitnessUnavailable) as fault:
             faults[witness] = str(fault)
     if former is not None and former.head.note == head.note:  # who is away now signed this very head before
