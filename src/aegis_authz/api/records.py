@@ -8,7 +8,7 @@ from aegis_authz.api.model import Answer
 
 
 class RecordAnswer(Answer):
-    """A record's members as in docs/records.md, none of one that cannot be read (encrypted, and its key is not here), and
+    """A record's members as in docs/records.md, none of one that cannot be read (encrypted, its key not here), and
     where it stands: its log's file and the line in it, from 1.
     """
 
