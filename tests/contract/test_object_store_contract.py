@@ -12,7 +12,14 @@ import pytest
 from aegis_authz.adapters.s3 import S3Store
 from aegis_authz.config.shipping import ShippingSettings
 from aegis_authz.core.units import Epoch
-from aegis_authz.ports.object_store import ObjectLock, ObjectMissing, ObjectStore, ObjectTaken, StoreUnavailable
+from aegis_authz.ports.object_store import (
+    ObjectLock,
+    ObjectMissing,
+    ObjectStore,
+    ObjectTaken,
+    ObjectTooLarge,
+    StoreUnavailable,
+)
 from tests.support.memory_bucket import MemoryBucket
 from tests.support.real_s3 import S3Server, s3
 
@@ -56,8 +63,12 @@ def test_an_object_comes_back_with_its_checksum_and_its_lock(
     version = store.put("a/1", file, digest, lock)
     state = store.state("a/1", version)
     assert (state.size, state.sha256, state.lock) == (5000, digest, lock)
-    store.read("a/1", version, tmp_path / "back")
+    store.read("a/1", version, tmp_path / "back", 1_000_000)
     assert (tmp_path / "back").read_bytes() == file.read_bytes()
+    store.read("a/1", version, tmp_path / "exactly", 5000)
+    with pytest.raises(ObjectTooLarge):
+        store.read("a/1", version, tmp_path / "short", 4999)
+    assert (tmp_path / "short").stat().st_size <= 4999
 
 
 def test_an_object_that_is_there_is_not_written_over(store: ObjectStore, tmp_path: Path, lock: ObjectLock) -> None:
@@ -91,4 +102,4 @@ def test_a_version_that_is_not_there_is_missing(store: ObjectStore, tmp_path: Pa
     with pytest.raises(ObjectMissing):
         store.state("a/2", version)
     with pytest.raises(ObjectMissing):
-        store.read("a/2", version, tmp_path / "back")
+        store.read("a/2", version, tmp_path / "back", 1_000_000)

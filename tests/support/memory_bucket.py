@@ -12,6 +12,7 @@ from aegis_authz.ports.object_store import (
     ObjectMissing,
     ObjectState,
     ObjectTaken,
+    ObjectTooLarge,
     ObjectVersion,
     StoreUnavailable,
 )
@@ -62,9 +63,12 @@ class MemoryBucket:
         digest = hashlib.sha256(found.content).hexdigest() if self.keeps_checksums else ""
         return ObjectState(len(found.content), digest, found.lock)
 
-    def read(self, key: str, version: str, target: Path) -> None:
+    def read(self, key: str, version: str, target: Path, most: int) -> None:
         content = self._version(key, version).content
         assert content is not None
+        if len(content) > most:
+            target.write_bytes(content[:most])
+            raise ObjectTooLarge
         target.write_bytes(content)
 
     def write(self, key: str, content: bytes | None, lock: ObjectLock | None = None) -> str:

@@ -24,6 +24,7 @@ from aegis_authz.ports.object_store import (
     ObjectMissing,
     ObjectState,
     ObjectTaken,
+    ObjectTooLarge,
     ObjectVersion,
     StoreUnavailable,
 )
@@ -125,8 +126,11 @@ class S3Store:
         lock = ObjectLock(str(mode), Epoch(until.timestamp())) if mode and until is not None else None
         return ObjectState(int(answer["ContentLength"]), _hex(answer.get("ChecksumSHA256", "")), lock)
 
-    def read(self, key: str, version: str, target: Path) -> None:
-        """Write the bytes of that version into a file of its own. Raises ObjectMissing, StoreUnavailable, OSError."""
+    def read(self, key: str, version: str, target: Path, most: int) -> None:
+        """Write the bytes of that version into a file of its own, no more than `most`.
+
+        Raises ObjectMissing, ObjectTooLarge, StoreUnavailable, OSError.
+        """
         with _faults(self._bucket):
             try:
                 body = self._client.get_object(Bucket=self._bucket, Key=key, VersionId=version)["Body"]
@@ -135,7 +139,11 @@ class S3Store:
                     raise ObjectMissing from None
                 raise
             with body, open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-                file.writelines(body.iter_chunks(_BLOCK))
+                for block in body.iter_chunks(_BLOCK):
+                    most -= len(block)
+                    if most < 0:
+                        raise ObjectTooLarge
+                    file.write(block)
 
 
 def _session(settings: ShippingSettings) -> Any:

@@ -14,6 +14,10 @@ class StoreUnavailable(Exception):
     """The store cannot be asked, or does not do what it is asked for; the message is fit to show."""
 
 
+class ObjectTooLarge(Exception):
+    """A version has more bytes than were asked for."""
+
+
 class ObjectTaken(Exception):
     """An object of that name is there; nothing was written."""
 
@@ -76,6 +80,9 @@ class ObjectStore(Protocol):
         """What the store says of that version. Raises ObjectMissing."""
         ...
 
-    def read(self, key: str, version: str, target: Path) -> None:
-        """Write the bytes of that version into the file `target`. Raises ObjectMissing, OSError."""
+    def read(self, key: str, version: str, target: Path, most: int) -> None:
+        """Write the bytes of that version into the file `target`, no more than `most` of them.
+
+        Raises ObjectMissing, ObjectTooLarge where there are more, OSError.
+        """
         ...

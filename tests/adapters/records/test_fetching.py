@@ -164,6 +164,27 @@ def test_an_object_that_is_missing_is_named_and_the_rest_comes_back(log: Path, t
     assert not report(tmp_path / "out").is_intact
 
 
+def test_a_gap_of_any_number_of_segments_is_told_of_once(log: Path, tmp_path: Path) -> None:
+    bucket = MemoryBucket()
+    count = len(shipped(log, destination(bucket)))
+    bucket.write("gw-0/w/99999999.jsonl", b"no segment")
+    results = fetched(destination(bucket), tmp_path / "out")
+    assert [result.state for result in results] == [*["fetched"] * count, "missing", "unproven"]
+    assert results[-2].why == f"no object holds segments {count + 1} to 99999998 of w"
+
+
+def test_a_tombstone_that_is_larger_than_any_is_left_where_it_is(log: Path, tmp_path: Path) -> None:
+    plan = log_plan(log, KEYS, RetentionRule(before=NOW + 1e9, at_most=None), 20)
+    retire(log, KEYS, plan, KEY, NOW)
+    bucket = MemoryBucket()
+    shipped(log, destination(bucket))
+    (key,) = [key for key in bucket.objects if "tombstone" in key]
+    bucket.write(key, b"x" * 1_000_000)
+    results = fetched(destination(bucket), tmp_path / "out")
+    assert {result.state for result in results} == {"fetched"}
+    assert report(tmp_path / "out").is_intact
+
+
 def test_another_logs_segment_under_this_name_is_not_taken(log: Path, tmp_path: Path) -> None:
     bucket = MemoryBucket()
     shipped(log, destination(bucket))

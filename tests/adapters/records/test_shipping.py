@@ -88,6 +88,34 @@ def test_what_came_to_the_store_before_the_ledger_knew_is_found_and_not_written_
     assert all(len(versions) == 1 for versions in bucket.objects.values())
 
 
+def test_a_line_of_the_ledger_that_a_crash_left_without_its_end_is_written_anew(log: Path) -> None:
+    bucket = MemoryBucket()
+    count = len(shipped(log, destination(bucket)))
+    whole = (log / LEDGER).read_bytes()
+    (log / LEDGER).write_bytes(whole[:-20])
+    assert [result.segment for result in shipped(log, destination(bucket))] == [count]
+    assert list(shipments(log, destination(bucket))) == list(range(1, count + 1))
+    assert (log / LEDGER).read_bytes() == whole
+    (log / LEDGER).write_bytes(b'{"segm')
+    assert len(shipped(log, destination(bucket))) == count
+    assert (log / LEDGER).read_bytes() == whole
+
+
+def test_an_object_that_is_larger_than_the_file_is_not_read_to_its_end(log: Path) -> None:
+    bucket = MemoryBucket(keeps_checksums=False)
+    bucket.write("gw-0/w/00000001.jsonl", b"x" * 100_000, ObjectLock("COMPLIANCE", UNTIL))
+    reads: list[int] = []
+    read = bucket.read
+
+    def counting(key: str, version: str, target: Path, most: int) -> None:
+        reads.append(most)
+        read(key, version, target, most)
+
+    bucket.read = counting  # type: ignore[method-assign]
+    assert shipped(log, destination(bucket))[0].state == "refused"
+    assert reads[0] == sealed(log)[0].stat().st_size < 100_000
+
+
 def test_a_segment_that_is_not_as_its_seal_says_stays_and_the_rest_is_shipped(log: Path) -> None:
     first = sealed(log)[0]
     first.write_bytes(first.read_bytes().replace(b"finance-agent", b"finance-agenT", 1))

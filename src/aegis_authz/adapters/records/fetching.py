@@ -13,10 +13,11 @@ from aegis_authz import durable
 from aegis_authz.adapters.records.proven_segment import SegmentNotProven, prove_segment
 from aegis_authz.adapters.records.segments import MOST_BYTES, Segment
 from aegis_authz.adapters.records.shipping import Destination, file_of
+from aegis_authz.adapters.records.tombstones import MOST_BYTES as MOST_TOMBSTONE_BYTES
 from aegis_authz.adapters.records.tombstones import TOMBSTONE
 from aegis_authz.evidence.shipping import Fetching, read_segment_key, read_tombstone_key, tombstone_key
 from aegis_authz.evidence.tombstone import TombstoneInvalid, read_tombstone
-from aegis_authz.ports.object_store import ObjectMissing, ObjectVersion
+from aegis_authz.ports.object_store import ObjectMissing, ObjectTooLarge, ObjectVersion
 
 
 @dataclass(slots=True)
@@ -57,18 +58,18 @@ def fetch_log(log: StoredLog, folder: Path, keys: Sequence[bytes], destination: 
     if not log.segments:
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    first, last = min(log.segments), max(log.segments)
+    numbers = sorted(log.segments)
+    first = numbers[0]
     fault = _fetch_tombstone(log, first - 1, folder, keys, destination) if first > 1 else ""
     if fault:
         key = tombstone_key(destination.prefix, log.writer, first - 1)
         yield Fetching(log.writer, first - 1, "missing", key, fault, ())
-    for number in range(first, last + 1):
-        versions = log.segments.get(number)
-        if versions is None:
-            why = f"no object holds segment {number} of {log.writer}"
-            yield Fetching(log.writer, number, "missing", "", why, ())
-        else:
-            yield _fetch(log.writer, number, versions, folder, keys, destination)
+    for former, number in zip([first - 1, *numbers], numbers, strict=False):
+        if former + 1 < number:  # of a gap is told at once: whoever may write there names any number
+            missing = f"segments {former + 1} to {number - 1}" if former + 2 < number else f"segment {former + 1}"
+            why = f"no object holds {missing} of {log.writer}"
+            yield Fetching(log.writer, former + 1, "missing", "", why, ())
+        yield _fetch(log.writer, number, log.segments[number], folder, keys, destination)
 
 
 def _fetch(
@@ -89,12 +90,12 @@ def _fetch(
             segment = Segment(Path(beside), number)
             file = Path(beside) / (name.file if name is not None else segment.name)
             try:
-                if destination.store.state(version.key, version.version).size > MOST_BYTES:
-                    raise SegmentNotProven(f"it is larger than {MOST_BYTES} bytes")
-                destination.store.read(version.key, version.version, file)
+                destination.store.read(version.key, version.version, file, MOST_BYTES)
                 prove_segment(segment, writer, keys)
             except ObjectMissing:
                 faults.append(f"{version.key} version {version.version} is listed and not there")
+            except ObjectTooLarge:
+                faults.append(f"{version.key} version {version.version} is larger than {MOST_BYTES} bytes")
             except SegmentNotProven as fault:
                 faults.append(f"{version.key} version {version.version} is not segment {number} of {writer}: {fault}")
             else:
@@ -139,9 +140,9 @@ def _fetch_tombstone(
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as beside:
             file = Path(beside) / TOMBSTONE
             try:
-                destination.store.read(version.key, version.version, file)
+                destination.store.read(version.key, version.version, file, MOST_TOMBSTONE_BYTES)
                 read_tombstone(file.read_bytes(), log.writer, keys)
-            except (ObjectMissing, TombstoneInvalid):
+            except (ObjectMissing, ObjectTooLarge, TombstoneInvalid):
                 continue
             if durable.create(target, file.read_bytes()) or target.read_bytes() == file.read_bytes():
                 return ""

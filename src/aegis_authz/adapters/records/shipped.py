@@ -8,11 +8,11 @@ from pathlib import Path
 
 from aegis_authz.adapters.records.fetching import is_same
 from aegis_authz.adapters.records.proven_segment import SegmentNotProven, prove_segment
-from aegis_authz.adapters.records.segments import Segment
+from aegis_authz.adapters.records.segments import MOST_BYTES, Segment
 from aegis_authz.adapters.records.shipping import Destination, sealed_segments, shipments
 from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.shipping import Shipment, ShippedSegment, read_segment_key
-from aegis_authz.ports.object_store import ObjectMissing, ObjectVersion
+from aegis_authz.ports.object_store import ObjectMissing, ObjectTooLarge, ObjectVersion
 
 
 def shipped_segments(folder: Path, keys: Sequence[bytes], destination: Destination) -> Iterator[ShippedSegment]:
@@ -85,10 +85,12 @@ def _difference(
         try:
             lock = destination.store.state(shipment.key, shipment.version).lock
             file = Path(beside) / name.file
-            destination.store.read(shipment.key, shipment.version, file)
+            destination.store.read(shipment.key, shipment.version, file, MOST_BYTES)
             prove_segment(copy, segment.folder.name, keys)
         except ObjectMissing:
             return f"{shipment.key} version {shipment.version} is missing"
+        except ObjectTooLarge:
+            return f"{shipment.key} version {shipment.version} is larger than any segment"
         except SegmentNotProven as fault:
             return f"{shipment.key} version {shipment.version} is not that segment: {fault}"
         if lock is None or lock.until <= now:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,14 @@ from aegis_authz.evidence.shipping import (
     segment_key,
     tombstone_key,
 )
-from aegis_authz.ports.object_store import ObjectLock, ObjectMissing, ObjectStore, ObjectTaken, StoreUnavailable
+from aegis_authz.ports.object_store import (
+    ObjectLock,
+    ObjectMissing,
+    ObjectStore,
+    ObjectTaken,
+    ObjectTooLarge,
+    StoreUnavailable,
+)
 
 LEDGER = "shipped.jsonl"
 _DAY = 86_400
@@ -100,8 +108,15 @@ def _ship(segment: Segment, keys: Sequence[bytes], destination: Destination, now
         shipment, is_new = send(file, key, segment.number, destination, now)
     except ObjectTaken:
         return outcome("refused", "another object of that name is there: give each machine a prefix of its own")
-    durable.append(segment.folder / LEDGER, encode_shipment(shipment))
+    _enter(segment.folder / LEDGER, shipment)
     return outcome("shipped" if is_new else "found")
+
+
+def _enter(ledger: Path, shipment: Shipment) -> None:
+    """Add a line to the ledger, in the place of one that a crash left without its end."""
+    with suppress(FileNotFoundError), ledger.open("r+b") as file:
+        file.truncate(file.read().rfind(b"\n") + 1)
+    durable.append(ledger, encode_shipment(shipment))
 
 
 def send(file: Path, key: str, number: int, destination: Destination, now: Epoch) -> tuple[Shipment, bool]:
@@ -143,11 +158,13 @@ def _present_version(file: Path, key: str, sha256: str, destination: Destination
 
 
 def _content_sha256(store: ObjectStore, key: str, version: str, file: Path) -> str:
-    """Of a store that keeps no SHA-256 the one of what it gives back."""
+    """Of a store that keeps no SHA-256 the one of what it gives back, "" where that is larger than the file."""
     beside = file.with_name(f".{file.name}.read-back")
     try:
-        store.read(key, version, beside)
+        store.read(key, version, beside, file.stat().st_size)
         return sha256_of(beside)
+    except ObjectTooLarge:
+        return ""
     finally:
         beside.unlink(missing_ok=True)
 

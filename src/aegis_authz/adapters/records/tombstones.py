@@ -11,7 +11,7 @@ from aegis_authz.adapters.records.segments import Segment, segments
 from aegis_authz.evidence.tombstone import ForeignTombstone, Tombstone, TombstoneInvalid, read_tombstone
 
 TOMBSTONE = "tombstone.note"
-_MOST_BYTES = 128 * 1024
+MOST_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def read_beginning(folder: Path, keys: Sequence[bytes]) -> LogBeginning:
     """How the log in `folder` begins, under the raw public `keys`. Raises OSError."""
     try:
         with (folder / TOMBSTONE).open("rb") as file:
-            note = file.read(_MOST_BYTES)
+            note = file.read(MOST_BYTES)
     except FileNotFoundError:
         return LogBeginning(None, "", False, b"")
     try:
