@@ -136,7 +136,7 @@ class Aegis:
 
     async def evaluate_async(self, tool: str, action: str, arguments: Mapping[str, Any]) -> Permit:
         """As `evaluate`, without blocking the event loop. What it returns is reported to in a thread, too."""
-        return await asyncio.to_thread(self._evaluations.ask, tool, action, arguments)
+        return await self._evaluations.ask_async(tool, action, arguments)
 
     def wrap(self, function: F, *, tool: str, action: str = "", unjudged: Collection[str] = ()) -> F:
         """The function, judged as `action` of `tool` each time it is called: with the same signature, sync or async.

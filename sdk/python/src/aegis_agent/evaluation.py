@@ -14,6 +14,7 @@ from aegis_agent.answers import refusal_error
 from aegis_agent.enrolment import EVALUATION_VARIABLE, Enrolment
 from aegis_agent.errors import AegisError, AegisUnavailable, ApprovalNeeded, Standing
 from aegis_agent.exchange import Exchange, Reply
+from aegis_agent.own_thread import in_own_thread
 
 EVALUATION_PATH, OUTCOME_PATH = "/access/v1/evaluation", "/access/v1/outcome"
 REDACT = "redact"
@@ -65,6 +66,10 @@ class Evaluations:
         if answer.status != 200 or answer.members.get("decision") is not True:
             raise self._refused(answer, context, tool, action, arguments)
         return self._permit(context, dict(arguments))
+
+    async def ask_async(self, tool: str, action: str, arguments: Mapping[str, Any]) -> Permit:
+        """As `ask`, without blocking the event loop. What a task that is cancelled was permitted is given back."""
+        return await in_own_thread(lambda: self.ask(tool, action, arguments), Permit.not_called)
 
     def report(self, ticket: str, outcome: str, **result: Any) -> dict[str, Any]:
         """Report an outcome; what it answers. Raises AegisUnavailable, AegisDenied."""

@@ -82,7 +82,7 @@ class _Function:
     async def call_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         bound, arguments = self._bound(args, kwargs)
         try:
-            permit = await asyncio.to_thread(self._asking.evaluations.ask, self._tool, self._action, arguments)
+            permit = await self._asking.evaluations.ask_async(self._tool, self._action, arguments)
         except ApprovalNeeded as error:
             error.is_async = True
             error.repeat = lambda: self.call_async(args, kwargs)
