@@ -95,3 +95,9 @@ async def test_without_a_mesh_or_with_a_hook_that_fails_nothing_is_made(environm
     assert refused.startswith("the mesh does not answer at http://127.0.0.1:1")
     [blocked] = await shown(environment, "stripe-payments", call, how="broken")
     assert blocked == "A hook failed: broken"
+
+
+async def test_a_server_is_not_taken_for_another_whose_name_it_begins_with(environment: dict[str, str]) -> None:
+    calls = [[name, {}] for name in ("mcp__bank__shop__pay", "mcp__bank___pay", "mcp__bank__a__b", "mcp__banks__pay")]
+    for text in await shown(environment, "stripe-payments", *calls, how="bank"):
+        assert text.startswith("The tool has no such action in the catalogue.")

@@ -20,6 +20,7 @@ from aegis_agent.evaluation import Permit
 SECONDS = 60.0
 """How long a call may wait for its answer; the framework's own limit."""
 _SERVER = re.compile(r"[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*")
+_TOOL = re.compile(rf"mcp__(?P<server>{_SERVER.pattern})__(?!_)((?!__).)+", re.DOTALL)
 _MOST_PERMITS = 1000
 """That are kept until their calls end: of a call that is never made after all nothing is heard again."""
 
@@ -29,16 +30,17 @@ def aegis_hooks(
 ) -> dict[Any, list[HookMatcher]]:
     """The `hooks` of `ClaudeAgentOptions`: each call is judged as the function of that name of a tool of the catalogue.
 
-    `servers` names MCP servers whose calls pass unasked, for the mesh sees them itself; no name of another server may
-    begin with one of these. `timeout` is in seconds, for an agent with `on_pending` as long as a person may take. An
-    allow leaves the framework's own permissions as they are. What cannot be judged is not called, and a `claude`
-    that would call it all the same is refused (`on_failure`). Raises ValueError for a name by which a server
-    cannot be told from others.
+    `servers` names MCP servers whose calls pass unasked, for the mesh sees them itself: those of which a name can be of
+    no other server. `timeout` is in seconds: with `on_pending` as long as a person may take, with an `approval_wait`
+    longer than that. An allow leaves the framework's own permissions as they are, and other hooks and `can_use_tool`
+    may change the arguments of a call that was judged: use neither for that. What cannot be judged is not called, and
+    a `claude` that would call it all the same is refused (`on_failure`). Raises ValueError for a name by which a
+    server cannot be told from others.
     """
     for server in servers:
         if _SERVER.fullmatch(server) is None:
             raise ValueError(f"{server!r} is no name by which an MCP server can be told from others")
-    hooks = _Hooks(aegis, tool, tuple(f"mcp__{server}__" for server in servers))
+    hooks = _Hooks(aegis, tool, frozenset(servers))
     return {
         "PreToolUse": [HookMatcher(hooks=[hooks.before], timeout=timeout, on_failure="block")],
         "PostToolUse": [HookMatcher(hooks=[hooks.done])],
@@ -49,7 +51,7 @@ def aegis_hooks(
 class _Hooks:
     """What is asked before a call, and reported after it."""
 
-    def __init__(self, aegis: Aegis, tool: str, unasked: tuple[str, ...]) -> None:
+    def __init__(self, aegis: Aegis, tool: str, unasked: frozenset[str]) -> None:
         self._aegis = aegis
         self._tool = tool
         self._unasked = unasked
@@ -57,7 +59,7 @@ class _Hooks:
 
     async def before(self, call: Mapping[str, Any], _: str | None, __: Any) -> dict[str, Any]:
         name, arguments = call["tool_name"], call["tool_input"]
-        if name.startswith(self._unasked):
+        if _server_of(name) in self._unasked:
             return {}
         try:
             permit = await self._permit(name, arguments)
@@ -91,6 +93,12 @@ class _Hooks:
             held = error
         permit: Permit = await self._aegis.answer_async(held)
         return permit
+
+
+def _server_of(name: str) -> str:
+    """The MCP server of which a tool with this name is for sure, "" for none: `mcp__a__b__c` is of `a` or of `a__b`."""
+    match = _TOOL.fullmatch(name)
+    return match["server"] if match is not None else ""
 
 
 def _denial(sentence: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A query of the Claude Agent SDK whose hooks have calls judged; a script stands for `claude` and its model.
 
 Arguments: the tool of the catalogue, the calls of one turn, `[[name, arguments], ...]` as JSON, and `wait` to have held
-calls wait, or `broken` for an agent that fails. Prints a line of JSON for each held call, and last what was shown.
+calls wait, `broken` for an agent that fails, or `bank` to have calls of that server pass. Prints a line of JSON for
+each held call, and last what was shown.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ async def main(tool: str, calls: str, how: str) -> None:
     """Runs it to its end."""
     kind = Broken if how == "broken" else Aegis
     aegis = kind.from_env(on_pending=tell if how == "wait" else None)
-    options = ClaudeAgentOptions(hooks=aegis_hooks(aegis, tool=tool))
+    options = ClaudeAgentOptions(hooks=aegis_hooks(aegis, tool=tool, servers=["bank"] if how == "bank" else []))
     shown: list[Any] = []
     script = ClaudeScript([[(name, arguments) for name, arguments in json.loads(calls)]])
     async for message in query(prompt="go", options=options, transport=script):
