@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from aegis_authz.core.record import ApprovalStep, OutcomeRecord
 from aegis_authz.evidence.chain import encode_record, link
-from aegis_authz.siem.attestation import statement
+from aegis_authz.siem.attestation import signed_envelope, statement
 from tests.support.made_records import DENIED, approval_step
 
 HELD = replace(DENIED, approval_id="apr_1", approved_by="ann", quarantined_until=DENIED.time + 60)
@@ -35,3 +39,11 @@ def test_who_approved_and_what_became_of_it_are_attested_and_no_note() -> None:
 def test_a_call_of_nobody_names_no_agent() -> None:
     made = predicate(identity=None)
     assert (made["agent"], made["delegatedSubject"]) == (None, None)
+
+
+def test_half_of_a_surrogate_pair_in_a_record_is_attested_as_any_other_text() -> None:
+    decision = replace(HELD, tool="stripe\ud800é")
+    line, _ = link("authz-0", 7, bytes(32), encode_record(decision))
+    key = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+    payload = base64.b64decode(json.loads(signed_envelope(statement(line, decision, ()), key))["payload"])
+    assert json.loads(payload)["predicate"]["resource"]["tool"] == "stripe\ud800é"

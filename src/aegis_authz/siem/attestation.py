@@ -51,7 +51,7 @@ def statement(line: bytes, decision: DecisionRecord, others: Sequence[Record]) -
 
 def signed_envelope(content: Mapping[str, Json], key: Ed25519PrivateKey) -> bytes:
     """The statement in its envelope: one line of JSON, signed with the key of records."""
-    payload = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    payload = json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
     kind = PAYLOAD_TYPE.encode("ascii")
     signature = key.sign(b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload))
     envelope = {
