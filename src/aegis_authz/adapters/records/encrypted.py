@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -47,11 +48,7 @@ class EncryptedFile:
     def at(path: Path) -> EncryptedFile:
         """The file at `path`. Raises SegmentDamaged, FileNotFoundError, OSError."""
         with path.open("rb") as file:
-            data = file.read(MOST_HEAD_BYTES)
-        try:
-            return EncryptedFile(path, read_head(data))
-        except EncryptionInvalid as fault:
-            raise SegmentDamaged(f"{path}: {fault}") from None
+            return EncryptedFile(path, _head_of(path, file))
 
     @property
     def content(self) -> EncryptedSegment:
@@ -60,9 +57,11 @@ class EncryptedFile:
 
     def index(self) -> bytes:
         """Its index, as it is there. Raises SegmentDamaged, OSError."""
-        with self.path.open("rb") as file:
-            file.seek(self.head.length)
-            index = file.read(self.content.index_size)
+        with self._behind_head() as file:
+            return self._index_in(file)
+
+    def _index_in(self, file: BinaryIO) -> bytes:
+        index = file.read(self.content.index_size)
         if hashlib.sha256(index).hexdigest() != self.content.index_digest:
             raise SegmentDamaged(f"{self.path}: its index is not the one that was signed")
         return index
@@ -76,10 +75,9 @@ class EncryptedFile:
             signer = signer_of(self.head, keys)
         except EncryptionInvalid as fault:
             raise SegmentDamaged(f"{self.path}: {fault}") from None
-        self.index()
         digest, size = hashlib.sha256(), 0
-        with self.path.open("rb") as file:
-            file.seek(self.head.length + self.content.index_size)
+        with self._behind_head() as file:
+            self._index_in(file)
             while block := file.read(_BLOCK):
                 digest.update(block)
                 size += len(block)
@@ -89,13 +87,27 @@ class EncryptedFile:
 
     def bodies(self) -> bytes:
         """Its bodies as they are encrypted. Raises OSError."""
-        with self.path.open("rb") as file:
-            file.seek(self.head.length + self.content.index_size)
+        with self._behind_head() as file:
+            file.seek(self.content.index_size, os.SEEK_CUR)
             return file.read()
+
+    @contextmanager
+    def _behind_head(self) -> Iterator[BinaryIO]:
+        """The file behind its head, which may be longer than this one: its data key was wrapped again meanwhile."""
+        with self.path.open("rb") as file:
+            file.seek(_head_of(self.path, file).length)
+            yield file
 
     def open(self, data_key: bytes) -> BinaryIO:
         """Its bodies, decrypted and still compressed. Raises OSError; reading raises SegmentDamaged."""
         return cast(BinaryIO, io.BufferedReader(_Frames(self, data_key), FRAME))
+
+
+def _head_of(path: Path, file: BinaryIO) -> EncryptionHead:
+    try:
+        return read_head(file.read(MOST_HEAD_BYTES))
+    except EncryptionInvalid as fault:
+        raise SegmentDamaged(f"{path}: {fault}") from None
 
 
 def encrypt_lines(lines: BinaryIO, writer: str, segment: int, data_key: bytes) -> tuple[bytes, int, str]:
@@ -140,6 +152,11 @@ class _Frames(io.RawIOBase):
         self._encrypted = file
         self._cipher = AESGCM(data_key)
         self._file = file.path.open("rb")
+        try:
+            self._begin = _head_of(file.path, self._file).length + file.content.index_size
+        except SegmentDamaged:
+            self._file.close()
+            raise
         self._at = 0
         self._frame: tuple[int, bytes] = (-1, b"")
 
@@ -176,7 +193,7 @@ class _Frames(io.RawIOBase):
         start = position * (FRAME + _TAG)
         if start >= content.body_size:
             return b""
-        self._file.seek(self._encrypted.head.length + content.index_size + start)
+        self._file.seek(self._begin + start)
         sealed = self._file.read(min(FRAME + _TAG, content.body_size - start))
         is_last = start + len(sealed) == content.body_size
         context = frame_context(content.writer, content.segment, position, is_last)

@@ -137,14 +137,15 @@ class Keyring:
         if key is None:
             raise KeyUnusable(f"it is encrypted with the key {segment.key}, which is not given ({VARIABLE})")
         place = (segment.wrapped, segment.writer, segment.segment)
-        if place not in self._opened:
+        data_key = self._opened.get(place)
+        if data_key is None:
             data_key = key.unwrap(segment.wrapped, wrap_context(segment.writer, segment.segment))
             if len(data_key) != _KEY_BYTES:
                 raise KeyUnusable(f"the key {segment.key} opens no data key of {_KEY_BYTES} bytes")
             if len(self._opened) >= _MOST_OPENED:
                 self._opened.clear()
             self._opened[place] = data_key  # a Vault is asked once for each segment
-        return self._opened[place]
+        return data_key
 
 
 def make_key_file(path: Path) -> str:
