@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import logging
+import os
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +31,9 @@ from aegis_authz.adapters.records.keyring import (
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.neighbourhood import position_of
 from aegis_authz.adapters.records.proving import prove_log
+from aegis_authz.adapters.records.recovery import SLOTS
 from aegis_authz.adapters.records.retention import log_plan, retire
+from aegis_authz.adapters.records.segments import decrypted, segments
 from aegis_authz.adapters.records.unread import SegmentUnread
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.pages.decisions import decisions_list
@@ -36,6 +41,8 @@ from aegis_authz.control.pages.record_rows import record_rows
 from aegis_authz.core.person import WHOLE_MESH
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.units import Epoch
+from aegis_authz.evidence.chain import read_link
+from aegis_authz.evidence.checkpoint import Checkpoint, sign_checkpoint
 from aegis_authz.evidence.encryption import EncryptedSegment, sign_encryption
 from aegis_authz.evidence.position import Standing
 from aegis_authz.evidence.query import IndexQuery
@@ -364,3 +371,74 @@ def test_what_is_encrypted_is_retired_by_who_has_the_key(
     retire(records / "w", KEYS, plan, KEY, Epoch(2000.0))
     assert len(names(records)) == 1
     assert verify_folder(records, KEYS)[0].is_intact
+
+
+async def test_a_writer_that_was_stopped_before_it_sealed_what_is_behind_a_segment_goes_on(
+    records: Path, kek: FileKey
+) -> None:
+    """The last checkpoint covers the seal of segment 2, and no record of segment 3 yet."""
+    log = records / "w"
+    seal = read_link((log / "00000002.jsonl").read_bytes().splitlines(keepends=True)[-1])
+    for slot in SLOTS:
+        (log / slot).write_bytes(sign_checkpoint(Checkpoint("w", seal.seq, seal.computed), KEY, KEYS[0]))
+    for segment in segments(log)[3:]:
+        segment.remove()
+
+    assert encrypted(records, kek) == [1]
+    await grow(log, range(20, 24))
+    (report,) = verify_folder(records, KEYS)
+    assert report.is_intact
+
+
+class LongNamedKey:
+    """A key whose name, and so the head of a file, is longer than that of a file's key."""
+
+    name = "vault:transit/records-of-the-whole-company"
+
+    def __init__(self, key: FileKey) -> None:
+        self.wrap, self.unwrap = key.wrap, key.unwrap
+
+
+def test_a_key_that_is_replaced_while_a_file_is_read_is_no_damage(
+    records: Path, kek: FileKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encrypted(records, kek)
+    path = records / "w" / "00000001.jsonl.enc"
+    before, data_key = EncryptedFile.at(path), keyring_of(os.environ).data_key(EncryptedFile.at(path).content)
+    index, bodies = before.index(), before.bodies()
+    with decrypted(path, data_key) as file:
+        lines = file.read()
+
+    assert list(rewrap_log(records / "w", KEYS, Keyring([LongNamedKey(kek), kek]), KEY))
+
+    assert EncryptedFile.at(path).head.length > before.head.length
+    assert (before.index(), before.bodies(), before.require_signed(KEYS)) == (index, bodies, KEYS[0])
+    with gzip.GzipFile(fileobj=before.open(data_key)) as file:
+        assert file.read() == lines
+
+
+@pytest.mark.parametrize("index", [b"no hash\n", b"", b"\xff\n", b"{}\n"])
+def test_a_file_that_somebody_else_made_up_is_damage(records: Path, kek: FileKey, index: bytes) -> None:
+    encrypted(records, kek)
+    path = records / "w" / "00000001.jsonl.enc"
+    content = replace(
+        EncryptedFile.at(path).content, index_size=len(index), index_digest=hashlib.sha256(index).hexdigest()
+    )
+    stranger = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
+    path.write_bytes(sign_encryption(content, stranger) + index + EncryptedFile.at(path).bodies())
+    (report,) = verify_folder(records, KEYS)
+    assert not report.is_intact
+
+
+@pytest.mark.parametrize("is_retired", [True, False])
+def test_what_a_compression_that_was_stopped_left_goes_with_the_clear_lines(
+    records: Path, kek: FileKey, is_retired: bool
+) -> None:
+    left = records / "w" / "00000002.jsonl.gz.tmp"
+    left.write_bytes(gzip.compress((records / "w" / "00000002.jsonl").read_bytes()))
+    if is_retired:
+        plan = log_plan(records / "w", KEYS, RetentionRule(before=float("inf"), at_most=None), 10**6)
+        retire(records / "w", KEYS, plan, KEY, Epoch(1_800_000_000.0))
+    else:
+        encrypted(records, kek)
+    assert not left.exists()

@@ -68,7 +68,7 @@ def compress_log(folder: Path) -> Iterator[Compression]:
 
 
 def _compress(segment: Segment) -> tuple[int, int]:
-    beside = segment.compressed.with_name(f"{segment.compressed.name}.tmp")
+    beside = segment.unfinished
     digest, size = hashlib.sha256(), 0
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as target, segment.plain.open("rb") as source:

@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from aegis_authz import durable
 from aegis_authz.adapters.records.compression import finished_segments, segments_locked
 from aegis_authz.adapters.records.encrypted import EncryptedFile, encrypt_lines
+from aegis_authz.adapters.records.files import label
 from aegis_authz.adapters.records.keyring import Keyring, WrappingKey
+from aegis_authz.adapters.records.recovery import read_notes
 from aegis_authz.adapters.records.segments import MOST_BYTES, Segment, decrypted, segments
 from aegis_authz.adapters.records.unread import SegmentDamaged
 from aegis_authz.core.record import SealRecord
@@ -26,6 +28,7 @@ from aegis_authz.evidence.chain import Link, NotARecord, read_link, read_record
 from aegis_authz.evidence.checkpoint import CheckpointInvalid
 from aegis_authz.evidence.document import RecordInvalid
 from aegis_authz.evidence.encryption import EncryptedSegment, index_line, sign_encryption, wrap_context
+from aegis_authz.evidence.notes import trusted_seals
 from aegis_authz.evidence.segment import verify_seal
 
 _BLOCK = 1024 * 1024
@@ -60,17 +63,25 @@ def encrypt_log(
 ) -> Iterator[Encryption]:
     """Encrypt the sealed segments of the log in `folder` that are not, the oldest first, each in one step for readers.
 
-    They are held to their seals under the raw public `keys` before. Raises FolderBusy, EncryptionRefused, KeyUnusable,
-    OSError; what was encrypted until then stays so.
+    They are held to their seals under the raw public `keys` before. One stays where no checkpoint covers a record
+    behind it yet: its writer, stopped now, would go on from its seal, and reads none that is encrypted. Raises
+    FolderBusy, EncryptionRefused, KeyUnusable, OSError; what was encrypted until then stays so.
     """
     with segments_locked(folder):
+        sealed = _sealed_count(folder, keys)
         for segment in finished_segments(folder):
-            if segment.is_encrypted or not segment.is_sealed():
+            if segment.is_encrypted or not segment.is_sealed() or read_link(segment.last_line()).seq >= sealed:
                 continue
             if segment.plain.exists() and segment.plain.stat().st_size > MOST_BYTES:
                 continue
             _encrypt(segment, keys, wrapping, signing)
             yield Encryption(folder.name, segment.number, wrapping.name)
+
+
+def _sealed_count(folder: Path, keys: Sequence[bytes]) -> int:
+    """How many records of the log its checkpoints cover."""
+    seals, _ = trusted_seals(read_notes(folder, label(folder)), folder.name, keys)
+    return max((seal.checkpoint.size for seal in seals), default=0)
 
 
 def rewrap_log(
@@ -116,8 +127,7 @@ def _encrypt(segment: Segment, keys: Sequence[bytes], wrapping: WrappingKey, sig
     )
     durable.replace(segment.encrypted, sign_encryption(content, signing) + lines.index + bodies)
     _require_opened(segment, lines, data_key)
-    segment.plain.unlink(missing_ok=True)  # from here on the encrypted one counts
-    segment.compressed.unlink(missing_ok=True)
+    segment.remove_clear()  # from here on the encrypted one counts
     durable.sync_folder(segment.folder)
 
 

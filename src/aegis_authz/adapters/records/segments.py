@@ -21,6 +21,7 @@ from aegis_authz.adapters.records.encrypted import EncryptedFile, raw_lines
 from aegis_authz.adapters.records.keyring import DataKeyAltered, KeyUnusable, process_keyring
 from aegis_authz.adapters.records.unread import SegmentDamaged, SegmentLocked
 from aegis_authz.evidence.chain import NotARecord, read_link, read_members
+from aegis_authz.evidence.encryption import EncryptionInvalid, index_entries
 
 MOST_BYTES = 256 * 1024 * 1024
 """A compressed segment expands to at most so much, four times what a writer puts into one."""
@@ -69,10 +70,20 @@ class Segment:
         """The bytes it takes on the disk. Raises OSError."""
         return sum(path.stat().st_size for path in self.paths if path.exists())
 
+    @property
+    def unfinished(self) -> Path:
+        """Where its lines are while they are compressed; one that was stopped leaves it."""
+        return self.folder / f"{self.name}.gz.tmp"
+
+    def remove_clear(self) -> None:
+        """Remove what of it is not encrypted. Raises OSError."""
+        for path in (self.plain, self.compressed, self.unfinished):
+            path.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Remove it, however it is there. Raises OSError."""
-        for path in self.paths:
-            path.unlink(missing_ok=True)
+        self.remove_clear()
+        self.encrypted.unlink(missing_ok=True)
 
     def open(self) -> BinaryIO:
         """Its lines. Raises FileNotFoundError, SegmentLocked, SegmentDamaged, OSError; and reading the latter two."""
@@ -117,9 +128,11 @@ class Segment:
         """
         if self.is_encrypted:
             file = EncryptedFile.at(self.encrypted)
-            line = next(raw_lines(file.index()), b"")
-            digest = read_link(line).computed if line.startswith(b"{") else bytes.fromhex(line.decode("ascii"))
-            return file.content.first, digest, digest
+            try:
+                entry = next(index_entries(file.content, file.index()), None)
+            except EncryptionInvalid as fault:
+                raise SegmentDamaged(f"{self.encrypted}: {fault}") from None
+            return (0, b"", b"") if entry is None else (entry.link.seq, entry.link.stated, entry.link.computed)
         with self.open() as opened:
             line = opened.readline()
         if not line:
