@@ -80,6 +80,15 @@ async def test_what_comes_after_it_was_told_is_another_alert(pair: Pair) -> None
     assert await pair.told("webhook", 231.0) == [first, second]
 
 
+async def test_a_restart_ends_no_time_in_which_an_alert_gathers(pair: Pair) -> None:
+    await pair.alerts.gather([sighting(0)], 110.0)
+    if isinstance(pair.outbox, SqlOutbox):
+        await pair.outbox.end_claims(120.0)
+    assert await pair.told("log", 169.0) == []
+    (alert,) = await pair.told("log", 170.0)
+    assert (alert.count, alert.closed) == (1, 170.0)
+
+
 async def test_what_comes_late_for_a_channel_that_is_slow_is_in_the_same_alert(pair: Pair) -> None:
     await pair.alerts.gather([sighting(0)], 110.0)
     await pair.alerts.gather([sighting(1)], 400.0)

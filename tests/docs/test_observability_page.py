@@ -50,7 +50,7 @@ def test_the_settings_that_are_printed_are_settings() -> None:
 
 def test_the_body_of_a_notice_has_the_members_that_are_printed() -> None:
     (text,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
-    alert = Alert("alt_1", "acme", "emea", "a", Reason.EGRESS_DENIED, "b.example", 4, 1.0, 2.0, ("d",))
+    alert = Alert("alt_1", "acme", "emea", "a", Reason.EGRESS_DENIED, "b.example", 4, 1.0, 2.0, ("d",), 3.0)
     assert json.loads(text).keys() == json.loads(alert_body(alert, "https://a")).keys()
 
 

@@ -335,11 +335,30 @@ async def test_a_channel_that_fails_is_told_the_same_alert_later_and_others_at_o
 
 
 async def test_a_refusal_that_cannot_be_told_for_a_day_is_given_up_and_listed(desk: Desk) -> None:
+    desk.slack.faults = [ChannelFault("answered HTTP 503", is_final=False)]
     await desk.alerts.gather([sighting(desk)], desk.clock.now())
-    desk.clock.time += 86_401
+    for seconds in (60, 86_401):
+        desk.clock.time += seconds
+        await desk.round()
+    (notice,) = await desk.outbox.undelivered(10)
+    assert notice.trouble == "it was tried for a day: answered HTTP 503"
+    assert desk.slack.messages == []
+
+
+async def test_a_refusal_that_gathers_for_a_day_is_told_then(desk: Desk) -> None:
+    lone = replace(sighting(desk), plan=AlertPlan(("slack:#soc",), 86_400.0))
+    await desk.alerts.gather([lone], desk.clock.now())
+    desk.clock.time += 86_402
+    await desk.round()
+    assert desk.slack.messages == [("slack:#soc", "alert", "evil.example", "1")]
+
+
+async def test_a_refusal_of_days_ago_is_listed_and_told_to_nobody(desk: Desk) -> None:
+    await desk.alerts.gather([sighting(desk)], desk.clock.now())
+    desk.clock.time += 2 * 86_400 + 1
     await desk.round()
     (notice,) = await desk.outbox.undelivered(10)
-    assert notice.trouble == "it is more than a day old: there was no time"
+    assert notice.trouble == "it is more than two days old: there was no time"
     assert desk.slack.messages == []
 
 

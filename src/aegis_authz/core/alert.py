@@ -113,7 +113,7 @@ class Alert:
     """Refusals of one agent, reason and destination: `count` of them, from `first` to `last`, seconds since the epoch.
 
     `agent` and `destination` are `MANY` where a tenant has more of them than have alerts of their own. `decisions` are
-    the ids of the first few.
+    the ids of the first few. `closed` is since when it is told and takes no more, None while it gathers.
     """
 
     id: str
@@ -126,6 +126,7 @@ class Alert:
     first: Epoch
     last: Epoch
     decisions: tuple[str, ...]
+    closed: Epoch | None
 
     @property
     def scope(self) -> str:

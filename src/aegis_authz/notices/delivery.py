@@ -33,8 +33,10 @@ _SLOW = 0.5
 """Seconds after which a fault has kept the other places of a channel waiting."""
 _MOST_ATTEMPTS = 12
 """Of a notice about what is settled; one about a held call is tried until nobody can decide it any more."""
-_ALERT_LIFE = 86_400.0
-"""Seconds after the last refusal for which a notice of it is tried."""
+_ALERT_PATIENCE = 86_400.0
+"""Seconds for which a notice of refusals is tried, from when it was due and somebody looked."""
+_ALERT_LIFE = 2 * 86_400.0
+"""Seconds after the last refusal after which nobody is told of it: the longest time one gathers, and a day."""
 _MOST = 200
 
 
@@ -158,7 +160,9 @@ class Courier:
         if alert is None:
             await self._abandon(notice, "the alert is forgotten")
         elif now - alert.last > _ALERT_LIFE:
-            await self._abandon(notice, f"it is more than a day old: {notice.trouble or 'there was no time'}")
+            await self._abandon(notice, f"it is more than two days old: {notice.trouble or 'there was no time'}")
+        elif alert.closed is not None and now - alert.closed > _ALERT_PATIENCE:
+            await self._abandon(notice, f"it was tried for a day: {notice.trouble or 'there was no time'}")
         else:
             await self._attempt(notice, lambda: channel.deliver_alert(notice, alert))
 

@@ -15,7 +15,10 @@ from aegis_authz.testing.warning import warn_outside_tests
 @dataclass
 class _Row:
     alert: Alert
-    is_open: bool
+
+    @property
+    def is_open(self) -> bool:
+        return self.alert.closed is None
 
     def is_of(self, sighting: Sighting, agent: str, destination: str) -> bool:
         alert, scope = self.alert, sighting.scope
@@ -51,7 +54,8 @@ class MemoryAlerts:
         row = next((row for row in self._rows if row.alert.id == alert_id), None)
         if row is None:
             return None
-        row.is_open = False
+        if row.alert.closed is None:
+            row.alert = replace(row.alert, closed=now)
         return row.alert
 
     def _row(self, sighting: Sighting, now: Epoch) -> _Row:
@@ -64,7 +68,7 @@ class MemoryAlerts:
         if row is None:
             name = f"alt_{len(self._rows)}"
             time, reason = sighting.time, sighting.reason
-            row = _Row(Alert(name, scope.org, scope.tenant, agent, reason, destination, 0, time, time, ()), True)
+            row = _Row(Alert(name, scope.org, scope.tenant, agent, reason, destination, 0, time, time, (), None))
             self._rows.append(row)
         return row
 

@@ -32,7 +32,7 @@ from tests.support.local_servers import SlackServer, SmtpServer, mail_server, se
 
 URL = "https://aegis.acme.example"
 ALERT = Alert(
-    "alt_1", "acme", "emea", "bot", Reason.EGRESS_DENIED, "evil.example:443", 12, 1000.0, 1030.0, ("d-1", "d-2")
+    "alt_1", "acme", "emea", "bot", Reason.EGRESS_DENIED, "evil.example:443", 12, 1000.0, 1030.0, ("d-1", "d-2"), 1060.0
 )
 DENIED = replace(HELD, state=ApprovalState.DENIED, decided_by="ben", decided_at=1200.0)
 

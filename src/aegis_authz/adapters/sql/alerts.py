@@ -171,4 +171,5 @@ def _alert(row: Row[Any]) -> Alert:
         first=Epoch(row.first),
         last=Epoch(row.last),
         decisions=tuple(json.loads(row.decisions)),
+        closed=None if row.closed is None else Epoch(row.closed),
     )

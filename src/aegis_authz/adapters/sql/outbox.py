@@ -101,11 +101,11 @@ class SqlOutbox:
         return await self._notices(newest.order_by(OUTBOX.c.ended.desc(), OUTBOX.c.number.desc()).limit(limit))
 
     async def end_claims(self, now: Epoch) -> None:
-        """Have all that waits due by now: what an earlier process had claimed, and was under way when it ended.
+        """Have all due by now that an earlier process had claimed, and that was under way when it ended.
 
         For a database that one control plane uses alone: of several, each has claims of its own. Raises StoreDown.
         """
-        is_claimed = _is(NoticeState.WAITING) & (OUTBOX.c.due > now)
+        is_claimed = _is(NoticeState.WAITING) & (OUTBOX.c.due > now) & (OUTBOX.c.attempts > 0)
         async with self._on(self._database.transaction) as connection:
             await connection.execute(update(OUTBOX).where(is_claimed).values(due=now))
 
