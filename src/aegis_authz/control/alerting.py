@@ -146,7 +146,7 @@ class Alerter:
 
 
 def destination_of(record: DecisionRecord) -> str:
-    """Where the call went, without anything that its agent put into it: the tool, or the host and port."""
+    """Where the call went: the tool, or the host and port that its agent named, and nothing else that it sent."""
     if record.tool:
         return record.tool
     return record.host if record.port is None else f"{record.host}:{record.port}"
