@@ -126,9 +126,9 @@ export class Governor {
       return await this.#evaluation.judge(name, call.args, () => Promise.resolve(undefined), signal);
     } catch (fault) {
       if (fault instanceof ApprovalNeeded && call.id !== "") {
-        this.#held.set(call.id, fault as ApprovalNeeded<unknown>);
-        for (const id of [...this.#held.keys()].slice(0, -MOST_HELD)) {
-          this.#held.delete(id);
+        this.#held.set(questionOf(call), fault as ApprovalNeeded<unknown>);
+        for (const question of [...this.#held.keys()].slice(0, -MOST_HELD)) {
+          this.#held.delete(question);
         }
       }
       throw fault;
@@ -137,7 +137,8 @@ export class Governor {
 
   /** What was held is not asked about anew while nobody has decided, and never once a person denied it. */
   async #requireDecided(call: ToolCall): Promise<void> {
-    const held = this.#held.get(call.id);
+    const question = questionOf(call);
+    const held = this.#held.get(question);
     if (held === undefined) {
       return;
     }
@@ -146,7 +147,7 @@ export class Governor {
     } catch (fault) {
       throw fault instanceof DOMException && fault.name === "TimeoutError" ? held : fault;
     }
-    this.#held.delete(call.id);
+    this.#held.delete(question);
   }
 
   /** Leave that was given ahead, for this very call, once. */
@@ -174,7 +175,7 @@ export class Governor {
   }
 }
 
-/** What leave was given for: models name calls, and may give two of them one name. */
+/** What leave was given for, or what is held: models name calls, and may give two of them one name. */
 function questionOf({ id, name, args }: ToolCall): string {
   return JSON.stringify([id, name, args]);
 }

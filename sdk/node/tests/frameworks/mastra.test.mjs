@@ -76,6 +76,16 @@ test("what a person denied is not called, nor asked about anew", async (t) => {
   assert.equal(questions.length, 1);
 });
 
+test("what a person denied stands in the way of no other call, of the same name, too", async (t) => {
+  const judge = ({ args }) => (args.amount > 9 ? heldContext() : { effect: "allow" });
+  const { aegis } = await judgingMesh(t, judge, () => ({ state: "denied", detail: "It was denied." }));
+  const { execute } = governed(aegis, { id: "pay", execute: ({ amount }) => `paid ${amount}` }, GOVERNANCE);
+  const context = { agent: { toolCallId: "call_0" } };
+  await assert.rejects(execute({ amount: 50 }, context), { name: "ApprovalNeeded" });
+  await assert.rejects(execute({ amount: 50 }, context), /It was denied/);
+  assert.equal(await execute({ amount: 5 }, context), "paid 5");
+});
+
 test("without a mesh the tool is not called, and the model is told", async (t) => {
   const { aegis } = await smallMesh(t, () => undefined, { evaluation: "http://127.0.0.1:1" });
   const { agent, shown } = paying(aegis, [1], () => assert.fail("called"));
