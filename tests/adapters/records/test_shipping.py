@@ -101,6 +101,16 @@ def test_a_line_of_the_ledger_that_a_crash_left_without_its_end_is_written_anew(
     assert (log / LEDGER).read_bytes() == whole
 
 
+def test_an_object_whose_lock_is_over_is_none_that_was_shipped(log: Path) -> None:
+    bucket = MemoryBucket()
+    shipped(log, destination(bucket))
+    (log / LEDGER).unlink()
+    bucket.objects["gw-0/w/00000001.jsonl"][0].lock = ObjectLock("COMPLIANCE", NOW)
+    results = shipped(log, destination(bucket))
+    assert [result.state for result in results] == ["refused", *["found"] * (len(results) - 1)]
+    assert "not locked any more" in results[0].why
+
+
 def test_an_object_that_is_larger_than_the_file_is_not_read_to_its_end(log: Path) -> None:
     bucket = MemoryBucket(keeps_checksums=False)
     bucket.write("gw-0/w/00000001.jsonl", b"x" * 100_000, ObjectLock("COMPLIANCE", UNTIL))

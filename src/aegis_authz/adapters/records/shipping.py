@@ -36,6 +36,7 @@ from aegis_authz.ports.object_store import (
 
 LEDGER = "shipped.jsonl"
 _DAY = 86_400
+_PREFIX = "give each machine a prefix of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,9 @@ def _ship(segment: Segment, keys: Sequence[bytes], destination: Destination, now
     try:
         shipment, is_new = send(file, key, segment.number, destination, now)
     except ObjectTaken:
-        return outcome("refused", "another object of that name is there: give each machine a prefix of its own")
+        return outcome(
+            "refused", f"another object of that name is there, or one that is not locked any more: {_PREFIX}"
+        )
     _enter(segment.folder / LEDGER, shipment)
     return outcome("shipped" if is_new else "found")
 
@@ -126,7 +129,7 @@ def send(file: Path, key: str, number: int, destination: Destination, now: Epoch
     """
     store, lock = destination.store, destination.lock(now)
     sha256 = sha256_of(file)
-    present = _present_version(file, key, sha256, destination)
+    present = _present_version(file, key, sha256, destination, now)
     version = present or store.put(key, file, sha256, lock)
     try:
         state = store.state(key, version)
@@ -141,15 +144,15 @@ def send(file: Path, key: str, number: int, destination: Destination, now: Epoch
     return shipment, not present
 
 
-def _present_version(file: Path, key: str, sha256: str, destination: Destination) -> str:
-    """The version of that object which holds these bytes under a lock of this mode, "" where there is none."""
+def _present_version(file: Path, key: str, sha256: str, destination: Destination, now: Epoch) -> str:
+    """The version of that object which holds these bytes under a lock of this mode that is not over, "" for none."""
     store = destination.store
     for version in store.versions(key):
         if version.key != key or version.is_removal:
             continue
         try:
             state = store.state(key, version.version)
-            is_locked = state.lock is not None and state.lock.mode == destination.mode
+            is_locked = state.lock is not None and state.lock.mode == destination.mode and state.lock.until > now
             if is_locked and sha256 == (state.sha256 or _content_sha256(store, key, version.version, file)):
                 return version.version
         except ObjectMissing:  # one without a lock, deleted at this moment
