@@ -814,7 +814,7 @@ def unread_lines(
         if (writer, int(match[3])) != (path.parent.name, int(path.name[:8])):
             raise ValueError(f"it is segment {match[3]} of {writer}, encrypted")
         file.seek(len(match[0].encode()))
-        index, bodies, size = file.read(int(match[7])), hashlib.sha256(), 0
+        index, bodies, size = file.read(min(int(match[7]), path.stat().st_size)), hashlib.sha256(), 0
         while block := file.read(1024 * 1024):
             bodies.update(block)
             size += len(block)

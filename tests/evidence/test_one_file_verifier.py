@@ -441,6 +441,16 @@ def test_both_agree_on_ten_thousand_tamperings(whole: Case, data: st.DataObject)
     tampered(whole, data)
 
 
+def test_a_made_up_size_of_an_index_takes_no_memory(case: Case) -> None:
+    path = min((case.records / ENCRYPTED).glob("*.enc"))
+    file = EncryptedFile.at(path)
+    head = sign_encryption(replace(file.content, index_size=10**17), STRANGER)
+    path.write_bytes(head + file.index() + file.bodies())
+    logs = TOOLS.Verifier(KEYS, TOOLS.pure_verify).folder(case.records, [], [], [])
+    faults = [fault for log in logs if log.writer == ENCRYPTED for fault in log.faults]
+    assert any("its index is not the one that was signed" in fault for fault in faults)
+
+
 def test_both_ask_checkpoints_that_were_kept_elsewhere(case: Case) -> None:
     kept = case.place / "checkpoints.note"
     kept.write_bytes(b"".join(newest_notes(case.records, KEYS).values()))

@@ -430,6 +430,17 @@ def test_a_file_that_somebody_else_made_up_is_damage(records: Path, kek: FileKey
     assert not report.is_intact
 
 
+def test_a_made_up_size_of_an_index_takes_no_memory(records: Path, kek: FileKey) -> None:
+    encrypted(records, kek)
+    path = records / "w" / "00000001.jsonl.enc"
+    file = EncryptedFile.at(path)
+    stranger = Ed25519PrivateKey.from_private_bytes(b"\x08" * 32)
+    head = sign_encryption(replace(file.content, index_size=10**17), stranger)
+    path.write_bytes(head + file.index() + file.bodies())
+    (report,) = verify_folder(records, KEYS)
+    assert not report.is_intact
+
+
 @pytest.mark.parametrize("is_retired", [True, False])
 def test_what_a_compression_that_was_stopped_left_goes_with_the_clear_lines(
     records: Path, kek: FileKey, is_retired: bool

@@ -61,7 +61,8 @@ class EncryptedFile:
             return self._index_in(file)
 
     def _index_in(self, file: BinaryIO) -> bytes:
-        index = file.read(self.content.index_size)
+        # a head that somebody made up may name any size, and so much memory would be asked for at once
+        index = file.read(min(self.content.index_size, os.fstat(file.fileno()).st_size))
         if hashlib.sha256(index).hexdigest() != self.content.index_digest:
             raise SegmentDamaged(f"{self.path}: its index is not the one that was signed")
         return index
