@@ -59,7 +59,8 @@ def rekey(
     """Wrap the data keys of all encrypted segments by another key; what they encrypt stays byte for byte.
 
     The first of AEGIS_RECORDS_KEYS wraps, the others open what was wrapped before: name the next one first. Of a Vault,
-    the newest version of the key wraps. When nothing is left of the one before, it can be destroyed.
+    the newest version of the key wraps. What was shipped or copied before still needs the key of its day: destroy that
+    when none of it is left.
     Exits with 0, also when there is nothing to do, 1 when a log is not proven, 2 when something cannot be done.
 
     Example: AEGIS_RECORDS_KEYS=file:next.kek,file:records.kek aegis audit rekey --dir DIR
