@@ -55,7 +55,7 @@ class Stage:
         folder.mkdir(exist_ok=True)
         proxy = _NOWHERE if fault == "unreachable" else self._facts.proxy
         token_endpoint = f"{self._facts.control}/v1/token"
-        write_enrolment(folder, Enrolment(name, token_endpoint, "aegis", "aegis-mesh", proxy, "", ""))
+        write_enrolment(folder, Enrolment(name, token_endpoint, "aegis", "aegis-mesh", proxy, "", "", ""))
         key = folder / "key.pem"
         key.touch(0o600)
         key.write_bytes(

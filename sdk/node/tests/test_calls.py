@@ -200,7 +200,7 @@ async def test_hops_and_tries_have_proofs_of_their_own_and_the_environment_leads
 
 def enrolled(folder: Path, agent: str, token_endpoint: str, proxy: str, secret: bytes, authorities: str = "") -> Path:
     """A folder of an agent, as enrolment writes it."""
-    write_enrolment(folder, Enrolment(agent, token_endpoint, "aegis", "mesh", proxy, "", authorities))
+    write_enrolment(folder, Enrolment(agent, token_endpoint, "aegis", "mesh", proxy, "", authorities, ""))
     key = folder / "key.pem"
     key.touch(0o600)
     key.write_bytes(secret)
