@@ -62,7 +62,7 @@ async def test_a_killed_writer_loses_nothing_it_answered_for(tmp_path: Path) -> 
     folder = tmp_path / "w"
     acknowledged = [name for run in range(3) for name in killed_under_load(folder, run)]
     assert len(acknowledged) >= 3 * ACKNOWLEDGED_FIRST
-    await _require_all(folder, acknowledged)
+    await require_all(folder, acknowledged)
 
 
 @pytest.mark.slow
@@ -71,12 +71,12 @@ async def test_a_writer_killed_again_and_again_at_random_points_loses_nothing_ei
 ) -> None:
     folder, chance = tmp_path / "w", random.Random(19)  # noqa: S311  # it picks moments, and no secret
     acknowledged: list[str] = []
-    for run in range(100):
+    for run in range(500):
         acknowledged += killed_under_load(folder, run, chance.randrange(0, 200))
-    await _require_all(folder, acknowledged)
+    await require_all(folder, acknowledged)
 
 
-async def _require_all(folder: Path, acknowledged: list[str]) -> None:
+async def require_all(folder: Path, acknowledged: list[str]) -> None:
     """Start the writer once more: its log must be whole and hold what was answered for."""
     async with FileRecordLog(folder, "w", KEY, SystemClock()) as log:
         await log.append(RedactionRecord("after", 2.0, "request", {}, "done"))
