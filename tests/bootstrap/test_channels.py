@@ -38,7 +38,7 @@ async def test_every_kind_of_channel_is_opened_and_closed(tmp_path: Path) -> Non
         webhook={"soc": {"url": "https://soc.example/in", "secret_file": secret(tmp_path, "key", "k" * 32)}},
         email={"host": "mail.example", "sender": "aegis@acme.example"},
     )
-    assert set(channels.channels) == {"slack", "teams", "webhook", "email"}
+    assert set(channels.channels) == {"log", "slack", "teams", "webhook", "email"}
     assert channels.slack is not None
     binding = RoleBinding(Role.APPROVER, WHOLE_MESH)
     assert channels.slack.people == {"U0ANN": Person("ann", "ann", frozenset({"finance"}), (binding,))}

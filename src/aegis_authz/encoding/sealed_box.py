@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from typing import TYPE_CHECKING
 
 from aegis_authz.encoding import base64url
 
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+if TYPE_CHECKING:  # loaded where a box is made or opened: the language of policies knows of it, and commands are quick
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+    from cryptography.hazmat.primitives.hpke import Suite
+
 _KEY_BYTES = 32
 
 
@@ -30,6 +30,8 @@ def read_public_key(text: str) -> bytes:
         raw = b""
     if len(raw) != _KEY_BYTES:
         raise ValueError("no X25519 public key: 43 characters of base64url, as `aegis keys auditor` prints it")
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
     try:
         X25519PrivateKey.generate().exchange(_loaded(raw))  # a point of small order would let anybody read
     except ValueError:
@@ -50,17 +52,28 @@ def key_name(raw: bytes) -> str:
 
 def seal(raw: bytes, place: bytes, content: bytes) -> bytes:
     """The box of the content for the holder of that raw public key, bound to the place."""
-    return _SUITE.encrypt(content, _loaded(raw), info=place)
+    return _suite().encrypt(content, _loaded(raw), info=place)
 
 
 def unseal(key: X25519PrivateKey, place: bytes, box: bytes) -> bytes:
     """What was sealed for that place. Raises NotOpened."""
+    from cryptography.exceptions import InvalidTag
+
     try:
-        return _SUITE.decrypt(box, key, info=place)
+        return _suite().decrypt(box, key, info=place)
     except (InvalidTag, ValueError):
         raise NotOpened("it was not sealed for this key and this place, or was altered") from None
 
 
+@lru_cache(maxsize=1)
+def _suite() -> Suite:
+    from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+    return Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
 @lru_cache(maxsize=64)
 def _loaded(raw: bytes) -> X25519PublicKey:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
     return X25519PublicKey.from_public_bytes(raw)

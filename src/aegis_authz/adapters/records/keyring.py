@@ -14,15 +14,17 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from aegis_authz import durable
 from aegis_authz.adapters.files.secret_file import SecretUnusable, read_secret
-from aegis_authz.adapters.vault_secrets import VaultPlace, VaultSecrets
 from aegis_authz.evidence.encryption import EncryptedSegment, wrap_context
+
+if TYPE_CHECKING:
+    from aegis_authz.adapters.vault_secrets import VaultSecrets
 
 VARIABLE = "AEGIS_RECORDS_KEYS"
 _KEY_BYTES = 32
@@ -86,6 +88,13 @@ class FileKey:
             raise DataKeyAltered(f"the key {self.name} does not open its data key") from None
 
 
+def _vault(environment: Mapping[str, str]) -> VaultSecrets:
+    """The Vault that the environment names. Raises SecretUnusable."""
+    from aegis_authz.adapters.vault_secrets import VaultPlace, VaultSecrets  # only here: authorizers have no httpx
+
+    return VaultSecrets(VaultPlace.of(environment))
+
+
 class VaultKey:
     """A key-encryption key of a transit engine, which never leaves it. It must be one of AES-GCM."""
 
@@ -98,7 +107,7 @@ class VaultKey:
     def wrap(self, data_key: bytes, context: bytes) -> str:
         """The data key under the newest version of this key, bound to the context. Raises KeyUnusable."""
         try:
-            with VaultSecrets(VaultPlace.of(self._environment)) as vault:
+            with _vault(self._environment) as vault:
                 return vault.encrypt(self._mount, self._key, data_key, context)
         except SecretUnusable as fault:
             raise KeyUnusable(str(fault)) from None
@@ -106,7 +115,7 @@ class VaultKey:
     def unwrap(self, wrapped: str, context: bytes) -> bytes:
         """The data key again. Raises KeyUnusable."""
         try:
-            with VaultSecrets(VaultPlace.of(self._environment)) as vault:
+            with _vault(self._environment) as vault:
                 return vault.decrypt(self._mount, self._key, wrapped, context)
         except SecretUnusable as fault:
             raise KeyUnusable(str(fault)) from None
