@@ -408,6 +408,10 @@ def test_two_revisions_are_held_against_each_other_line_by_line_and_by_what_they
     assert (told["policy"]["added"], told["tool"]["changed"]) == (["more.yaml"], [])
     assert [change["mark"] for change in told["rules"]] == ["~", "+"]
     assert len(told["calls"]["changes"]) == 1
+    witnessed = aegis(policy.app, "diff", first, "--witnesses")
+    assert "milder" in witnessed.stdout
+    tried = json.loads(aegis(policy.app, "diff", first, "--witnesses", "--json").stdout)["witnesses"]["changes"]
+    assert {change["direction"] for change in tried} >= {"milder"}
     same = aegis(policy.app, "diff", first, first)
     assert same.stdout == "the documents are the same\n"
     assert aegis(policy.app, "diff", "0" * 24).exit_code == 1

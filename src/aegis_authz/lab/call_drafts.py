@@ -35,6 +35,11 @@ def draft_of(loaded: Loaded, agent: str, tool: str, action: str) -> dict[str, Js
     }
 
 
+def spoken_calls(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
+    """An agent, a tool and an action of each rule."""
+    return _pairs(loaded, "", "")
+
+
 def call_text(call: Mapping[str, Json]) -> str:
     """A call as people write it in tests."""
     text: str = yaml.safe_dump(dict(call), sort_keys=False, allow_unicode=True, width=100)

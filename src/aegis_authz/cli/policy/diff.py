@@ -26,10 +26,17 @@ def diff(
     calls: Annotated[
         str, typer.Option("--calls", help="A file of calls: show those that the two decide differently.")
     ] = "",
+    witnesses: Annotated[
+        bool,
+        typer.Option("--witnesses", help="Try calls on and beside every bound of the two, and show what differs."),
+    ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show every such call and not the first ones alone.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what differs between two revisions: documents, rules, lines, and the effects of the calls of a file.
+
+    With --witnesses OPA decides calls that lie on and beside the bounds of both, without a file: each that is shown is
+    decided differently. Where none is, that is no proof that there is none.
 
     Example: aegis policy diff 4b34e9f4e3d6b7f97c4ec3c3 --calls calls.jsonl --dir DIR
     """
@@ -52,6 +59,8 @@ def diff(
             data["rules"] = [asdict(change) for change in _rules(former, own)]
             if calls:
                 data["calls"] = json.loads(_effects(former, own, calls, show_all=True, as_json=True))
+            if witnesses:
+                data["witnesses"] = json.loads(_effects(former, own, None, show_all=True, as_json=True))
             typer.echo(json.dumps(data, indent=2))
             return
         lines = [line for kind, files in changes for line in change_lines(kind, files)]
@@ -61,6 +70,8 @@ def diff(
         typer.echo("\n".join(lines) if lines else "the documents are the same")
         if calls:
             _effects(former, own, calls, show_all=show_all, as_json=False)
+        if witnesses:
+            _effects(former, own, None, show_all=show_all, as_json=False)
 
 
 def _rules(former: Sources, own: Sources) -> tuple[ReleaseChange, ...]:
@@ -85,19 +96,20 @@ def _rule_line(change: ReleaseChange) -> str:
     return printable(f"{change.mark} {change.noun} {change.name}{at}: {change.sentence}")
 
 
-def _effects(former: Sources, own: Sources, source: str, *, show_all: bool, as_json: bool) -> str:
-    """Decide the calls under each of the two; shows what differs, or returns it as JSON."""
+def _effects(former: Sources, own: Sources, source: str | None, *, show_all: bool, as_json: bool) -> str:
+    """Decide the calls of a file, or those on the bounds without one, under each; show what differs, or give JSON."""
     from aegis_authz.cli.policy.simulate_text import comparison_json, show_comparison, uncounted_text
     from aegis_authz.commands.lab import bench_of
     from aegis_authz.lab.call_sources import calls_of
     from aegis_authz.lab.simulation import flips, limited, simulated
+    from aegis_authz.lab.witnesses import boundary_calls
     from aegis_authz.policy.load import load
     from aegis_authz.policy.source.problems import PolicyErrors
     from aegis_authz.redact.detectors.table import DETECTORS
 
     try:
         loaded = [load(sources.policies, sources.tools, DETECTORS) for sources in (former, own)]
-        placed = calls_of(*read_calls(COMMAND, source), loaded[1])
+        placed = boundary_calls(*loaded) if source is None else calls_of(*read_calls(COMMAND, source), loaded[1])
     except PolicyErrors as errors:
         raise problems_told(errors, as_json) from None
     with bench_of(loaded[0]) as bench:
