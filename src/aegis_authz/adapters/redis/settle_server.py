@@ -23,7 +23,7 @@ from aegis_authz.adapters.batching.batcher import Batcher
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import fault_text, script
 from aegis_authz.adapters.redis.settle_script import Arguments, of_life, to_ms
-from aegis_authz.adapters.redis.wire import LIFE, Command, RedisWire, life_of
+from aegis_authz.adapters.redis.wire import LIFE, Command, RedisWire, is_stale, life_of
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic, Seconds
@@ -152,11 +152,14 @@ class SettleServer:
         if not self._sha:
             await self.prepare()
         replies = await self._evaluate(calls)
-        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if unknown:  # Redis was restarted or its scripts were flushed; nothing of these calls has run
+        unknown = any(isinstance(reply, NoScriptError) for reply in replies)
+        if unknown:  # Redis was restarted or its scripts were flushed
             await self.prepare()
-            for index, reply in zip(unknown, await self._evaluate([calls[index] for index in unknown]), strict=True):
-                replies[index] = reply
+        # nothing of these calls has run
+        undone = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError) or is_stale(reply)]
+        if undone:
+            for at, reply in zip(undone, await self._evaluate([calls[at] for at in undone]), strict=True):
+                replies[at] = reply
         return replies
 
     async def _evaluate(self, calls: list[Arguments]) -> list[object]:

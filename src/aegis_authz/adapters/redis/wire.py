@@ -63,7 +63,11 @@ class RedisWire:
             # also when cancelled: a late reply must not meet the next command
             await line.connection.disconnect(nowait=True)
             raise
-        self._idle.append(line)
+        if any(map(is_stale, replies)):
+            await line.connection.disconnect(nowait=True)
+            await self.close()  # all of them lead to the server of before
+        else:
+            self._idle.append(line)
         return replies[len(look) :]
 
     async def close(self) -> None:
@@ -84,6 +88,11 @@ class RedisWire:
     def _new(self) -> _Line:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         return _Line(connection, "", 0.0)
+
+
+def is_stale(reply: object) -> bool:
+    """Whether a script did nothing because its caller has yet to see that the server is another (marks.lua)."""
+    return isinstance(reply, ResponseError) and str(reply).startswith("STALE ")
 
 
 def life_of(replies: Sequence[object]) -> str:
