@@ -18,7 +18,7 @@ from aegis_authz.policy.language.types import ANY
 from aegis_authz.policy.load import Loaded
 
 MOST = 4_000
-"""Calls that are tried at most."""
+"""Calls that are candidates at most."""
 _MOST_OF_A_CALL = 400
 _MOST_VALUES = 24
 _MOST_SIZE = 10_000
@@ -32,21 +32,23 @@ Values = dict[str, list[object]]
 def boundary_calls(former: Loaded, own: Loaded) -> list[PlacedCall]:
     """Calls of every agent, tool and action that either speaks of, with values on, beside and off each bound of either.
 
-    One value and two at once differ from a call that meets what it can; the last of more than `MOST` are left out.
+    One value and two at once differ from a call that meets what it can; of more than `MOST` each
+    agent and action has its share.
     Whatever `own` has no tool, action or parameter for is left out. The context is that of now.
     """
-    named = dict.fromkeys(chain(spoken_calls(former), spoken_calls(own)))
-    calls = chain.from_iterable(_calls((former, own), *names) for names in named)
+    calls_of_rules = dict.fromkeys(chain(spoken_calls(former), spoken_calls(own)))
+    share = min(_MOST_OF_A_CALL, max(1, MOST // (2 * max(1, len(calls_of_rules)))))
+    calls = chain.from_iterable(_calls((former, own), share, *names) for names in calls_of_rules)
     return [PlacedCall(call, "", 0) for call in islice(_possible(calls, own), MOST)]
 
 
 def _possible(calls: Iterable[dict[str, Json]], own: Loaded) -> Iterator[TriedCall]:
-    seen: set[str] = set()
+    texts: set[str] = set()
     for members in calls:
         text = json.dumps(members, sort_keys=True)
-        if text in seen:
+        if text in texts:
             continue
-        seen.add(text)
+        texts.add(text)
         try:
             call = TriedCall.model_validate(members)
         except ValidationError:
@@ -55,27 +57,27 @@ def _possible(calls: Iterable[dict[str, Json]], own: Loaded) -> Iterator[TriedCa
             yield call
 
 
-def _calls(sides: Sequence[Loaded], agent: str, tool: str, action: str) -> Iterator[dict[str, Json]]:
-    asked = [value for side in sides for value in _asked(side, tool, action)]
-    values = _values(asked)
+def _calls(sides: Sequence[Loaded], share: int, agent: str, tool: str, action: str) -> Iterator[dict[str, Json]]:
+    conditions = [value for side in sides for value in _conditions(side, tool, action)]
+    values = _values(conditions)
     for side in sides:
         draft = draft_of(side, agent, tool, action)
-        drafted = draft.get("parameters")
-        base = {**(drafted if isinstance(drafted, dict) else {}), **_inside(asked)}
-        named = {"agent": agent, "tool": tool, "action": action}
-        yield from islice(({**named, "parameters": each} for each in _varied(base, values)), _MOST_OF_A_CALL)
+        parameters = draft.get("parameters")
+        base = {**(parameters if isinstance(parameters, dict) else {}), **_inside(conditions)}
+        names = {"agent": agent, "tool": tool, "action": action}
+        yield from islice(({**names, "parameters": each} for each in _varied(base, values)), share)
 
 
 def _varied(base: dict[str, Json], values: Values) -> Iterator[dict[str, Json]]:
     """The call itself, every other value of one parameter, and every two of two."""
     yield base
     for names in chain(combinations(values, 1), combinations(values, 2)):
-        for chosen in product(*(values[name] for name in names)):
-            merged: dict[str, object] = {**base, **dict(zip(names, chosen, strict=True))}
-            yield {name: value for name, value in merged.items() if value is not _ABSENT}  # type: ignore[misc]  # JSON
+        for combination in product(*(values[name] for name in names)):
+            members: dict[str, object] = {**base, **dict(zip(names, combination, strict=True))}
+            yield {name: value for name, value in members.items() if value is not _ABSENT}  # type: ignore[misc]  # JSON
 
 
-def _asked(loaded: Loaded, tool: str, action: str) -> Iterator[ValueConditions]:
+def _conditions(loaded: Loaded, tool: str, action: str) -> Iterator[ValueConditions]:
     """What any rule asks of a parameter of the action by its name."""
     for policy in loaded.loaded_policies:
         rules = policy.compiled.rules
@@ -86,14 +88,14 @@ def _asked(loaded: Loaded, tool: str, action: str) -> Iterator[ValueConditions]:
                         yield value
 
 
-def _values(asked: Iterable[ValueConditions]) -> Values:
+def _values(conditions: Iterable[ValueConditions]) -> Values:
     values: Values = {}
-    for value in asked:
-        tried = values.setdefault(value.name, [_ABSENT])
+    for value in conditions:
+        candidates = values.setdefault(value.name, [_ABSENT])
         for check in value.checks:
             for near in _near(check.limit, value.type):
-                if near not in tried and len(tried) < _MOST_VALUES:
-                    tried.append(near)
+                if near not in candidates and len(candidates) < _MOST_VALUES:
+                    candidates.append(near)
     return values
 
 
@@ -120,10 +122,10 @@ def _near(limit: Json, kind: str) -> Iterator[Json]:
             yield from ([element] for element in elements)
 
 
-def _inside(asked: Iterable[ValueConditions]) -> dict[str, Json]:
+def _inside(conditions: Iterable[ValueConditions]) -> dict[str, Json]:
     """A number for each parameter with bounds that a number can meet."""
     inside: dict[str, Json] = {}
-    for value in asked:
+    for value in conditions:
         bounds = {check.condition: check.limit for check in value.checks}
         least, most = bounds.get("min"), bounds.get("max")
         if value.type in ("number", "integer") and isinstance(least, int | float):

@@ -156,9 +156,9 @@ class SettleServer:
         if unknown:  # Redis was restarted or its scripts were flushed
             await self.prepare()
         # nothing of these calls has run
-        undone = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError) or is_stale(reply)]
-        if undone:
-            for at, reply in zip(undone, await self._evaluate([calls[at] for at in undone]), strict=True):
+        repeats = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError) or is_stale(reply)]
+        if repeats:
+            for at, reply in zip(repeats, await self._evaluate([calls[at] for at in repeats]), strict=True):
                 replies[at] = reply
         return replies
 
