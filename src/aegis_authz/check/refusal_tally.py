@@ -11,34 +11,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.nobody import OF_NOBODY
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord, RefusalsRecord
 from aegis_authz.core.units import Epoch
 
-COUNTED = frozenset(
-    {
-        Reason.REQUEST_UNREADABLE,
-        Reason.BODY_TRUNCATED,
-        Reason.CONTENT_ENCODED,
-        Reason.AMBIGUOUS_HEADERS,
-        Reason.CREDENTIAL_MISSING,
-        Reason.CREDENTIAL_AMBIGUOUS,
-        Reason.CREDENTIAL_MALFORMED,
-        Reason.CREDENTIAL_UNSIGNED,
-        Reason.CREDENTIAL_UNTRUSTED,
-        Reason.CREDENTIAL_INVALID,
-        Reason.CREDENTIAL_EXPIRED,
-        Reason.CREDENTIAL_NOT_YET_VALID,
-        Reason.CREDENTIAL_NOT_ACCEPTED,
-        Reason.PROOF_MISSING,
-        Reason.PROOF_MALFORMED,
-        Reason.PROOF_INVALID,
-        Reason.PROOF_MISMATCH,
-        Reason.PROOF_STALE,
-        Reason.OVERLOADED,
-        Reason.TUNNEL_OPENED,  # for nobody that is known
-    }
-)
+COUNTED = OF_NOBODY | {Reason.TUNNEL_OPENED}
 """The reasons of refusals that may be counted."""
 FULL_OF_A_SOURCE = 10
 """Refusals of one reason and source that are recorded in full within a second."""

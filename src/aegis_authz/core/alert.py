@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aegis_authz.core.effect import Effect
+from aegis_authz.core.nobody import OF_NOBODY
 from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.scope_shape import ScopeShape, covering, scope_shape
@@ -13,31 +14,7 @@ from aegis_authz.core.units import Epoch, Seconds
 
 EVERY_REFUSAL = "deny"
 """The word for all of `ALERTING`."""
-_OF_NOBODY = frozenset(
-    {
-        Reason.REQUEST_UNREADABLE,
-        Reason.BODY_TRUNCATED,
-        Reason.CONTENT_ENCODED,
-        Reason.AMBIGUOUS_HEADERS,
-        Reason.CREDENTIAL_MISSING,
-        Reason.CREDENTIAL_AMBIGUOUS,
-        Reason.CREDENTIAL_MALFORMED,
-        Reason.CREDENTIAL_UNSIGNED,
-        Reason.CREDENTIAL_UNTRUSTED,
-        Reason.CREDENTIAL_INVALID,
-        Reason.CREDENTIAL_EXPIRED,
-        Reason.CREDENTIAL_NOT_YET_VALID,
-        Reason.CREDENTIAL_NOT_ACCEPTED,
-        Reason.PROOF_MISSING,
-        Reason.PROOF_MALFORMED,
-        Reason.PROOF_INVALID,
-        Reason.PROOF_MISMATCH,
-        Reason.PROOF_STALE,
-        Reason.OVERLOADED,
-    }
-)
-"""Refusals of calls whose agent is not known: no document covers them."""
-ALERTING = frozenset(reason for reason, spec in REASONS.items() if spec.effect is Effect.DENY) - _OF_NOBODY
+ALERTING = frozenset(reason for reason, spec in REASONS.items() if spec.effect is Effect.DENY) - OF_NOBODY
 """The reasons that a document may name."""
 MOST_DECISIONS = 5
 """Ids of decisions that an alert names."""
