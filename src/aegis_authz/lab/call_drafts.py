@@ -35,7 +35,7 @@ def draft_of(loaded: Loaded, agent: str, tool: str, action: str) -> dict[str, Js
     }
 
 
-def spoken_calls(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
+def rule_calls(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
     """An agent, a tool and an action of each rule."""
     return _pairs(loaded, "", "")
 

@@ -9,7 +9,7 @@ from itertools import chain, combinations, islice, product
 from pydantic import ValidationError
 
 from aegis_authz.core.json_value import Json
-from aegis_authz.lab.call_drafts import draft_of, spoken_calls
+from aegis_authz.lab.call_drafts import draft_of, rule_calls
 from aegis_authz.lab.call_sources import PlacedCall
 from aegis_authz.lab.calls import TriedCall
 from aegis_authz.lab.cases import call_faults
@@ -36,7 +36,7 @@ def boundary_calls(former: Loaded, own: Loaded) -> list[PlacedCall]:
     agent and action has its share.
     Whatever `own` has no tool, action or parameter for is left out. The context is that of now.
     """
-    calls_of_rules = dict.fromkeys(chain(spoken_calls(former), spoken_calls(own)))
+    calls_of_rules = dict.fromkeys(chain(rule_calls(former), rule_calls(own)))
     share = min(_MOST_OF_A_CALL, max(1, MOST // (2 * max(1, len(calls_of_rules)))))
     calls = chain.from_iterable(_calls((former, own), share, *names) for names in calls_of_rules)
     return [PlacedCall(call, "", 0) for call in islice(_possible(calls, own), MOST)]
@@ -63,12 +63,12 @@ def _calls(sides: Sequence[Loaded], share: int, agent: str, tool: str, action: s
     for side in sides:
         draft = draft_of(side, agent, tool, action)
         parameters = draft.get("parameters")
-        base = {**(parameters if isinstance(parameters, dict) else {}), **_inside(conditions)}
+        base = {**(parameters if isinstance(parameters, dict) else {}), **_base_values(conditions)}
         names = {"agent": agent, "tool": tool, "action": action}
-        yield from islice(({**names, "parameters": each} for each in _varied(base, values)), share)
+        yield from islice(({**names, "parameters": each} for each in _variants(base, values)), share)
 
 
-def _varied(base: dict[str, Json], values: Values) -> Iterator[dict[str, Json]]:
+def _variants(base: dict[str, Json], values: Values) -> Iterator[dict[str, Json]]:
     """The call itself, every other value of one parameter, and every two of two."""
     yield base
     for names in chain(combinations(values, 1), combinations(values, 2)):
@@ -122,12 +122,12 @@ def _near(limit: Json, kind: str) -> Iterator[Json]:
             yield from ([element] for element in elements)
 
 
-def _inside(conditions: Iterable[ValueConditions]) -> dict[str, Json]:
+def _base_values(conditions: Iterable[ValueConditions]) -> dict[str, Json]:
     """A number for each parameter with bounds that a number can meet."""
-    inside: dict[str, Json] = {}
+    values: dict[str, Json] = {}
     for value in conditions:
         bounds = {check.condition: check.limit for check in value.checks}
         least, most = bounds.get("min"), bounds.get("max")
         if value.type in ("number", "integer") and isinstance(least, int | float):
-            inside[value.name] = max(least, 1) if not isinstance(most, int | float) or most >= 1 else least
-    return inside
+            values[value.name] = max(least, 1) if not isinstance(most, int | float) or most >= 1 else least
+    return values

@@ -28,11 +28,11 @@ def audit_page(
     page: RecordPage,
     is_newest: bool,
     proof: dict[str, object] | None,
-    joined: dict[str, object] | None,
+    reconciliation: dict[str, object] | None,
     frame: Frame,
 ) -> Response:
-    """The search, whose `words` stand in the address, with what it found; `proof` and `joined`, the access logs held
-    against the records, are None for whoever may not see them.
+    """The search, whose `words` stand in the address, with what it found; `proof` and `reconciliation`, the access
+    logs held against the records, are None for whoever may not see them.
     """
     fields = [
         {"name": "kind", "label": "Kind", "value": search.kind, "choices": KINDS},
@@ -51,7 +51,7 @@ def audit_page(
         newest="" if is_newest else address(PATH, words),
         older="" if page.older is None else address(PATH, {**words, "before": page.older}),
         proof=proof,
-        joined=joined,
+        reconciliation=reconciliation,
     )
 
 

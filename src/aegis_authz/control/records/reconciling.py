@@ -106,7 +106,7 @@ class Reconciler:
         self._clock = clock
         self._pause = pause
         self._running = RunningReconciliation(PATIENCE, _MOST)
-        self._held: list[ProxyEntry | Gap] = []
+        self._waiting: list[ProxyEntry | Gap] = []
         self._marks: deque[tuple[Epoch, bytes]] = deque()
         self._by_kind: Counter[str] = Counter()
         self._gaps: deque[Gap] = deque(maxlen=_SHOWN)
@@ -114,20 +114,20 @@ class Reconciler:
         self._saved_at = Epoch(0.0)
         self._looked_at: Epoch | None = None
         self._is_open = False
-        self._named = 0
+        self._count_in_log = 0
         self._trouble = ""
 
     @property
     def state(self) -> ReconciliationState:
         """How it stands."""
-        joined = self._running
+        running = self._running
         return ReconciliationState(
             since=self._since,
             looked_at=self._looked_at,
-            calls=joined.calls,
-            decisions=joined.decisions,
-            outcomes=joined.outcomes,
-            unjudged=joined.unjudged,
+            calls=running.calls,
+            decisions=running.decisions,
+            outcomes=running.outcomes,
+            unjudged=running.unjudged,
             by_kind=dict(self._by_kind),
             gaps=tuple(reversed(self._gaps)),
             trouble=self._trouble,
@@ -155,16 +155,16 @@ class Reconciler:
         self._trouble = trouble
 
     async def _look(self) -> None:
-        self._named = 0
+        self._count_in_log = 0
         if not self._is_open:
             await asyncio.to_thread(self._logs.open)
             self._marks.append((self._clock.now(), self._logs.mark()))
             self._is_open = True
         while True:
             # requests first: what was recorded before a request was logged is then among the records that are read next
-            if not self._held:
-                self._held = await self._resting(lambda: self._logs.entries(_BATCH))
-            count = len(self._held)
+            if not self._waiting:
+                self._waiting = await self._resting(lambda: self._logs.entries(_BATCH))
+            count = len(self._waiting)
             await self._take_records()
             if not await self._judge():
                 return
@@ -183,8 +183,8 @@ class Reconciler:
 
     async def _judge(self) -> bool:
         """Judge the requests that were read; False while one waits for the index of what was recorded long ago."""
-        while self._held:
-            entry = self._held[0]
+        while self._waiting:
+            entry = self._waiting[0]
             if isinstance(entry, Gap):
                 self._tell([entry])
             else:
@@ -194,7 +194,7 @@ class Reconciler:
                         return False
                     decision, is_settled = await asyncio.to_thread(self._of_past, entry.decision_id)
                 self._tell(self._running.add_entry(entry, decision, self._clock.now(), is_settled=is_settled))
-            self._held.pop(0)
+            self._waiting.pop(0)
         return True
 
     def _of_past(self, decision_id: str) -> tuple[RecordedDecision | None, bool]:
@@ -230,9 +230,9 @@ class Reconciler:
         for gap in gaps:
             self._by_kind[gap.kind.value] += 1
             self._gaps.append(gap)
-            self._named += 1
-            if self._named <= _SAID:
+            self._count_in_log += 1
+            if self._count_in_log <= _SAID:
                 decision = f" (decision {gap.decision_id})" if gap.decision_id else ""
                 _log.error("GAP %s%s in %s line %s: %s", gap.kind.value, decision, gap.file, gap.line, gap.reason)
-            elif self._named == _SAID + 1:
+            elif self._count_in_log == _SAID + 1:
                 _log.error("more GAPS at once: aegis audit reconcile names all of them")

@@ -90,8 +90,8 @@ def audit_page_routes(
             "since": since,
             "until": until,
         }
-        proof, joined = _proofs(records, caller, lambda: pages.seal_of(_FORM, caller.person, request))
-        return audit_page(search, words, page, not before, proof, joined, frame_of(request))
+        proof, reconciliation = _proofs(records, caller, lambda: pages.seal_of(_FORM, caller.person, request))
+        return audit_page(search, words, page, not before, proof, reconciliation, frame_of(request))
 
     @people.get("/audit/approvals/{approval_id}", include_in_schema=False, dependencies=[reads])
     async def show_timeline_page(approval_id: ApprovalName, caller: Asker, request: Request) -> Response:
@@ -110,8 +110,8 @@ def _proofs(
     """The proof of all logs, and access logs held against them, for whoever may see all of it."""
     if not may(caller.person, Permission.VERIFY_RECORDS, WHOLE_MESH):
         return None, None
-    joined = None if records.reconciler is None else reconciliation_view(records.reconciler.state)
-    return proof_view(records.verifier.last, seal()), joined
+    reconciliation = None if records.reconciler is None else reconciliation_view(records.reconciler.state)
+    return proof_view(records.verifier.last, seal()), reconciliation
 
 
 def _proof_form(

@@ -69,7 +69,7 @@ def metrics_routes(
         moment.certificates.show(await asyncio.to_thread(certificates))
         return moment
 
-    def joined() -> list[CollectorRegistry]:
+    def reconciliation() -> list[CollectorRegistry]:
         if reconciler is None:
             return []
         metrics, state = ReconciliationMetrics(), reconciler.state
@@ -80,7 +80,7 @@ def metrics_routes(
     @people.get("/metrics", include_in_schema=False, dependencies=[needs(Permission.READ_APPROVALS)])
     async def get_metrics() -> Response:
         """Held calls, those that wait too, keys, certificates, and what became of notices, as Prometheus reads it."""
-        registries = ((await figures()).registry, (await gauges()).registry, registry, *joined())
+        registries = ((await figures()).registry, (await gauges()).registry, registry, *reconciliation())
         body = b"".join(map(generate_latest, registries))
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
 
