@@ -39,7 +39,12 @@ SECRETS = {
 }
 """Which Secrets each kind of container is given, `public` aside."""
 SERVER_CERTIFICATE = {
-    "production": {"envoy": {"gateway-tls"}, "probe": {"gateway-tls"}, "control": {"control-tls"}},
+    "production": {
+        "envoy": {"gateway-tls"},
+        "probe": {"gateway-tls"},
+        "control": {"control-tls"},
+        "authz": {"evaluation-tls"},
+    },
     "webhook": {"injection": {"injection-tls"}, "control": {"control-tls"}},
 }
 """And where servers speak TLS: of the gateway's the probe has the authority alone."""
@@ -167,6 +172,35 @@ def test_agents_reach_the_gateway_and_nothing_else() -> None:
     assert [port["port"] for port in egress["ports"]] == [10000, 10001, 10002]
     (place,) = egress["to"]
     assert place["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+
+
+def test_where_there_is_no_secret_for_it_there_is_no_evaluation_endpoint() -> None:
+    for name in set(SETS) - {"production"}:
+        text = (HERE / "renders" / f"{name}.yaml").read_text("utf-8")
+        assert not re.search(r"evaluation|9191", text), name
+
+
+def test_agents_alone_reach_the_evaluation_endpoint_by_tls_and_are_told_where_it_is() -> None:
+    files = dict(settings("production"))
+    evaluation = yaml.safe_load(files["authz.yaml"])["evaluation"]
+    assert evaluation["tls"]["key"] == "/run/secrets/evaluation-tls/tls.key"
+    assert evaluation["url"] == "https://aegis-gateway.mesh.svc:9191"
+    assert yaml.safe_load(files["control.yaml"])["public_evaluation"] == evaluation["url"]
+    policies = {
+        entry["metadata"].get("namespace", "") + "/" + entry["metadata"]["name"]: entry["spec"]
+        for entry in objects("production")
+        if entry["kind"] == "NetworkPolicy"
+    }
+    (into,) = (
+        rule["from"] for rule in policies["/aegis-gateway"]["ingress"] if {"port": "evaluation"} in rule["ports"]
+    )
+    assert [place["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for place in into] == [
+        "shop",
+        "desk",
+    ]
+    for namespace in ("shop", "desk"):
+        (egress,) = policies[f"{namespace}/aegis-agents"]["egress"]
+        assert [port["port"] for port in egress["ports"]] == [10000, 10001, 10002, 9191]
 
 
 def test_nobody_but_gateways_and_operators_reaches_the_control_plane() -> None:

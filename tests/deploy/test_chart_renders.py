@@ -70,6 +70,20 @@ def test_sidecars_exchange_their_tokens_at_the_control_plane_of_the_release_by_t
     assert workload["authorities"] == "/run/secrets/public/control-ca.pem"
 
 
+def test_the_evaluation_endpoint_is_reached_where_its_url_says_and_by_https_alone(helm: str) -> None:
+    base = "redis.bundled=true,gateway.evaluation.secret=pdp"
+    done = render(helm, "--set", f"{base},gateway.evaluation.url=https://pdp.example")
+    assert done.returncode == 0, done.stderr
+    maps = [entry for entry in yaml.safe_load_all(done.stdout) if entry and entry["kind"] == "ConfigMap"]
+    files = {name: text for entry in maps for name, text in (entry.get("data") or {}).items() if name.endswith(".yaml")}
+    assert yaml.safe_load(files["authz.yaml"])["evaluation"]["url"] == "https://pdp.example"
+    assert yaml.safe_load(files["control.yaml"])["public_evaluation"] == "https://pdp.example"
+    for wrong in ("http://pdp.example", "https://pdp.example/path"):
+        assert "gateway.evaluation.url" in render(
+            helm, "--set", f"{base},gateway.evaluation.url={wrong}"
+        ).stderr.replace("/", ".")
+
+
 def test_where_clients_must_show_a_certificate_envoy_asks_for_one_of_that_authority(helm: str) -> None:
     done = render(helm, "--set", "redis.bundled=true,gateway.tls.secret=edge,gateway.tls.clientCa=true")
     objects = [entry for entry in yaml.safe_load_all(done.stdout) if entry]

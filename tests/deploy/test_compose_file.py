@@ -84,6 +84,7 @@ def test_users_are_those_that_the_secrets_are_made_for() -> None:
         "control": "control",
         "authz-0": "authz",
         "authz-1": "authz",
+        "authz-evaluation": "authz",
         "opa": "opa",
         "redis": "redis",
         "certificates": "certificates",
@@ -111,7 +112,12 @@ def test_an_agent_shares_a_network_with_the_gateway_alone_and_no_folder_with_any
 
 def test_the_gateway_alone_has_a_way_out() -> None:
     networks = FILE["networks"]
-    assert {name for name, given in networks.items() if given.get("internal")} == {"agents", "mesh", "tools"}
+    assert {name for name, given in networks.items() if given.get("internal")} == {
+        "agents",
+        "mesh",
+        "questions",
+        "tools",
+    }
     # a port of this machine leads to no internal network: this one has no address translation, and so no way back
     assert networks["console"] == {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}}
     assert [service for service, given in SERVICES.items() if "console" in given.get("networks", ())] == [
@@ -119,7 +125,8 @@ def test_the_gateway_alone_has_a_way_out() -> None:
         "grafana",
     ]
     assert [service for service, given in SERVICES.items() if "egress" in given.get("networks", ())] == ["gateway"]
-    assert networks["agents"]["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
+    for agents in ("agents", "questions"):
+        assert networks[agents]["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
 
 
 def test_ports_are_published_to_this_machine_alone() -> None:
@@ -165,6 +172,27 @@ def test_the_database_is_all_that_its_profile_changes() -> None:
     assert other == usual
 
 
+def test_the_endpoint_is_all_that_its_profile_changes_and_its_authorizer_answers_nobody_else() -> None:
+    usual, asking = load_yaml("authz.yaml"), load_yaml("authz-evaluation.yaml")
+    assert asking.pop("evaluation") == {
+        "listen": "0.0.0.0:9191",
+        "url": "https://authz-evaluation:9191",
+        "tls": {"certificate": "/run/secrets/evaluation/tls.crt", "key": "/run/secrets/evaluation/tls.key"},
+    }
+    # what listens on every address of its container is the endpoint alone
+    assert (asking.pop("metrics"), usual.pop("metrics")) == ("127.0.0.1:9100", "0.0.0.0:9100")
+    assert asking == usual
+    answering = SERVICES["authz-evaluation"]
+    assert answering["profiles"] == ["evaluation"]
+    assert answering["networks"] == ["mesh", "questions"]
+    assert [service for service, given in SERVICES.items() if "questions" in given.get("networks", ())] == [
+        "authz-evaluation"
+    ]
+    worker = answering["command"][answering["command"].index("--worker") + 1]
+    sockets = load_yaml("routes.yaml")["proxy"]["authz"]
+    assert sockets and asking["listen"].replace("{worker}", worker) not in sockets
+
+
 def test_what_comes_from_a_registry_can_be_pinned_by_its_digest() -> None:
     for service in RUNNING:
         assert re.fullmatch(
@@ -190,7 +218,7 @@ def test_sockets_are_in_a_folder_of_their_own_in_memory_for_one_group() -> None:
         True,
     )
     holders = {service for service in RUNNING if "/run/aegis" in mounts(service)}
-    assert holders == {"opa", "authz-0", "authz-1", "certificates", "routes", "gateway"}
+    assert holders == {*("opa", "authz-0", "authz-1", "authz-evaluation", "certificates", "routes", "gateway")}
     assert {SERVICES[service]["user"].partition(":")[2] for service in holders} == {"10001"}
 
 
@@ -200,6 +228,7 @@ def test_the_settings_are_read_as_their_processes_read_them(tmp_path: Path) -> N
         (tmp_path / f"{place}.url").write_text(f"{url}\n")
     for name, kind in (
         ("authz", AuthzSettings),
+        ("authz-evaluation", AuthzSettings),
         ("control", ControlSettings),
         ("control-postgres", ControlSettings),
         ("certificates", CertificateSettings),

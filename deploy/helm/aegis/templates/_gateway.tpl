@@ -22,6 +22,12 @@ region: {{ . | quote }}
 {{- with $values.identity }}
 identity: {{ toJson . }}
 {{- end }}
+{{- if (default dict $values.evaluation).secret }}
+evaluation:
+  listen: 0.0.0.0:9191
+  url: {{ include "aegis.evaluation.url" $root }}
+  tls: {certificate: /run/secrets/evaluation-tls/tls.crt, key: /run/secrets/evaluation-tls/tls.key}
+{{- end }}
 {{- end }}
 
 {{/* (list $ $values "0.0.0.0"): settings of what configures Envoy. */}}
@@ -143,6 +149,9 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
   {{- if eq $worker 0 }}
   ports:
     - {name: metrics, containerPort: 9100}
+    {{- if (default dict $values.evaluation).secret }}
+    - {name: evaluation, containerPort: 9191}
+    {{- end }}
   {{- end }}
   securityContext:
     runAsUser: 10001
@@ -155,6 +164,9 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
     - {name: aegis-tmp, mountPath: /tmp, subPath: "aegis-authz-{{ $worker }}"}
     - {name: aegis-settings, mountPath: /etc/aegis, readOnly: true}
     - {name: aegis-authz-secret, mountPath: /run/secrets/authz, readOnly: true}
+    {{- if (default dict $values.evaluation).secret }}
+    - {name: aegis-evaluation-tls, mountPath: /run/secrets/evaluation-tls, readOnly: true}
+    {{- end }}
     - name: aegis-records
       mountPath: /var/lib/aegis/records
       {{- if $always }}
@@ -210,6 +222,9 @@ readinessProbe: {exec: {{ toJson $ask }}, periodSeconds: 5, timeoutSeconds: 5, f
 - {name: aegis-public, secret: {secretName: {{ $secrets.public }}, defaultMode: 0444}}
 {{- with (default dict (index . 3).tls).secret }}
 - {name: aegis-gateway-tls, secret: {secretName: {{ . }}, defaultMode: 0440}}
+{{- end }}
+{{- with (default dict (index . 3).evaluation).secret }}
+- {name: aegis-evaluation-tls, secret: {secretName: {{ . }}, items: [{key: tls.crt, path: tls.crt}, {key: tls.key, path: tls.key}], defaultMode: 0440}}
 {{- end }}
 {{- if $records }}
 - name: aegis-records

@@ -53,6 +53,13 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ ternary "https" "http" (ne .Values.gateway.tls.secret "") }}://{{ include "aegis.name" . }}-gateway.{{ .Release.Namespace }}.svc
 {{- end }}
 
+{{/* Where agents ask of calls that do not pass Envoy, "" where they cannot. By TLS alone: the answer is what they go by. */}}
+{{- define "aegis.evaluation.url" -}}
+{{- with .Values.gateway.evaluation }}{{ if and $.Values.gateway.enabled .secret -}}
+{{ .url | default (printf "https://%s-gateway.%s.svc:9191" (include "aegis.name" $) $.Release.Namespace) }}
+{{- end }}{{ end }}
+{{- end }}
+
 {{/* Where agents get tokens: the door of the gateway, which passes nothing else to the control plane. */}}
 {{- define "aegis.public.url" -}}
 {{- if .Values.control.publicUrl }}{{ .Values.control.publicUrl }}

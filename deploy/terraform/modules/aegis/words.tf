@@ -14,7 +14,7 @@ locals {
     }
     gateway = {
       enabled     = [], replicas = [], workers = [], https = [], drain_ms = [], tools = [], resources = []
-      identity    = [], tls = ["secret", "client_ca"]
+      identity    = [], tls = ["secret", "client_ca"], evaluation = ["secret", "url"]
       storage     = local.place, service = ["type", "annotations"]
       autoscaling = ["enabled", "min_replicas", "max_replicas", "cpu", "metric"]
     }

@@ -22,6 +22,7 @@ locals {
         replicas    = var.sidecar.webhook.replicas
       }
       gateway_tls = var.gateway.tls == null ? null : { secret = var.gateway.tls.secret, clientCa = var.gateway.tls.client_ca }
+      evaluation  = var.gateway.evaluation
       monitoring = var.monitoring == null ? null : {
         enabled  = var.monitoring.enabled
         labels   = var.monitoring.labels
@@ -52,6 +53,7 @@ locals {
       https       = var.gateway.https
       tls         = local.sections.gateway_tls
       identity    = var.gateway.identity
+      evaluation  = local.sections.evaluation
       drainMs     = var.gateway.drain_ms
       storage     = local.sections.gateway_storage
       autoscaling = local.sections.autoscaling

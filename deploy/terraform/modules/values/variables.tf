@@ -112,14 +112,15 @@ variable "control" {
 variable "gateway" {
   description = "Gateways that agents share."
   type = object({
-    enabled  = optional(bool, true)
-    replicas = optional(number)
-    workers  = optional(number)
-    https    = optional(bool)
-    tls      = optional(object({ secret = string, client_ca = optional(bool) }))
-    identity = optional(any)
-    drain_ms = optional(number)
-    storage  = optional(object({ size = optional(string), class_name = optional(string) }))
+    enabled    = optional(bool, true)
+    replicas   = optional(number)
+    workers    = optional(number)
+    https      = optional(bool)
+    tls        = optional(object({ secret = string, client_ca = optional(bool) }))
+    identity   = optional(any)
+    evaluation = optional(object({ secret = string, url = optional(string) }))
+    drain_ms   = optional(number)
+    storage    = optional(object({ size = optional(string), class_name = optional(string) }))
     autoscaling = optional(object({
       enabled      = bool
       min_replicas = optional(number)
