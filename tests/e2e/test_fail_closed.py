@@ -19,8 +19,9 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.demo.mesh import demo_mesh
 from aegis_authz.demo.run import agent_of
 from aegis_authz.local.documents import example_documents
+from aegis_authz.local.mesh_facts import read_facts
 from tests.support.fail_closed.bundles import WITHOUT_VALID_SIGNATURE, ControlImpostor, packed, served_bundle, unpacked
-from tests.support.fail_closed.doors import CHARGED, DOORS, PLAIN, Caller, Door, Seen, Sent
+from tests.support.fail_closed.doors import CHARGED, PLAIN, Caller, Door, Seen, Sent
 from tests.support.fail_closed.faults import FAULTS, LIMIT_FAULTS, Fault
 from tests.support.fail_closed.load import Load
 from tests.support.fail_closed.mesh import AUTHORIZERS, PATIENCE, BreakableMesh, until
@@ -56,7 +57,7 @@ async def broken(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brea
     """A mesh of these tests' own: it is broken all the time."""
     async with demo_mesh(tmp_path_factory.mktemp("broken"), example_documents(), ("--budget-ms", "40")) as running:
         agent = agent_of(running)
-        caller = Caller(running.proxy, running.state / "records", agent.tokens)
+        caller = Caller(running.proxy, read_facts(running.state).evaluation, running.state / "records", agent.tokens)
         mesh = BreakableMesh(running, caller)
         (running.policies / "spender.yaml").write_text(SPENDER, "utf-8")
         await running.publish()
@@ -77,11 +78,11 @@ def table() -> Iterator[Table]:
 async def test_a_fault_denies_at_every_door_and_heals_by_itself(
     fault: Fault, broken: BreakableMesh, table: Table
 ) -> None:
-    tokens = {door: broken.caller.tokens.mint(door.agent) for door in DOORS}
+    tokens = {door: broken.caller.tokens.mint(door.agent) for door in fault.doors}
     async with fault.breaks(broken):
         await asyncio.sleep(FRESH)  # for so long is believed what OPA said just before (decision 0037)
         broken.demo.tools.received.clear()
-        seen = {door: await _denied_by(fault, broken, door, tokens[door]) for door in DOORS}
+        seen = {door: await _denied_by(fault, broken, door, tokens[door]) for door in fault.doors}
         assert broken.demo.tools.received == {}
     await broken.until_whole()
     assert {one.recorded for one in seen.values()} == {fault.recorded}

@@ -13,6 +13,8 @@ import httpx
 
 from aegis_authz.core.effect import Effect
 from aegis_authz.demo.agent import Tokens
+from aegis_authz.server.evaluation_app import EVALUATION_PATH
+from tests.support.questions import question_document
 
 GITHUB = "http://github.mcp.example/mcp"
 LET_THROUGH = {Effect.ALLOW.value, Effect.SANITIZE.value}
@@ -41,8 +43,16 @@ TOOLS_CALL = Door(
 )
 TOOLS_LIST = Door("other MCP", "coding-agent", "POST", GITHUB, _rpc("tools/list", {}))
 REDACTED = Door("redacted", "clinic-agent", "PUT", "http://ehr.example/records/p-17", b'{"note":"SSN 078-05-1120"}')
+QUESTION = Door(
+    *("question", "finance-agent", "POST", EVALUATION_PATH),
+    json.dumps(
+        question_document("acme/emea/finance-agent", "stripe-payments", "create_payment", {"amount": 4200})
+    ).encode(),
+)
+"""Asked of the evaluation endpoint, which no Envoy stands before."""
 MCP_DOORS = (TOOLS_CALL, TOOLS_LIST)
-DOORS = (PLAIN, *MCP_DOORS, REDACTED)
+ENVOY_DOORS = (PLAIN, *MCP_DOORS, REDACTED)
+DOORS = (*ENVOY_DOORS, QUESTION)
 CHARGED = Door("a charged call", "spender", "POST", "http://api.stripe.example/v1/payments", b'{"amount":1}')
 """Not among the doors: what it may be charged is not known after each fault of Redis."""
 
@@ -75,23 +85,28 @@ class Seen:
 
 
 class Caller:
-    """Calls through the forward proxy, and looks up what was recorded."""
+    """Calls through the forward proxy, asks at the evaluation endpoint, and looks up what was recorded."""
 
-    def __init__(self, proxy: str, records: Path, tokens: Tokens) -> None:
+    def __init__(self, proxy: str, evaluation: str, records: Path, tokens: Tokens) -> None:
         self._http = httpx.AsyncClient(proxy=proxy, trust_env=False, timeout=10)
+        # each question on a connection of its own: workers share the port, and die in these tests
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self._endpoint = httpx.AsyncClient(base_url=evaluation, trust_env=False, timeout=10, limits=alone)
         self._records = records
         self.tokens = tokens
 
     async def close(self) -> None:
         await self._http.aclose()
+        await self._endpoint.aclose()
 
     async def call(self, door: Door, sent: Sent | None = None) -> Seen:
         """Make the good call of a door with a fresh token, or send something else."""
         if sent is None:
             sent = Sent((("x-aegis-token", self.tokens.mint(door.agent)),), door.body)
         headers = [*_HEADERS, *sent.headers]
-        reply = await self._http.request(door.method, door.url, headers=headers, content=sent.body)
-        decision = reply.headers.get("x-aegis-decision", "")
+        client = self._endpoint if door is QUESTION else self._http
+        reply = await client.request(door.method, door.url, headers=headers, content=sent.body)
+        decision = _answer(reply.json()) if door is QUESTION else reply.headers.get("x-aegis-decision", "")
         decision_id = reply.headers.get("x-aegis-decision-id", "")
         record = self._record(decision_id) if decision_id else None
         if decision in LET_THROUGH:
@@ -125,8 +140,17 @@ class Caller:
         return None
 
 
+def _answer(body: Any) -> str:
+    """The effect of an answer to a question, whose `decision` must say the same."""
+    effect: str = body["context"]["effect"]
+    assert body["decision"] is (effect in LET_THROUGH), body
+    return effect
+
+
 def _facts(body: Any) -> tuple[str, dict[str, str]]:
-    """The kind of a refusal and what it says, from one of the three shapes a refusal takes."""
+    """The kind of a refusal and what it says, from one of the four shapes a refusal takes."""
+    if "context" in body:
+        return "`false`", {**body["context"], "decision": body["context"]["effect"]}
     if "result" in body:
         assert body["result"]["isError"] is True
         return "tool result", body["result"]["_meta"]["aegis"]

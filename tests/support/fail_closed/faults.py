@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from aegis_authz.core.reason import Reason
+from tests.support.fail_closed.doors import DOORS, ENVOY_DOORS, Door
 from tests.support.fail_closed.impostors import (
     http,
     opa_answering,
@@ -29,7 +30,7 @@ class Fault:
 
     `recorded` is False where nobody was asked, or nothing can be written. `at_first` are reasons that calls may be
     denied for until the fault has reached every authorizer. `tokens_before`: the calls carry tokens that were
-    issued before the fault.
+    issued before the fault. `doors` are those at which it shows.
     """
 
     room: str
@@ -39,6 +40,7 @@ class Fault:
     recorded: bool = True
     at_first: frozenset[Reason] = frozenset()
     tokens_before: bool = False
+    doors: Sequence[Door] = DOORS
 
 
 def _opa(name: str, reason: Reason, serve: Serve) -> Fault:
@@ -64,7 +66,8 @@ def _cut(path: Path) -> None:
 
 
 def _nobody_answers(name: str, breaks: Breaks) -> Fault:
-    return Fault("Authorizers", name, Reason.INTERNAL_FAULT, breaks, recorded=False)
+    # whoever asks them itself gets no answer at all, and has nothing that reads as a decision
+    return Fault("Authorizers", name, Reason.INTERNAL_FAULT, breaks, recorded=False, doors=ENVOY_DOORS)
 
 
 _OUT_OF_MEMORY = _told("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0")
@@ -157,7 +160,10 @@ FAULTS = (
     _records("The disk of the records is full", lambda mesh: mesh.no_room_for_records()),
     _records("The record files were removed", lambda mesh: mesh.records_changed(Path.unlink)),
     _records("The record files were cut by one byte", lambda mesh: mesh.records_changed(_cut)),
-    Fault("Routes", "Envoy routes by another catalogue", Reason.ROUTE_MISMATCH, lambda mesh: mesh.misrouted()),
+    Fault(
+        *("Routes", "Envoy routes by another catalogue", Reason.ROUTE_MISMATCH, lambda mesh: mesh.misrouted()),
+        doors=ENVOY_DOORS,
+    ),
     _nobody_answers("Every authorizer crashed", lambda mesh: mesh.killed(*AUTHORIZERS, by=signal.SIGSEGV)),
     _nobody_answers("Every authorizer hangs", lambda mesh: mesh.hung(*AUTHORIZERS)),
     Fault(

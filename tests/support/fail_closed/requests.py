@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.demo.agent import Tokens
-from tests.support.fail_closed.doors import DOORS, MCP_DOORS, PLAIN, Door, Sent
+from tests.support.fail_closed.doors import DOORS, MCP_DOORS, PLAIN, QUESTION, Door, Sent
 
 MORE_THAN_IS_READ = 1_100_000
 
@@ -43,7 +43,8 @@ def _token(mint: Callable[[Door, Tokens], Sequence[str]], header: str = "x-aegis
 
 def _two_places(door: Door, tokens: Tokens) -> Sent:
     bearer = f"Bearer {tokens.mint(door.agent)}"
-    return Sent((("x-aegis-token", tokens.mint(door.agent)), ("proxy-authorization", bearer)), door.body)
+    header = "authorization" if door is QUESTION else "proxy-authorization"
+    return Sent((("x-aegis-token", tokens.mint(door.agent)), (header, bearer)), door.body)
 
 
 BAD_REQUESTS = (

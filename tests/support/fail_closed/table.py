@@ -20,9 +20,11 @@ What happens to a good call when something is broken, measured at each door of a
 Redis, two authorizers. Written by `make docs-fail-closed` from `tests/e2e/test_fail_closed.py`, which runs every line;
 only the times are not held against this page.
 
-- The doors: a plain HTTP call, a `tools/call`, another MCP request (`tools/list`), and a call whose bodies are redacted.
+- The doors: a plain HTTP call, a `tools/call`, another MCP request (`tools/list`), a call whose bodies are redacted, and
+  a question to the [evaluation endpoint](evaluation.md).
 - A cell says the HTTP status and the form of the answer: *problem* is an RFC 9457 document, *tool result* a
-  `CallToolResult` with `isError: true`. Nothing of such a call reaches its tool.
+  `CallToolResult` with `isError: true`, `false` a question's answer with `"decision": false`. Nothing of such a call
+  reaches its tool. Where there is no such door, or nothing answers at it (an authorizer that is dead or hangs), it is `-`.
 - *Recorded*: in the tamper-evident log before the answer left. Where it says no, nobody was asked or nothing could be written.
 - *ms*: arrival to record inside the authorizer, the slowest of the doors on one small shared machine.
 - Once a fault is gone, calls pass again within 15 seconds, without anybody's doing.
