@@ -34,7 +34,7 @@ from aegis_authz.cli.approvals_text import waiting_line
 from aegis_authz.cli.policy import app as policy
 from aegis_authz.commands.approvals import watch_approvals
 from aegis_authz.commands.proof import live_channels, static_keys
-from aegis_authz.config.publishing import PublishSettings
+from aegis_authz.config.publishing import BacktestSettings, PublishSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.host import ControlHost
 from aegis_authz.core.alert import Alert
@@ -467,8 +467,20 @@ def test_what_recorded_calls_make_milder_is_published_for_a_reason_that_is_kept(
     assert mesh.releases.changes()[0].message == f"{kept}the board decided so)"
 
 
-def test_a_reason_to_accept_what_is_not_tried_is_refused(aegis: Aegis) -> None:
-    assert aegis(policy.app, "publish", "--accept", "why not").exit_code == 2
+@pytest.mark.usefixtures("opa_binary", "redis_binary")
+@pytest.mark.parametrize("mesh", [PublishSettings(backtest=BacktestSettings())], indirect=True)
+def test_a_reason_to_accept_reaches_the_control_plane_that_tries_it(mesh: Mesh, aegis: Aegis) -> None:
+    mesh.opa_follows()
+    before = mesh.releases.current()
+    (mesh.policies / "finance.yaml").write_text(POLICY.replace("5000", "9000"))
+    refused = aegis(policy.app, "publish")
+    assert (refused.exit_code, mesh.releases.current()) == (1, before)
+    assert "tried on 0 recorded calls, and must be on 1. Nothing changed; an owner publishes" in refused.stderr
+    assert aegis(policy.app, "publish", "--accept", "the mesh is new").exit_code == 0
+    assert mesh.releases.changes()[0].message.endswith("; accepted by bootstrap-owner: the mesh is new)")
+    assert aegis(policy.app, "rollback", before).exit_code == 1
+    assert aegis(policy.app, "rollback", before, "--accept", "too wide").exit_code == 0
+    assert mesh.releases.changes()[0].message.endswith("; accepted by bootstrap-owner: too wide)")
 
 
 def test_what_passes_its_tests_is_published(mesh: Mesh, aegis: Aegis) -> None:

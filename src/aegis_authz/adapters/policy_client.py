@@ -23,8 +23,10 @@ from aegis_authz.api.proposals import (
     WithdrawalRequest,
 )
 
-_TRIALS = 150.0
-"""How many seconds more a control plane may take that runs policy tests: those of others first, and then these."""
+_TRIALS = 330.0
+"""How many seconds more a control plane may take that runs policy tests and decides recorded calls again: for others
+first, and then for this publication.
+"""
 
 
 class PolicyClient(ControlConnection):
@@ -37,19 +39,20 @@ class PolicyClient(ControlConnection):
         tests: Mapping[str, str],
         message: str,
         wait: float,
+        accept: str = "",
     ) -> ReleaseAnswer | ProposalAnswer:
         """Publish documents, whose policy tests must pass, and wait at most `wait` seconds for OPA to activate them; or
         propose them, where another person must confirm it.
         """
         # Not checked here: the control plane says what is wrong with them.
         body = PublishRequest.model_construct(
-            policies=dict(policies), tools=dict(tools), tests=dict(tests), message=message
+            policies=dict(policies), tools=dict(tools), tests=dict(tests), message=message, accept=accept
         )
         return self._publish("/v1/policies", body, wait)
 
-    def rollback(self, revision: str, message: str, wait: float) -> ReleaseAnswer | ProposalAnswer:
+    def rollback(self, revision: str, message: str, wait: float, accept: str = "") -> ReleaseAnswer | ProposalAnswer:
         """Serve the documents of an earlier revision again, and wait or propose as `publish` does."""
-        body = RollbackRequest.model_construct(revision=revision, message=message)
+        body = RollbackRequest.model_construct(revision=revision, message=message, accept=accept)
         return self._publish("/v1/rollback", body, wait)
 
     def proposals(self) -> ProposalsAnswer:
@@ -60,9 +63,9 @@ class PolicyClient(ControlConnection):
         """A proposal with all its documents."""
         return self._ask("GET", f"/v1/proposals/{segment(proposal_id)}", ProposalDocumentsAnswer)
 
-    def confirm_proposal(self, proposal_id: str, digest: str, note: str) -> PublishedProposalAnswer:
+    def confirm_proposal(self, proposal_id: str, digest: str, note: str, accept: str = "") -> PublishedProposalAnswer:
         """Publish what another person proposed."""
-        body = ConfirmationRequest.model_construct(digest=digest, note=note)
+        body = ConfirmationRequest.model_construct(digest=digest, note=note, accept=accept)
         return self._ask(
             "POST", f"/v1/proposals/{segment(proposal_id)}/confirm", PublishedProposalAnswer, body, patience=_TRIALS
         )

@@ -25,20 +25,23 @@ Texts = Annotated[dict[str, str], Field(max_length=MAX_FILES), AfterValidator(_p
 class PublishRequest(Request):
     """Documents to be served from now on, all of them: what is not sent is gone.
 
-    `tests` are files of policy tests (`..._test.yaml`), which must pass; they are kept with the revision.
+    `tests` are files of policy tests (`..._test.yaml`), which must pass; they are kept with the revision. Where the
+    control plane tries publications on recorded calls, `accept` is why an owner publishes whatever that comes to.
     """
 
     policies: Texts
     tools: Texts
     tests: Texts = Field(default_factory=dict)
     message: Note = ""
+    accept: Note = ""
 
 
 class RollbackRequest(Request):
-    """The revision whose documents are to be served again."""
+    """The revision whose documents are to be served again; `accept` is that of a publication."""
 
     revision: Name
     message: Note = ""
+    accept: Note = ""
 
 
 class ReleaseAnswer(Answer):

@@ -12,10 +12,11 @@ from aegis_authz.core.release import ChangeKind, DocumentChanges, Sources
 
 
 class ConfirmationRequest(Request):
-    """The digest of what was looked at."""
+    """The digest of what was looked at; `accept` is that of a publication, and the second person's own."""
 
     digest: Annotated[str, Field(min_length=1, max_length=128)]
     note: Note = ""
+    accept: Note = ""
 
 
 class WithdrawalRequest(Request):

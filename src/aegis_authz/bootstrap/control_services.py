@@ -27,6 +27,7 @@ from aegis_authz.bootstrap.control_stores import ControlStores
 from aegis_authz.bootstrap.federation import federation_terms, openid_issuer
 from aegis_authz.bootstrap.outreach import Notices, alerter_of, cautions_of, outreach
 from aegis_authz.bootstrap.policy_trials import LabTrials
+from aegis_authz.bootstrap.publishers import publisher_of
 from aegis_authz.bootstrap.settings import SettingsError, load_settings
 from aegis_authz.config.control import ControlSettings, OversightSettings
 from aegis_authz.config.proxy import ProxySettings
@@ -59,7 +60,7 @@ from aegis_authz.control.policies.directory import EMPTY_DIRECTORY, CurrentDirec
 from aegis_authz.control.policies.discovery import Discovery
 from aegis_authz.control.policies.editing import Editor
 from aegis_authz.control.policies.laboratory import Laboratory
-from aegis_authz.control.policies.proposing import ProposalDesk, TwoPersonRule
+from aegis_authz.control.policies.proposing import ProposalDesk
 from aegis_authz.control.policies.published_documents import PublishedDocuments
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.control.policies.readings import Readings
@@ -67,7 +68,6 @@ from aegis_authz.control.policies.releasing import ReleaseDesk
 from aegis_authz.control.policies.routing import RouteKeeper
 from aegis_authz.control.policies.services import PolicyServices
 from aegis_authz.control.policies.status_board import StatusBoard
-from aegis_authz.control.policies.trials import TrialRule
 from aegis_authz.control.records.live import LiveRecords
 from aegis_authz.control.records.reading import RecordDesk
 from aegis_authz.control.records.reconciling import Reconciler
@@ -288,15 +288,8 @@ def _discovery(keys: Keys, stores: ControlStores, clock: Clock) -> Discovery:
     return discovery
 
 
-def _publisher(
-    settings: ControlSettings, stores: ControlStores, builder: PolicyBuilder, bulletin: Bulletin, clock: Clock, ids: Ids
-) -> Publisher:
-    admission = TwoPersonRule(settings.publish.domains, builder, stores.proposals, clock, ids)
-    testing = TrialRule(LabTrials(), builder, settings.publish.tests == "required")
-    return Publisher(stores.releases, builder, bulletin, admission, testing, clock)
-
-
 def _policy_services(
+    settings: ControlSettings,
     stores: ControlStores,
     publisher: Publisher,
     builder: PolicyBuilder,
@@ -308,9 +301,10 @@ def _policy_services(
     alerter: Alerter | None,
 ) -> PolicyServices:
     proposals = ProposalDesk(stores.proposals, publisher, stores.people.people)
+    is_tried = settings.publish.backtest is not None
     readings, laboratory = Readings(publisher, builder), Laboratory(LabTrials(_READERS_PATIENCE))
     return PolicyServices(
-        releases=ReleaseDesk(publisher, proposals, board, keeper, note, cautions_of(alerter)),
+        releases=ReleaseDesk(publisher, proposals, board, keeper, note, cautions_of(alerter), is_tried=is_tried),
         proposals=proposals,
         standing=StandingDesk(publisher, builder, approver, note, clock),
         readings=readings,
@@ -338,7 +332,7 @@ def control_services(
     """The services on these ports, before `publisher.start`. Without routes, notices, callbacks nobody has any."""
     bulletin, board, registry = Bulletin(), StatusBoard(clock), CollectorRegistry()
     builder, discovery = _builder(settings, keys, stores, clock), _discovery(keys, stores, clock)
-    publisher = _publisher(settings, stores, builder, bulletin, clock, ids)
+    publisher = publisher_of(settings, stores, builder, bulletin, clock, ids)
     base, secret = settings.public_url.rstrip("/"), keys.admin_token
     terms, directory = _token_terms(settings, base), _directory(bulletin, stores, settings.region)
     trusted_keys = _trusted_keys(settings, stores, directory, clock)
@@ -353,7 +347,7 @@ def control_services(
     deciding = Deciding(approver, note, stores.history, clock)
     return ControlServices(
         publisher=publisher,
-        policies=_policy_services(stores, publisher, builder, approver, board, keeper, note, clock, alerter),
+        policies=_policy_services(settings, stores, publisher, builder, approver, board, keeper, note, clock, alerter),
         approver=approver,
         deciding=deciding,
         access_requests=_access_requests(settings, stores, approver, note, callbacks),

@@ -53,7 +53,7 @@ class LabTrials:
         if not cases:
             return identity_report(loaded, identity_cases, covers=covers)
         plays_sequences = any(case.play is not None for case in cases)
-        with _on_servers(), lab_bench(loaded, plays_sequences, self._patience) as bench:
+        with on_servers(), lab_bench(loaded, plays_sequences, self._patience) as bench:
             return trial_report(bench, cases, identity_cases, covers=covers)
 
     async def explanation(self, loaded: Loaded, call: TriedCall, kind: CallKind | None) -> Explanation:
@@ -61,13 +61,13 @@ class LabTrials:
         return await asyncio.to_thread(self._explanation, loaded, call, kind)
 
     def _explanation(self, loaded: Loaded, call: TriedCall, kind: CallKind | None) -> Explanation:
-        with _on_servers(), lab_bench(loaded, False, self._patience) as bench:
+        with on_servers(), lab_bench(loaded, False, self._patience) as bench:
             [explained] = bench.explain([call], kind)
             return explanation_of(call, explained, loaded.loaded_policies)
 
 
 @contextmanager
-def _on_servers() -> Iterator[None]:
+def on_servers() -> Iterator[None]:
     """Name what goes wrong on a bench as the ports do. Raises TrialServerMissing, TrialsFault."""
     try:
         yield

@@ -25,10 +25,10 @@ def proposal(state: Path, proposal_id: str) -> ProposalDocumentsAnswer:
         return control.proposal(proposal_id)
 
 
-def confirm(state: Path, proposal_id: str, digest: str, note: str) -> PublishedProposalAnswer:
+def confirm(state: Path, proposal_id: str, digest: str, note: str, accept: str = "") -> PublishedProposalAnswer:
     """Publish what another person proposed."""
     with control_plane(state) as control:
-        return control.confirm_proposal(proposal_id, digest, note)
+        return control.confirm_proposal(proposal_id, digest, note, accept)
 
 
 def withdraw(state: Path, proposal_id: str, note: str) -> ProposalAnswer:

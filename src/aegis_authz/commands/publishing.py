@@ -41,13 +41,15 @@ def publish(
     allow_empty: bool,
     is_tested: bool,
     trial: PublishTrial | None = None,
+    accept: str = "",
 ) -> Publication:
     """Publish the documents of two folders to the mesh in `state`; wait at most `wait` seconds for OPA to run them.
 
     The tests beside them must pass, here and at the control plane, unless they are not to be run: then they are not
     sent either, and the change log says so. An empty folder in
     place of documents that are served is refused unless `allow_empty`. With a `trial` they are tried on recorded calls,
-    too, and the change log says what that came to. Raises PolicyErrors naming files as they are
+    too, and the change log says what that came to; `accept` is why what a control plane's own trial comes to is
+    accepted. Raises PolicyErrors naming files as they are
     found from here, Unable, Rejected, SourceFolderError.
     """
     sources = read_documents(policies, tools)
@@ -66,7 +68,7 @@ def publish(
             _refuse_nothing(policies, sources.policies, before.policies)
             _refuse_nothing(tools, sources.tools, before.tools)
         try:
-            release = control.publish(sources.policies, sources.tools, tests, message, wait)
+            release = control.publish(sources.policies, sources.tools, tests, message, wait, accept)
             return Publication(
                 release,
                 DocumentChanges.between(before.policies, sources.policies),
@@ -101,10 +103,10 @@ def _refuse_nothing(folder: Path, texts: Mapping[str, str], before: Mapping[str,
         )
 
 
-def rollback(state: Path, revision: str, message: str, wait: float) -> ReleaseAnswer | ProposalAnswer:
+def rollback(state: Path, revision: str, message: str, wait: float, accept: str = "") -> ReleaseAnswer | ProposalAnswer:
     """Serve the documents of an earlier revision again, and wait as `publish` does. Raises Unable, Rejected."""
     with control_plane(state) as control:
-        return control.rollback(revision, message, wait)
+        return control.rollback(revision, message, wait, accept)
 
 
 def revisions_between(state: Path, before: str, after: str) -> tuple[Sources, Sources]:

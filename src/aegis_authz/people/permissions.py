@@ -15,6 +15,7 @@ class Permission(Enum):
 
     READ_POLICIES = "policies:read"
     PUBLISH_POLICIES = "policies:publish"
+    ACCEPT_MILDER = "policies:accept"
     READ_APPROVALS = "approvals:read"
     DECIDE_APPROVALS = "approvals:decide"
     READ_AGENTS = "agents:read"
@@ -38,6 +39,7 @@ PERMISSIONS: Mapping[Permission, frozenset[Role]] = MappingProxyType(
     {
         Permission.READ_POLICIES: frozenset({_V, _A, _P, _X, _O}),
         Permission.PUBLISH_POLICIES: frozenset({_P, _O}),
+        Permission.ACCEPT_MILDER: frozenset({_O}),
         Permission.READ_APPROVALS: frozenset({_A, _X, _O}),
         Permission.DECIDE_APPROVALS: frozenset({_A, _O}),
         Permission.READ_AGENTS: frozenset({_V, _A, _P, _X, _O}),

@@ -35,7 +35,9 @@ def notes() -> Notes:
 
 @pytest.fixture
 def desk(plane: ControlServices, notes: Notes) -> ReleaseDesk:
-    return ReleaseDesk(plane.publisher, plane.policies.proposals, plane.board, None, notes.write, cautions)
+    return ReleaseDesk(
+        plane.publisher, plane.policies.proposals, plane.board, None, notes.write, cautions, is_tried=False
+    )
 
 
 async def cautions() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import fcntl
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from aegis_authz.adapters.records.encrypted_check import check_encrypted
@@ -51,6 +52,10 @@ class LogFiles:
     def newest_first(self) -> Iterator[LogLine]:
         """Every line, the last one first; only what is taken is read whole. Raises as `oldest_first` does."""
         return read_the_rest(map(_lines_backwards, reversed(segments(self.folder))))
+
+    def newest_unbroken(self) -> Iterator[LogLine]:
+        """The same, for whom nothing may be left out: raises SegmentUnread before what stands before such a segment."""
+        return chain.from_iterable(map(_lines_backwards, reversed(segments(self.folder))))
 
 
 def log_files(folder: Path) -> list[LogFiles]:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Check, publish and roll back policies and tool catalogues.", no_args_is_help=True)
 
 Message = Annotated[str, typer.Option("--message", "-m", help="Why; kept in the change log.")]
+Accept = Annotated[
+    str, typer.Option("--accept", help="Why recorded calls may be decided more mildly; kept in the change log.")
+]
 Wait = Annotated[float, typer.Option("--wait", min=0, max=30, help="Seconds to wait until OPA runs it.")]
 
 
@@ -122,16 +125,14 @@ def publish_(
     records: Annotated[
         Path | None, typer.Option("--records", help="Where calls are recorded.", show_default="DIR/records")
     ] = None,
-    accept: Annotated[
-        str, typer.Option("--accept", help="Why recorded calls may be decided more mildly; kept in the change log.")
-    ] = "",
+    accept: Accept = "",
     as_json: AsJson = False,
 ) -> None:
     """Test, validate, compile, sign and activate; the folders in use by the mesh unless others are given.
 
     Says which files are added, changed and removed. Exits with 1 when a test fails, the documents are invalid or lint
-    has an error (what was served stays), or OPA does not run them in time; and with --backtest, when a recorded call
-    would be decided more mildly and --accept does not say why that is right.
+    has an error (what was served stays), or OPA does not run them in time; and with --backtest, or where the control
+    plane demands one, when a recorded call would be decided more mildly and --accept does not say why that is right.
 
     Example: aegis policy publish --dir DIR -m "raise the limit to 9000"
     """
@@ -151,6 +152,7 @@ def publish_(
                 allow_empty=allow_empty,
                 is_tested=not skip_tests,
                 trial=policy_backtest.publish_trial(records_folder(records, state), backtest, accept),
+                accept=accept,
             )
         except PolicyErrors as errors:
             typer.echo(problems_json(errors.problems) if as_json else str(errors), err=not as_json)
@@ -166,6 +168,7 @@ def rollback_(
     state: MeshState = DEFAULT_STATE,
     message: Message = "",
     wait: Wait = 5,
+    accept: Accept = "",
     as_json: AsJson = False,
 ) -> None:
     """Serve the documents of an earlier revision again. The folders stay as they are.
@@ -175,7 +178,7 @@ def rollback_(
     from aegis_authz.commands.publishing import rollback
 
     with exits_on_faults("policy rollback"):
-        _follow(rollback(state, revision, message, wait), as_json)
+        _follow(rollback(state, revision, message, wait, accept), as_json)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aegis_authz.cli.exit_codes import REFUSED
-from aegis_authz.cli.faults import exits_on_faults, unusable
+from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import AsJson, OpenedWith, since_option
 from aegis_authz.cli.policy.call_files import problems_told
 from aegis_authz.cli.policy.document_folders import OptionalMesh, Tools, candidate_folders
@@ -58,8 +58,6 @@ def publish_trial(records: Path, since: str, accept: str) -> PublishTrial | None
     from aegis_authz.commands.publish_trial import PublishTrial
 
     if not since:
-        if accept:
-            raise unusable("policy publish", "--accept is about what --backtest finds")
         return None
     period = Period(since_option(since, "--backtest"), math.inf)
     return PublishTrial(records, period, accept, RecordsProgress(time.monotonic()))

@@ -51,6 +51,9 @@ def confirm(
     digest: Annotated[str, typer.Option("--digest", help="Of what you looked at: aegis policy proposals ID shows it.")],
     state: MeshState = DEFAULT_STATE,
     note: Note = "",
+    accept: Annotated[
+        str, typer.Option("--accept", help="Why recorded calls may be decided more mildly, where they would be.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Publish what another person proposed: exactly what has this digest.
@@ -60,7 +63,7 @@ def confirm(
     from aegis_authz.commands import proposals as commands
 
     with exits_on_faults("policy confirm"):
-        published = commands.confirm(state, proposal_id, digest, note)
+        published = commands.confirm(state, proposal_id, digest, note, accept)
     text = f"revision {published.revision} in place of {published.previous or 'none'}"
     typer.echo(published.model_dump_json(indent=2) if as_json else text)
 

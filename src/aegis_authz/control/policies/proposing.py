@@ -129,9 +129,10 @@ class ProposalDesk:
         proposal = await self._proposals.get(proposal_id)
         return proposal, await self._base(proposal)
 
-    async def confirm(self, proposal_id: str, digest: str, person: Person) -> Published:
+    async def confirm(self, proposal_id: str, digest: str, person: Person, accept: str = "") -> Published:
         """Publish it, in the name of who proposed it: it is published, and its documents served, in one step.
 
+        `accept` is why this person, too, accepts that recorded calls are decided more mildly, "" where they do not.
         Raises ProposalUnknown, ProposalConflict, ProposalForbidden, PolicyErrors, ReleaseConflict, ReleasesFault,
         DatabaseFault.
         """
@@ -142,7 +143,7 @@ class ProposalDesk:
         await self._require_second(proposal, person)
         base = await self._base(proposal)
         try:
-            published = await self._publisher.publish_confirmed(proposal, base, person.id)
+            published = await self._publisher.publish_confirmed(proposal, base, person.id, accept)
         except ReleaseConflict:
             _require_waiting(await self._proposals.get(proposal_id))  # another one confirmed it at the same moment
             raise

@@ -54,11 +54,24 @@ class Admission(Protocol):
         ...
 
 
-class Testing(Protocol):
-    """What the policy tests of a publication must come to (`control.policies.trials`)."""
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What the change log is to say of trials that were passed; and the documents, without standing decisions, beside
+    which recorded calls were decided again, None where none were.
+    """
 
-    async def require(self, sources: Sources, tests: Mapping[str, str], by: str) -> str:
-        """Run them. Returns what the change log is to say of them. Raises PolicyErrors, NotTried."""
+    remark: str
+    beside: Sources | None
+
+
+class Testing(Protocol):
+    """What a publication is tried on (`control.policies.backtests.PublicationTrials`)."""
+
+    async def require(self, sources: Sources, tests: Mapping[str, str], by: str, accept: str) -> Passed:
+        """Try it. `accept` is why recorded calls may be decided more mildly, "" where they may not.
+
+        Raises PolicyErrors, NotTried, ReleasesFault.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from aegis_authz.control.policies.bulletin import Bulletin, Live
 from aegis_authz.control.policies.directory import EMPTY_DIRECTORY
-from aegis_authz.control.policies.publication import Admission, Builder, Draft, Published, Testing
+from aegis_authz.control.policies.publication import Admission, Builder, Draft, Passed, Published, Testing
 from aegis_authz.control.policies.standing_documents import (
     folder_of,
     standing_among,
@@ -101,13 +101,20 @@ class Publisher:
             _log.info("revision %s was published by another control plane, and is served", live.revision)
 
     async def publish(
-        self, sources: Sources, tests: Mapping[str, str], by: str, message: str, base: Revision | None = None
+        self,
+        sources: Sources,
+        tests: Mapping[str, str],
+        by: str,
+        message: str,
+        base: Revision | None = None,
+        accept: str = "",
     ) -> Published:
-        """Run the policy tests, validate, lint, compile, sign, store and serve.
+        """Run the policy tests, try it on recorded calls, validate, lint, compile, sign, store and serve.
 
         `base` is the revision whose documents were edited, None where they are of somewhere else. Raises PolicyErrors,
         also for a test that fails and for what lint calls an error (all stays as it was), NotTried where tests must
-        pass and cannot be run, ReleaseConflict where another than `base` is served or was published meanwhile,
+        pass and cannot be run or recorded calls are decided more mildly and `accept` does not say why, ReleaseConflict
+        where another than `base` is served or was published meanwhile,
         ProposalWaits where another person must confirm it first, ReleasesFault, DatabaseFault.
 
         Standing decisions are of no folder: they stay, until they are taken back, and no test is about them.
@@ -115,8 +122,10 @@ class Publisher:
         tests = await asyncio.to_thread(self._builder.home_tests, sources, tests)
         sources = await asyncio.to_thread(self._builder.home, sources)
         # before the turn of this publication, so that nobody's revocation waits for somebody's tests
-        message = _and(message, await self._testing.require(sources, tests, by))
+        passed = await self._testing.require(sources, tests, by, accept)
+        message = _and(message, passed.remark)
         async with self._one_at_a_time:
+            await self._require_beside(passed)
             if base is not None and base != await asyncio.to_thread(self._releases.current):
                 raise ReleaseConflict("other documents were published since these were opened: open them again")
             await self._require_clean(sources)
@@ -170,16 +179,19 @@ class Publisher:
             await self._admission.admit(Draft(ChangeKind.PUBLISHED, base, served, sources, by, message, tests))
         return await self._change(live, sources, ChangeKind.PUBLISHED, by, message, base, tests=tests)
 
-    async def publish_confirmed(self, proposal: Proposal, before: Sources, confirmed_by: str) -> Published:
+    async def publish_confirmed(
+        self, proposal: Proposal, before: Sources, confirmed_by: str, accept: str = ""
+    ) -> Published:
         """Publish what somebody proposed in place of these documents and another person confirmed.
 
-        Its policy tests are run again, for what they run on may be another by now. Raises ReleaseConflict where other
+        It is tried again, for what it is tried on may be another by now. Raises ReleaseConflict where other
         documents are served by now, ProposalConflict where it waits no more by then, PolicyErrors, NotTried,
         ReleasesFault.
         """
         remark = ""
         if folder_of(before) != folder_of(proposal.sources):  # no test is about a standing decision
-            remark = await self._testing.require(folder_of(proposal.sources), proposal.tests, confirmed_by)
+            passed = await self._testing.require(folder_of(proposal.sources), proposal.tests, confirmed_by, accept)
+            remark = passed.remark
         async with self._one_at_a_time:
             base, served = await asyncio.to_thread(self._read_sources)
             if served != before:  # another revision of the same documents is none: keys and revocations make such
@@ -192,7 +204,7 @@ class Publisher:
                 live, proposal.sources, proposal.kind, proposal.by, message, base, confirmed, proposal.tests
             )
 
-    async def rollback(self, revision: Revision, by: str, message: str) -> Published:
+    async def rollback(self, revision: Revision, by: str, message: str, accept: str = "") -> Published:
         """Serve the documents of an earlier revision again, beside the standing decisions of now.
 
         They are built anew, and the policy tests that were kept with them are run: keys that were withdrawn since stay
@@ -204,15 +216,16 @@ class Publisher:
             raise RevisionUnknown(revision)
         folder = folder_of(await asyncio.to_thread(self._releases.sources, revision))
         tests = await asyncio.to_thread(self._releases.tests, revision)
-        remark = await self._testing.require(folder, tests, by)
+        passed = await self._testing.require(folder, tests, by, accept)
         async with self._one_at_a_time:
+            await self._require_beside(passed)
             await self._require_clean(folder)
             base, served = await asyncio.to_thread(self._read_sources)
             sources = with_standing(folder, served)
             live = await asyncio.to_thread(self._builder.build, sources)
             if live.revision != revision:
                 message = _and(message, f"(documents of {revision} under today's keys and rules)")
-            message = _and(message, remark)
+            message = _and(message, passed.remark)
             if live.revision != base:
                 await self._admission.admit(Draft(ChangeKind.ROLLED_BACK, base, served, sources, by, message, tests))
             return await self._change(live, sources, ChangeKind.ROLLED_BACK, by, message, base, tests=tests)
@@ -254,6 +267,11 @@ class Publisher:
     async def sources(self, revision: Revision) -> Sources:
         """The documents of a revision. Raises RevisionUnknown, ReleasesFault."""
         return await asyncio.to_thread(self._releases.sources, revision)
+
+    async def _require_beside(self, passed: Passed) -> None:
+        """Refuse what was tried beside other documents than those that are served. Raises ReleaseConflict."""
+        if passed.beside is not None and folder_of(await self.current_sources()) != passed.beside:
+            raise ReleaseConflict("other documents were published while these were tried: look, and publish again")
 
     async def _require_clean(self, sources: Sources, served: Sources | None = None) -> None:
         """Refuse what is valid and must not be published all the same, unless it is `served`. Raises PolicyErrors."""

@@ -24,7 +24,7 @@ _ELSEWHERE = "publish the documents with their tests (aegis policy publish, or t
 
 
 class NotTried(Exception):
-    """A publication whose policy tests must pass and were not run, so that nothing changed; the message is fit to show.
+    """A publication that must pass a trial and did not, or was not tried: nothing changed. The message is fit to show.
 
     `status` is that of HTTP; `retry_after` is in how many seconds to ask again, 0 where that is of no use.
     """

@@ -64,7 +64,11 @@ def policy_routes(
         """Test, validate, lint, compile, sign and serve documents. Those that have a problem change nothing (422)."""
         sources = Sources(documents.policies, documents.tools)
         try:
-            return _release(await desk.publish(sources, documents.tests, caller.person, documents.message, wait))
+            return _release(
+                await desk.publish(
+                    sources, documents.tests, caller.person, documents.message, wait, accept=documents.accept
+                )
+            )
         except ProposalWaits as waits:
             return await proposed(waits.proposal)
 
@@ -78,7 +82,7 @@ def policy_routes(
         """Serve the documents of an earlier revision again, whose policy tests must pass."""
         try:
             revision = units.Revision(target.revision)
-            return _release(await desk.rollback(revision, caller.person, target.message, wait))
+            return _release(await desk.rollback(revision, caller.person, target.message, wait, target.accept))
         except ProposalWaits as waits:
             return await proposed(waits.proposal)
 

@@ -42,7 +42,9 @@ def proposal_routes(desk: ProposalDesk, releases: ReleaseDesk, authentication: A
         proposal_id: ProposalId, confirmation: ConfirmationRequest, caller: Asker
     ) -> PublishedProposalAnswer:
         """Publish what another person proposed: exactly what has this digest."""
-        release = await releases.confirm(proposal_id, confirmation.digest, caller.person, confirmation.note, 0.0)
+        release = await releases.confirm(
+            proposal_id, confirmation.digest, caller.person, confirmation.note, 0.0, confirmation.accept
+        )
         return PublishedProposalAnswer(revision=release.published.revision, previous=release.published.previous)
 
     @people.post("/v1/proposals/{proposal_id}/withdraw", dependencies=[needs(Permission.PUBLISH_POLICIES)])
