@@ -130,6 +130,10 @@ bench-interception: setup ## What it costs to open HTTPS, in handshakes a second
 bench-redaction: setup ## What redaction costs a KiB, for each kind of body and each detector; ARGS=--write for the page
 	@$(BIN)/python -m benchmarks.redaction $(ARGS)
 
+.PHONY: bench-worst
+bench-worst: setup ## The dearest input of every reader, detector and condition, beside plain JSON; ARGS=--write-docs for the page
+	@$(BIN)/python -m benchmarks.worst $(ARGS)
+
 .PHONY: bench-scale
 bench-scale: setup ## What a second authorizer adds, each held to a share of a core; as root; ARGS=--write for the page
 	@$(BIN)/python -m benchmarks.scale $(ARGS)

@@ -18,13 +18,11 @@ from contextlib import asynccontextmanager
 from itertools import count, cycle
 from pathlib import Path
 
-import orjson
 import uvloop
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aegis_authz.adapters.files.sources import read_sources
 from aegis_authz.adapters.opa.answers import Answers
 from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
 from aegis_authz.adapters.opa.pdp import OpaPdp
@@ -33,20 +31,15 @@ from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.units import Digest, Epoch, Jti, Monotonic
-from aegis_authz.local.servers import ServerMissing, find_opa
-from aegis_authz.policy.bundle.library import rego_library
-from aegis_authz.policy.bundle.snapshot import trust_to_data
-from aegis_authz.policy.compile.compiler import compile_policy
-from aegis_authz.policy.load import load
+from aegis_authz.local.servers import ServerMissing
 from benchmarks.contenders import documents
+from benchmarks.contenders.lone_opa import lone_opa
 from benchmarks.measure.cpu import cpu_seconds
-from benchmarks.measure.processes import process, until_ready
 
 BATCH = 24
 _BATCHES = 20
 _TIMEOUT = 10.0
 _UNUSABLE = 2
-_NOBODY = trust_to_data("a", "a", [], [], 300, 0)  # calls without tokens
 KINDS: dict[str, Callable[[], Iterator[int]]] = {
     "two calls": lambda: cycle((4200, 50_000)),
     "500 calls": lambda: cycle(range(1, 501)),
@@ -95,30 +88,11 @@ async def measure(socket: Path, opa: int, rounds: int) -> dict[tuple[str, bool],
 
 
 @asynccontextmanager
-async def lone_opa(folder: Path, others: int) -> AsyncIterator[tuple[Path, int]]:
+async def judging_opa(folder: Path, others: int) -> AsyncIterator[tuple[Path, int]]:
     """An OPA with the policy and so many others: its socket and pid. Raises ServerMissing, OSError, ValueError."""
     documents.write_documents(folder / "policies", folder / "tools", others, 1)
-    loaded = load(*[read_sources(folder / name) for name in ("policies", "tools")])
-    compiled = compile_policy(loaded.compiled, loaded.tools, _NOBODY, "")
-    bundle, socket = folder / "bundle", folder / "opa.sock"
-    bundle.mkdir()
-    (bundle / "data.json").write_bytes(orjson.dumps(compiled.data))
-    (bundle / ".manifest").write_bytes(orjson.dumps({"revision": compiled.revision, "roots": ["aegis"]}))
-    for name, text in rego_library().items():
-        (bundle / Path(name).name).write_text(text, "utf-8")
-    options = ("--addr", f"unix://{socket}", "--log-level", "error", "--disable-telemetry", "--bundle", str(bundle))
-    tuning = {"GOGC": "800", "GOMAXPROCS": "1"}
-    async with process((str(find_opa()), "run", "--server", *options), folder / "log", tuning) as pid:
-        http = OpaHttp(socket)
-        await until_ready(lambda: _require_bundle(http), OpaUnreachable)
-        await http.close()
+    async with lone_opa(folder) as (socket, pid):
         yield socket, pid
-
-
-async def _require_bundle(http: OpaHttp) -> None:
-    status = (await http.get("/health?bundles"))[0]
-    if status != 200:
-        raise OpaUnreachable(f"OPA has no bundle yet: status {status}")
 
 
 def show(console: Console, costs: dict[tuple[str, bool], Cost]) -> None:
@@ -132,7 +106,7 @@ def show(console: Console, costs: dict[tuple[str, bool], Cost]) -> None:
 
 async def _run(rounds: int) -> dict[tuple[str, bool], Cost]:
     with tempfile.TemporaryDirectory(prefix="aegis-answers-") as folder:
-        async with lone_opa(Path(folder), 100) as (socket, pid):
+        async with judging_opa(Path(folder), 100) as (socket, pid):
             gc.freeze()  # as a worker does
             return await measure(socket, pid, rounds)
 

@@ -139,10 +139,51 @@ class Idle(_Value):
     seconds: float
 
 
+class DearInput(_Value):
+    """One input of benchmarks.worst: bytes as they are read and as they were sent, and the CPU time of reading them.
+
+    `microseconds` are of the whole input, `plain` of each KiB of plain JSON of its length, `times` how often that goes
+    into each KiB as it is read, `times_wire` as it was sent. `taken` says whether it is accepted.
+    """
+
+    kind: str
+    subject: str
+    shape: str
+    size: int
+    wire: int
+    microseconds: float
+    plain: float
+    times: float
+    times_wire: float
+    taken: bool
+
+    @property
+    def most(self) -> float:
+        """The greater of the two multiples."""
+        return max(self.times, self.times_wire)
+
+
+class Worst(_Value):
+    """What benchmarks.worst found, and on which machine."""
+
+    machine: Mapping[str, str]
+    inputs: tuple[DearInput, ...]
+
+    @property
+    def dearest(self) -> dict[tuple[str, str], DearInput]:
+        """The dearest input of each reader, by kind and name, in the order in which they were read."""
+        found: dict[tuple[str, str], DearInput] = {}
+        for entry in self.inputs:
+            key = entry.kind, entry.subject
+            if key not in found or entry.most > found[key].most:
+                found[key] = entry
+        return found
+
+
 class Results(_Value):
     """A run. `default` names the contender that is Aegis as delivered; `left_out` tells whom and why.
 
-    `flat` and `idle` are what those two benchmarks found when they last ran, None when they did not.
+    `flat`, `idle` and `worst` are what those benchmarks found when they last ran, None when they did not.
     """
 
     machine: Mapping[str, str]
@@ -152,6 +193,7 @@ class Results(_Value):
     left_out: Mapping[str, str]
     flat: Flat | None = None
     idle: Idle | None = None
+    worst: Worst | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -22,6 +22,7 @@ EVIDENCE = ("span", "metrics", "record")
 MOST_FLAT = 1.3
 MOST_IDLE = 0.01
 MOST_BOUND = 1.0
+MOST_WORST = 20.0
 MOST_LIMITED = 1.5
 REFUSED_FOR_LOAD = frozenset({"OVERLOADED"})
 
@@ -52,6 +53,7 @@ def goals(results: Results) -> list[Goal]:
         _times(results, 9, TIMES_EQUAL, EQUAL, PEER),
         _times(results, 9, TIMES_SOURCES, results.default, PEER),
         _times(results, 9, TIMES_COMPILED, COMPILED, PEER),
+        _worst(results),
     ]
 
 
@@ -151,6 +153,17 @@ def _idle(results: Results) -> Goal:
     total = sum(idle.cores.values())
     parts = ", ".join(f"{part} {share:.2%}" for part, share in idle.cores.items())
     return Goal(6, text, f"{total:.2%}", total < MOST_IDLE, f"{parts}; over {idle.seconds:.0f} s")
+
+
+def _worst(results: Results) -> Goal:
+    text = f"no input costs a reader, detector or condition more than {MOST_WORST:g}x plain JSON of its length"
+    worst = results.worst
+    if worst is None or not worst.inputs:
+        return _unmeasured(10, text, "`python -m benchmarks.worst` has not run")
+    dearest = sorted(worst.dearest.items(), key=lambda pair: pair[1].most, reverse=True)
+    beyond = [f"{kind} {name} {entry.most:.0f}x" for (kind, name), entry in dearest if entry.most > MOST_WORST]
+    why = f"{len(beyond)} of {len(dearest)} beyond: {', '.join(beyond)}" if beyond else f"{len(dearest)} of them"
+    return Goal(10, text, f"{dearest[0][1].most:.1f}x", not beyond, why)
 
 
 def _bound(results: Results) -> Goal:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.answers import KINDS, lone_opa, measure, show
+from benchmarks.answers import KINDS, judging_opa, measure, show
 
 
 @pytest.mark.usefixtures("opa_binary")
 async def test_judging_is_measured_for_calls_that_come_again_and_for_those_that_never_do(tmp_path: Path) -> None:
-    async with lone_opa(tmp_path, 2) as (socket, opa):
+    async with judging_opa(tmp_path, 2) as (socket, opa):
         costs = await measure(socket, opa, 1)
     assert set(costs) == {(kind, is_remembered) for kind in KINDS for is_remembered in (False, True)}
     assert all(own > 0 for own, _ in costs.values())

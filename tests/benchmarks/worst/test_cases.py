@@ -1,0 +1,83 @@
+"""A dear input is what it says, and plain JSON beside it is as long as it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from aegis_authz.core.catalogue import BodyFormat
+from aegis_authz.core.reason import Reason
+from aegis_authz.core.refused import Refused
+from aegis_authz.encoding import strict_json
+from aegis_authz.redact import bodies as filters
+from aegis_authz.redact.detectors.table import DETECTORS
+from aegis_authz.wire.bodies.coding import CODINGS
+from benchmarks.worst import bodies, calls, codings, redaction
+from benchmarks.worst.cases import KIB, SIZES, Case, Kind, cost, is_taken, joined, microseconds, plain_json
+
+UNREAD = {"BodyFilter", "EmptyBody", "OpaqueBody"}
+"""Filters that look at nothing: the shape of all, and those that refuse or pass a body as it is."""
+CASES = [*bodies.cases(), *calls.cases(), *codings.cases()]
+
+
+def _refused() -> object:
+    raise Refused(Reason.MALFORMED_CALL, "never")
+
+
+def case(taken: bool, size: int = KIB) -> Case:
+    return Case(Kind.BODY, "json", "a shape", size, size, dict if taken else _refused, taken=taken)
+
+
+def test_every_format_of_bodies_has_dear_inputs() -> None:
+    assert {entry.subject for entry in bodies.cases()} == {body_format.value for body_format in BodyFormat}
+    assert bodies.SHAPES.keys() == set(BodyFormat)
+
+
+def test_every_content_coding_has_dear_inputs() -> None:
+    assert codings.ENCODINGS.keys() == CODINGS.keys()
+
+
+def test_every_detector_has_dear_inputs() -> None:
+    assert redaction.NEAR.keys() == {*DETECTORS, redaction.OWN}
+
+
+def test_every_filter_that_looks_at_bodies_has_dear_inputs() -> None:
+    classes = {kind for kind in vars(filters).values() if isinstance(kind, type) and hasattr(kind, "finish")}
+    own = {kind.__name__ for kind in classes if kind.__module__ == filters.__name__}
+    looking = {name for name in own if not name.startswith("_")} - UNREAD
+    assert {kind.__name__ for kind in redaction.FILTERS} == looking
+
+
+@pytest.mark.parametrize("entry", CASES, ids=lambda entry: f"{entry.subject}-{entry.shape}-{entry.size}")
+def test_an_input_is_read_or_refused_as_it_says(entry: Case) -> None:
+    assert is_taken(entry) is entry.taken
+
+
+def test_a_text_of_redaction_is_read_whatever_looks_at_it() -> None:
+    shortest = {(entry.subject, entry.shape): entry for entry in redaction.cases() if entry.size <= KIB}
+    assert all(is_taken(entry) for entry in shortest.values())
+
+
+def test_an_input_that_is_not_what_it_says_is_not_measured() -> None:
+    wrong = Case(Kind.BODY, "json", "a shape", KIB, KIB, _refused)
+    with pytest.raises(ValueError, match="json, a shape, 1024 bytes: taken is not True"):
+        microseconds(wrong, 1)
+
+
+@pytest.mark.parametrize("size", [100, *SIZES[:2]])
+def test_plain_json_is_as_long_as_the_input_it_is_compared_with(size: int) -> None:
+    text = plain_json(size)
+    assert size - 120 < len(text) <= max(size, 101)
+    assert strict_json.parse(text)
+
+
+def test_multiples_are_of_each_kib_as_it_is_read_and_as_it_was_sent() -> None:
+    spent = cost(case(taken=False, size=2 * KIB), 1)
+    assert spent.microseconds >= 0
+    assert spent.for_kib == pytest.approx(spent.microseconds / 2)
+    assert spent.times_wire == pytest.approx(spent.times)
+
+
+def test_a_text_has_as_many_units_as_fit_and_no_more_than_may_be() -> None:
+    text = joined("[", lambda number: f"{number}", "]", 4)
+    assert text(6) == b"[0,1]"
+    assert text(100) == b"[0,1,2,3]"
