@@ -276,6 +276,8 @@ class EventStream:
         return b"".join(self._shown(event, shown.decode("utf-8")) for shown, event in self._deltas.finish())
 
     def _redacted(self, event: Event) -> bytes:
+        if not event.lines:  # a blank line too many
+            return event.replaced(None, {})
         data = event.data
         if data is None:
             return self._shown(event, None)

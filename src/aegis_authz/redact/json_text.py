@@ -19,6 +19,7 @@ from aegis_authz.redact.text.view import View
 
 _LENIENT = json.JSONDecoder(strict=False, parse_float=str, parse_int=str, parse_constant=str)
 _SCAN = _LENIENT.scan_once  # type: ignore[attr-defined]  # the scanner in C, which steps over a value
+_STRINGS = json.JSONDecoder(strict=False)
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STARTS = (b"{", b"[", b'"')
@@ -39,6 +40,7 @@ class JsonText:
     def __init__(self, data: bytes, text: str, root: Span) -> None:
         self._data = data
         self._text = text
+        self._members: dict[Span, tuple[Member, ...]] = {}
         self.root = root
 
     @classmethod
@@ -63,6 +65,12 @@ class JsonText:
 
     def members(self, value: Span) -> Iterator[Member]:
         """The members of an object, in order, those of one name each."""
+        members = self._members.get(value)
+        if members is None:  # events of a stream are asked for the same ones by a dozen paths
+            members = self._members[value] = tuple(self._written_members(value))
+        return iter(members)
+
+    def _written_members(self, value: Span) -> Iterator[Member]:
         place = _space_end(self._text, value[0] + 1)
         while self._text[place] == '"':
             _, end = scanstring(self._text, place + 1, False)
@@ -87,7 +95,10 @@ class JsonText:
 
     def string(self, value: Span) -> str:
         """The text that a string stands for."""
-        return cast(str, json.loads(self._data[value[0] : value[1]].decode("utf-8", "replace"), strict=False))
+        written = self._data[value[0] : value[1]]
+        if b"\\" in written:
+            return cast(str, _STRINGS.decode(written.decode("utf-8", "replace")))
+        return written[1:-1].decode("utf-8", "replace")
 
     def strings(self) -> Iterator[Span]:
         """Every string that is JSON itself by its looks, quotes left out."""
