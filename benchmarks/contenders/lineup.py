@@ -230,10 +230,10 @@ class _Start:
         ports = choose_ports({"check": 0, "server": 0, "diagnostic": 0}, {})
         key = self._world.signer.key.public_key().public_bytes_raw()
         data = peer_data(key, thumbprint(key), self._world.policies)
-        others = (ports["server"], ports["diagnostic"])
-        command = peer.command(peer.find_peer(), self._folder, data, ports["check"], others)
+        others, address = (ports["server"], ports["diagnostic"]), f"127.0.0.1:{ports['check']}"
+        command = peer.command(peer.find_peer(), self._folder, data, address, others)
         pid = await self._stack.enter_async_context(process(command, self.log, peer.ENVIRONMENT))
-        return await self._member(f"127.0.0.1:{ports['check']}", pid, (), True, joined=True)
+        return await self._member(address, pid, (), True, joined=True)
 
     async def _naive(self) -> Member:
         facts = read_facts(self._world.mesh.state)

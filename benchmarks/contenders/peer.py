@@ -34,13 +34,24 @@ def find_peer() -> Path:
     return Path(binary)
 
 
-def command(binary: Path, folder: Path, data: Mapping[str, Any], port: int, others: tuple[int, int]) -> list[str]:
-    """Write what it needs into `folder`; returns the command. `port` is the check's, `others` two it never uses."""
+def command(
+    binary: Path,
+    folder: Path,
+    data: Mapping[str, Any],
+    address: str,
+    others: tuple[int, int],
+    rules: str = "peer.rego",
+) -> list[str]:
+    """Write what it needs into `folder`; returns the command.
+
+    `address` is where it is asked, `host:port` or `unix://path`; `others` are two ports that it never uses; `rules`
+    names its policy, a file beside this one.
+    """
     (folder / "data.json").write_text(json.dumps(data), "utf-8")
-    plugin = {"addr": f"127.0.0.1:{port}", "path": "envoy/authz/allow"}
+    plugin = {"addr": address, "path": "envoy/authz/allow"}
     config = folder / "peer.yaml"
     config.write_text(yaml.safe_dump({"plugins": {"envoy_ext_authz_grpc": plugin}}), "utf-8")
     addresses = ["--addr", f"127.0.0.1:{others[0]}", "--diagnostic-addr", f"127.0.0.1:{others[1]}"]
     quiet = ["--log-level", "error", "--skip-version-check"]
-    documents = [str(folder / "data.json"), str(Path(__file__).with_name("peer.rego"))]
+    documents = [str(folder / "data.json"), str(Path(__file__).with_name(rules))]
     return [str(binary), "run", "--server", *addresses, "--config-file", str(config), *quiet, *documents]

@@ -112,8 +112,9 @@ def test_a_peer_that_is_named_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert peer.find_peer() == binary
 
 
-def test_the_peer_is_started_on_the_port_it_is_asked_at(tmp_path: Path) -> None:
-    command = peer.command(Path("/plugin"), tmp_path, peer_data(bytes(32), "key", 1), 4000, (4001, 4002))
+def test_the_peer_is_started_where_it_is_asked(tmp_path: Path) -> None:
+    data = peer_data(bytes(32), "key", 1)
+    command = peer.command(Path("/plugin"), tmp_path, data, "127.0.0.1:4000", (4001, 4002))
     config = yaml.safe_load((tmp_path / "peer.yaml").read_text("utf-8"))
     assert config["plugins"]["envoy_ext_authz_grpc"]["addr"] == "127.0.0.1:4000"
     assert command[0] == "/plugin"
