@@ -31,10 +31,13 @@ def _count_nothing(*_: object) -> None:
 def leave_out(part: str) -> None:
     """Put nothing in the place of a part, before a worker is put together. A span is left out by its settings."""
     from aegis_authz.bootstrap import worker
-    from aegis_authz.core.settlement import Settled, SettleOutcome
+    from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
     from aegis_authz.core.units import ApprovalId, Epoch, Millis
 
-    async def settle(store: object, settlement: object, deadline: float) -> Settled:
+    async def settle(store: object, settlement: Settlement, deadline: float) -> Settled:
+        opens = settlement.opens
+        if opens is not None:  # policy holds the call, and nobody is asked
+            return Settled(SettleOutcome.OPENED, opens.id, opens.expires_at, "", (), Millis(0), None)
         return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0), None)
 
     pdp = vars(worker)["OpaPdp"]
