@@ -114,6 +114,10 @@ bench-quick: setup ## The contenders that matter, in under two minutes
 bench-flat: setup ## What a decision costs with 10 to 10,000 policies and 1 to 10,000 agents
 	@$(BIN)/python -m benchmarks.flat $(ARGS)
 
+.PHONY: bench-mix
+bench-mix: setup ## What a decision costs on a mix of 200 routes and 500 agents against the Go peer, caches cold and hot
+	@$(BIN)/python -m benchmarks.mix $(ARGS)
+
 .PHONY: bench-idle
 bench-idle: setup ## What a mesh costs that nobody calls
 	@$(BIN)/python -m benchmarks.idle $(ARGS)

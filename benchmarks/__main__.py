@@ -26,7 +26,7 @@ from aegis_authz.local.servers import ServerMissing
 from benchmarks.contenders.lineup import NAMES, QUICK, line_up
 from benchmarks.measure.machine import describe
 from benchmarks.measure.processes import NotUp
-from benchmarks.measure.results import Flat, Idle, Results, Worst, read, write
+from benchmarks.measure.results import Flat, Idle, Mix, Results, Worst, read, write
 from benchmarks.measure.rounds import Rounds
 from benchmarks.measure.run import QUICK_SHARES, SHARES, Wish, play
 from benchmarks.measure.sender import Vegeta
@@ -36,7 +36,7 @@ from benchmarks.report.goals import goals
 OUT = Path(__file__).parent / "out"
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 _UNUSABLE = 2
-_Beside = TypeVar("_Beside", Flat, Idle, Worst)
+_Beside = TypeVar("_Beside", Flat, Idle, Worst, Mix)
 
 
 def main() -> int:
@@ -91,7 +91,7 @@ async def _run(folder: Path, arguments: argparse.Namespace, console: Console) ->
 
 
 def publish(results: Results, out: Path, page: Path | None, console: Console) -> int:
-    """Write and print a run, with the last of `flat`, `idle` and `worst` found in `out`; returns the exit code.
+    """Write and print a run, with the last of `flat`, `idle`, `worst` and `mix` in `out`; returns the exit code.
 
     `page` is the Markdown page that gets table and pictures, None for none. Raises OSError, ValueError.
     """
@@ -99,6 +99,7 @@ def publish(results: Results, out: Path, page: Path | None, console: Console) ->
         "flat": _beside(out / "flat.json", Flat, console),
         "idle": _beside(out / "idle.json", Idle, console),
         "worst": _beside(out / "worst.json", Worst, console),
+        "mix": _beside(out / "mix.json", Mix, console),
     }
     results = results.model_copy(update=beside)
     latest = out / "latest.json"

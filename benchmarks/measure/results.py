@@ -16,6 +16,8 @@ EQUAL = "Aegis, equal work"
 """Aegis that does what the Go peer does, and no more: no record, span, metrics, settle or remembered answer."""
 COMPILED, EQUAL_COMPILED = "Aegis, compiled", "Aegis, equal work, compiled"
 """Where compiled modules are installed: with everything on, and of equal work."""
+SIDECAR, SIDECAR_COMPILED = "Aegis (workload)", "Aegis (workload), compiled"
+"""With everything on, by listeners that stand for an agent each: no call shows a token."""
 
 DECIDING = ("authz", "opa", "redis")
 """The parts whose CPU is the cost of a decision. The Envoy in front is shown beside it: everyone has it."""
@@ -180,10 +182,33 @@ class Worst(_Value):
         return found
 
 
+MIX_COLD, MIX_HOT, MIX_TWO = "cold", "hot", "two calls"
+"""What `benchmarks.mix` measures of a contender: its first pass of the mix, the same again, and today's two calls."""
+
+
+class Mix(_Value):
+    """What benchmarks.mix found: microseconds of CPU for one decision, by contender, by `MIX_COLD` and its like.
+
+    `costs` are of authorizer, OPA and Redis together, `by_part` has each. `calls` are those of a pass, `rounds` the
+    passes whose medians count but for the first pass, which there is once; `refused` by contender and reason.
+    """
+
+    calls: int
+    rounds: int
+    costs: Mapping[str, Mapping[str, float]]
+    by_part: Mapping[str, Mapping[str, Mapping[str, float]]]
+    refused: Mapping[str, Mapping[str, int]]
+
+    def times_peer(self, name: str, state: str) -> float | None:
+        """Decisions of this contender for a second of CPU, as a multiple of the Go peer's; None without either."""
+        peer, own = self.costs.get(PEER, {}).get(state), self.costs.get(name, {}).get(state)
+        return peer / own if peer and own else None
+
+
 class Results(_Value):
     """A run. `default` names the contender that is Aegis as delivered; `left_out` tells whom and why.
 
-    `flat`, `idle` and `worst` are what those benchmarks found when they last ran, None when they did not.
+    `flat`, `idle`, `worst` and `mix` are what those benchmarks found when they last ran, None when they did not.
     """
 
     machine: Mapping[str, str]
@@ -194,6 +219,7 @@ class Results(_Value):
     flat: Flat | None = None
     idle: Idle | None = None
     worst: Worst | None = None
+    mix: Mix | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

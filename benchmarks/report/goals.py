@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.measure.results import BOUND, COMPILED, EQUAL, LIMITED, NAIVE, PEER, Contender, Point, Results
+from benchmarks.measure.results import (
+    BOUND,
+    COMPILED,
+    EQUAL,
+    LIMITED,
+    MIX_COLD,
+    MIX_HOT,
+    MIX_TWO,
+    NAIVE,
+    PEER,
+    SIDECAR_COMPILED,
+    Contender,
+    Mix,
+    Point,
+    Results,
+)
 
 TIMES_PEER = 1.5
 TIMES_NAIVE = 5.0
 TIMES_EQUAL = 1.5
 TIMES_SOURCES = 0.85
 TIMES_COMPILED = 1.0
+TIMES_SIDECAR = 1.5
+LEAST_OF_TWO_CALLS = 0.85
 BUSY_SHARE = 0.85
 MOST_P99_MS = 20.0
 MOST_P99_TO_P50 = 4.0
@@ -54,6 +71,7 @@ def goals(results: Results) -> list[Goal]:
         _times(results, 9, TIMES_SOURCES, results.default, PEER),
         _times(results, 9, TIMES_COMPILED, COMPILED, PEER),
         _worst(results),
+        *mix_goals(results.mix),
     ]
 
 
@@ -190,6 +208,38 @@ def _limited(results: Results) -> Goal:
 def _point(results: Results, share: float) -> Point | None:
     mine: Contender | None = results.contender(results.default)
     return mine.at(share) if mine else None
+
+
+def mix_goals(mix: Mix | None) -> list[Goal]:
+    """What is to hold for the mix, with caches cold and hot; None where it has not run."""
+    return [goal for state in (MIX_COLD, MIX_HOT) for goal in (_mix_sidecar(mix, state), _mix_steady(mix, state))]
+
+
+def _mix_sidecar(mix: Mix | None, state: str) -> Goal:
+    text = f"mix, {state}: {SIDECAR_COMPILED}: decisions for a second of CPU, at least {TIMES_SIDECAR:g}x {PEER}"
+    times = None if mix is None else mix.times_peer(SIDECAR_COMPILED, state)
+    if mix is None or times is None:
+        why = "`make bench-mix` has not run" if mix is None else f"{SIDECAR_COMPILED} or {PEER} took no part"
+        return _unmeasured(11, text, why)
+    own, peers = mix.costs[SIDECAR_COMPILED][state], mix.costs[PEER][state]
+    return Goal(11, text, f"{times:.2f}x", times >= TIMES_SIDECAR, f"{own:.0f} µs against {peers:.0f} µs")
+
+
+def _mix_steady(mix: Mix | None, state: str) -> Goal:
+    """The worst of all: how much of its multiple of the peer on the two calls is left on the mix."""
+    text = f"mix, {state}: what is reached against {PEER} on the two calls holds within {1 - LEAST_OF_TWO_CALLS:.0%}"
+    if mix is None:
+        return _unmeasured(11, text, "`make bench-mix` has not run")
+    shares: dict[str, float] = {}
+    for name in mix.costs:
+        times, of_two = mix.times_peer(name, state), mix.times_peer(name, MIX_TWO)
+        if name != PEER and times and of_two:
+            shares[name] = times / of_two
+    if not shares:
+        return _unmeasured(11, text, f"{PEER} or everybody else took no part")
+    listed = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+    least = min(shares.values())
+    return Goal(11, text, f"{least:.2f} of it", least >= LEAST_OF_TWO_CALLS, listed)
 
 
 def _unmeasured(number: int, text: str, why: str) -> Goal:

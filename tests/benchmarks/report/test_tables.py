@@ -77,7 +77,7 @@ def test_the_page_gets_the_table_between_its_markers(good_run: Results, tmp_path
     text = page.read_text("utf-8")
     assert text.startswith(f"before\n{START}\n")
     assert text.endswith(f"{END}\nafter\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     assert text.count(f"| {DEFAULT} | closed |") == 1
 
 
