@@ -309,7 +309,7 @@ def _routers(services: ControlServices, streams: Streams) -> list[APIRouter]:
 
 
 def _measured(services: ControlServices) -> list[APIRouter]:
-    parts = (services.overseer, services.approver, services.rotator, services.records.reconciler)
+    parts = (services.overseer, services.approver, services.rotator, services.records.reconciler, services.records.live)
     return metrics_routes(*parts, services.registry, services.certificates, services.authentication)
 
 

@@ -30,6 +30,16 @@ class SearchTooLong(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordGap:
+    """A segment, `writer/file`, that no search finds anything in, and why it cannot be read; "" for one that is being
+    read at last.
+    """
+
+    segment: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordSearch:
     """What decisions and approvals are sought; "" is any.
 

@@ -33,6 +33,12 @@ class ControlGauges:
         self._made = Gauge(
             "aegis_key_made_timestamp_seconds", "When the key that signs now was made.", ["key"], registry=self.registry
         )
+        self._gaps = Gauge(
+            "aegis_records_unindexed",
+            "A segment of the records that cannot be read, so that no search finds what is in it; one series each.",
+            ["segment"],
+            registry=self.registry,
+        )
         self.certificates = CertificateGauges(self.registry)
 
     def show_open(self, count: int, oldest: Epoch | None) -> None:
@@ -41,6 +47,10 @@ class ControlGauges:
         self._open.labels("pending").set(count)
         if oldest is not None:
             self._oldest.labels("pending").set(oldest)
+
+    def show_gap(self, segment: str) -> None:
+        """A segment that the index of records leaves out."""
+        self._gaps.labels(segment).set(1)
 
     def show_key(self, name: str, since: Epoch) -> None:
         """A signing key, by what it signs."""

@@ -212,13 +212,18 @@ def test_a_key_store_that_is_away_is_asked_once_for_each_segment_of_a_page(
     assert sorted(asked) == list(range(1, count + 1))
 
 
-async def test_one_damaged_segment_keeps_no_other_log_from_the_index(records: Path, kek: FileKey) -> None:
+async def test_one_damaged_segment_keeps_neither_another_log_nor_its_own_from_the_index(
+    records: Path, kek: FileKey
+) -> None:
     with closing(RecordIndex(records, records.parent / "records.index")) as index:
         index.update(4)
         encrypted(records, kek)
         (records / "w" / "00000001.jsonl.enc").write_bytes(b"damaged")
         await grow(records / "x", range(3))
-        assert [added.place.writer for added in index.update().records] == ["x"] * 3
+        added = [record.place for record in index.update().records]
+        assert [place.line for place in added if place.writer == "x"] == [1, 2, 3]
+        assert {place.file for place in added if place.writer == "w"} == {name[:14] for name in names(records)[1:]}
+        assert [gap.name for gap in index.gaps()] == ["w/00000001.jsonl"]
 
 
 def test_the_first_record_behind_an_encrypted_segment_has_its_place_without_the_key(

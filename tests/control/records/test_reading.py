@@ -21,7 +21,7 @@ from aegis_authz.core.units import Seconds
 from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.position import ChainPosition, Standing
 from aegis_authz.evidence.query import StoredRecord
-from aegis_authz.evidence.search import EVERY_RECORD, IndexedRecord, RecordPage, RecordPlace, RecordSearch
+from aegis_authz.evidence.search import EVERY_RECORD, IndexedRecord, RecordGap, RecordPage, RecordPlace, RecordSearch
 from aegis_authz.people.permissions import Permission
 from tests.support.made_records import APPROVAL, DENIED, approval_step, named
 from tests.support.people import person
@@ -49,6 +49,9 @@ class ScriptedBrowsing:
 
     def advance(self, most: int) -> tuple[int, list[IndexedRecord]]:
         return 0, []
+
+    def gaps(self) -> tuple[RecordGap, ...]:
+        return ()
 
     def page(
         self, search: RecordSearch, domains: Collection[Domain], before: RecordPlace | None, count: int

@@ -129,3 +129,32 @@ async def cancelled(watch: Coroutine[None, None, None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_a_segment_without_its_key_is_named_on_the_page_and_in_a_metric(
+    new_plane: Callable[..., ControlServices], settings: ControlSettings, keys: Keys, client: Connect
+) -> None:
+    """Whoever may not see the proof of all logs is told how much is left out, and no name."""
+    services = with_people(new_plane(), *READERS)
+    await write_records(settings.records, settings.keys, keys.records)
+    log = settings.records / "authz-0"
+    (log / "00000001.jsonl").rename(log / "00000002.jsonl")
+    (log / "00000001.jsonl.enc").write_bytes(b"none that can be read")
+    await services.records.live.look()
+    named = "authz-0/00000001.jsonl"
+    async with client(services, "ada") as auditor:
+        text, metrics = (await auditor.get("/audit")).text, (await auditor.get("/metrics")).text
+    assert "1 segment of the records cannot be read now, and nothing in it is found" in text
+    assert f"<code>{named}</code>: " in text
+    assert 'href="/decisions/used"' in text
+    assert f'aegis_records_unindexed{{segment="{named}"}} 1.0' in metrics
+    async with client(services, "eve") as eve:
+        text = (await eve.get("/audit")).text
+    assert "1 segment of the records cannot be read now" in text
+    assert named not in text
+
+    (log / "00000001.jsonl.enc").unlink()
+    await services.records.live.look()
+    async with client(services, "ada") as auditor:
+        assert "cannot be read now" not in (await auditor.get("/audit")).text
+        assert "aegis_records_unindexed{" not in (await auditor.get("/metrics")).text

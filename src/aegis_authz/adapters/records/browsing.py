@@ -27,6 +27,7 @@ from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.position import ChainPosition
 from aegis_authz.evidence.search import (
     IndexedRecord,
+    RecordGap,
     RecordPage,
     RecordPlace,
     RecordSearch,
@@ -36,6 +37,8 @@ from aegis_authz.evidence.search import (
 _log = logging.getLogger(__name__)
 _PATIENCE = 2.0
 """Seconds that a search may take."""
+_TRIED_AGAIN = 30.0
+"""Seconds until what could not be read is tried again."""
 _ANEW = "the index of the records is made anew; try again in a moment"
 _UNREADABLE = "the records cannot be read now; the control plane's log says more"
 
@@ -61,6 +64,7 @@ class RecordBrowser:
         self._patience = patience
         self._lock = threading.Lock()
         self._is_stale = False
+        self._gaps: tuple[RecordGap, ...] = ()
 
     def advance(self, most: int) -> tuple[int, list[IndexedRecord]]:
         """Index at most so many lines that came since the last time; how many came, and their records.
@@ -76,7 +80,12 @@ class RecordBrowser:
                 update = index.update(most)
             except NoRecords:
                 return 0, []  # nobody has written yet
+            self._gaps = tuple(RecordGap(gap.name, gap.fault) for gap in index.gaps())
             return update.lines, update.records
+
+    def gaps(self) -> tuple[RecordGap, ...]:
+        """The segments that the index left out as it was last brought up to date, for they cannot be read."""
+        return self._gaps
 
     def page(
         self, search: RecordSearch, domains: Collection[Domain], before: RecordPlace | None, count: int
@@ -129,7 +138,7 @@ class RecordBrowser:
         with self._translated():
             try:
                 with self._lock:  # an index is begun once
-                    index = RecordIndex(self._folder, self._index_file)
+                    index = RecordIndex(self._folder, self._index_file, _TRIED_AGAIN)
                 with closing(index):
                     yield index
             except (IndexStale, IndexUnusable) as fault:

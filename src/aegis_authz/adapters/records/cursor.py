@@ -47,6 +47,15 @@ class PlacedLine:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadSegment:
+    """A segment that cannot be read from a place on, and why."""
+
+    writer: str
+    place: Place
+    fault: str
+
+
 def lines_behind(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLine]:
     """The whole lines of each log in `folder` behind its place; all of a log that has none.
 
@@ -76,19 +85,62 @@ def lines_in_turn(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedL
     require_read(faults)
 
 
+def lines_over_gaps(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLine | UnreadSegment]:
+    """The same lines in turn, and those behind a segment that cannot be read, which is told in its place.
+
+    Raises NoRecords, OSError.
+    """
+    logs = deque(_of_log_over_gaps(log.folder, places.get(log.folder.name)) for log in log_files(folder))
+    while logs:
+        entry = next(logs[0], None)
+        if entry is None:
+            logs.popleft()
+        else:
+            logs.rotate(-1)
+            yield entry
+
+
+def lines_of_segment(folder: Path, place: Place) -> Iterator[PlacedLine]:
+    """The whole lines of one segment of the log in `folder` behind a place in it.
+
+    Raises SegmentUnread, FileNotFoundError, OSError.
+    """
+    segment = Segment(folder, segment_number(place.file))
+    return iter(()) if _is_end(segment, place) else _read(segment, place)
+
+
 def _behind(folder: Path, places: Mapping[str, Place]) -> list[Iterator[PlacedLine]]:
     return [_of_log(log.folder, places.get(log.folder.name)) for log in log_files(folder)]
 
 
 def _of_log(folder: Path, place: Place | None) -> Iterator[PlacedLine]:
+    for start in _starts(folder, place):
+        try:
+            yield from lines_of_segment(folder, start)
+        except FileNotFoundError:
+            continue
+
+
+def _of_log_over_gaps(folder: Path, place: Place | None) -> Iterator[PlacedLine | UnreadSegment]:
+    for start in _starts(folder, place):
+        behind = start
+        try:
+            for placed in lines_of_segment(folder, start):
+                behind = placed.place
+                yield placed
+        except FileNotFoundError:
+            continue
+        except SegmentUnread as fault:
+            yield UnreadSegment(folder.name, behind, str(fault))
+
+
+def _starts(folder: Path, place: Place | None) -> Iterator[Place]:
+    """Where each segment of a log is to be read from that is not read yet."""
     for segment in segments(folder):
-        if place is None or segment.name >= place.file:
-            start = place if place is not None and segment.name == place.file else Place(segment.name, 0, 0, "")
-            try:
-                if not _is_end(segment, start):
-                    yield from _read(segment, start)
-            except FileNotFoundError:
-                continue
+        if place is None or segment.name > place.file:
+            yield Place(segment.name, 0, 0, "")
+        elif segment.name == place.file:
+            yield place
 
 
 def is_there(folder: Path, place: Place) -> bool:

@@ -15,9 +15,17 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from aegis_authz.adapters.records.cursor import Place, PlacedLine, is_there, lines_in_turn
+from aegis_authz.adapters.records.cursor import (
+    Place,
+    PlacedLine,
+    UnreadSegment,
+    is_there,
+    lines_of_segment,
+    lines_over_gaps,
+)
 from aegis_authz.adapters.records.files import label, log_files
-from aegis_authz.adapters.records.index_columns import columns_of
+from aegis_authz.adapters.records.index_columns import LISTED, OF_APPROVAL, columns_of, conditions_of, order_of
+from aegis_authz.adapters.records.index_gaps import GAP_TABLE, Gap, Gaps
 from aegis_authz.adapters.records.segments import Segment, SegmentReader, segments
 from aegis_authz.adapters.records.unread import SegmentUnread
 from aegis_authz.core.person import Domain
@@ -36,8 +44,8 @@ from aegis_authz.evidence.search import (
 from aegis_authz.evidence.segment import segment_number
 
 _log = logging.getLogger(__name__)
-_VERSION = 3
-_TABLES = """
+_VERSION = 4
+_TABLES = f"""{GAP_TABLE}
 CREATE TABLE places (writer TEXT PRIMARY KEY, file TEXT, offset INTEGER, lines INTEGER, tail TEXT);
 CREATE TABLE tenants (org TEXT, tenant TEXT, PRIMARY KEY (org, tenant)) WITHOUT ROWID;
 CREATE TABLE records (
@@ -62,9 +70,6 @@ _ROW = (
 )
 _INSERT = f"INSERT OR REPLACE INTO records VALUES ({','.join('?' for _ in _ROW.split(','))})"  # noqa: S608  # marks alone
 _NEWEST_FIRST = "ORDER BY time DESC, writer DESC, file DESC, line DESC LIMIT ?"
-_LISTED = "kind IN ('decision', 'approval')"
-"""What lists are of, and most indices, where it stands word for word; the rest is sought by its decision alone."""
-_OF_APPROVAL = "approval_id <> '' AND approval_id = ?"
 _INDEXED = tuple(b'"kind":"%b"' % kind for kind in (b"decision", b"approval", b"outcome", b"usage", b"redaction"))
 _STEPS = 2_000
 """Instructions of SQLite between two looks at the clock: some 20 microseconds."""
@@ -79,7 +84,7 @@ class IndexStale(Exception):
 
 
 class IndexUpdate(NamedTuple):
-    """How many lines were read, and what was indexed of them."""
+    """How many lines were read, and what was indexed of them, but for what was left out before: that is no news."""
 
     lines: int
     records: list[IndexedRecord]
@@ -88,9 +93,13 @@ class IndexUpdate(NamedTuple):
 class RecordIndex:
     """The index of the logs in `folder`, in the file at `path`."""
 
-    def __init__(self, folder: Path, path: Path) -> None:
-        """Open it, or begin it. Raises IndexUnusable, IndexStale for one of a version before, OSError."""
+    def __init__(self, folder: Path, path: Path, pause: float = 0.0) -> None:
+        """Open it, or begin it. For `pause` seconds, what could not be read is not tried again.
+
+        Raises IndexUnusable, IndexStale for one of a version before, OSError.
+        """
         self._folder = folder
+        self._pause = pause
         self._path = path
         path.touch(mode=0o600)  # it tells who called what
         try:
@@ -104,6 +113,7 @@ class RecordIndex:
         except sqlite3.DatabaseError as fault:
             self._connection.close()
             raise IndexUnusable(f"{path} is no index of records ({fault}): --rebuild makes it anew") from None
+        self._gaps = Gaps(self._connection)
         if 0 < version < _VERSION:
             self._connection.close()
             raise IndexStale(f"{path} is an index as they were before")
@@ -128,27 +138,38 @@ class RecordIndex:
                     if writer not in folders or not is_there(folders[writer], place):
                         self._connection.execute("DELETE FROM records WHERE writer = ?", (writer,))
                         self._connection.execute("DELETE FROM places WHERE writer = ?", (writer,))
+                        self._gaps.forget(writer)
                         del places[writer]
                 for writer, folder in folders.items():
                     first = next((segment.name for segment in segments(folder)), "")
                     self._connection.execute("DELETE FROM records WHERE writer = ? AND file < ?", (writer, first))
-                added = self._add(islice(lines_in_turn(self._folder, places), most))
+                    self._gaps.forget(writer, first)
+                late = self._catch_up(folders, None if most is None else -(-most // 2))  # the rest is for what is new
+                left = None if most is None else most - late
+                added = self._add(lines_over_gaps(self._folder, places), left)
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
         except sqlite3.DatabaseError as fault:
             raise IndexUnusable(f"{self._path} cannot be written ({fault}): --rebuild makes it anew") from None
-        return added
+        return IndexUpdate(late + added.lines, added.records)
+
+    def gaps(self) -> list[Gap]:
+        """The segments that are left out, for they cannot be read. Raises IndexUnusable."""
+        try:
+            return self._gaps.all()
+        except sqlite3.DatabaseError as fault:
+            raise IndexUnusable(f"{self._path} cannot be read ({fault}): --rebuild makes it anew") from None
 
     def records(self, query: IndexQuery, count: int) -> list[StoredRecord]:
         """The last `count` records that are sought, oldest first. Raises as `update` does, and IndexStale."""
         conditions: list[tuple[str, str | float]] = [("time >= ?", query.since), ("time < ?", query.until)]
         conditions += [("scope = ?" if "/" in query.agent else "agent = ?", query.agent)] if query.agent else []
-        columns = {"tool = ?": query.tool, "effect = ?": query.effect, _OF_APPROVAL: query.approval_id}
+        columns = {"tool = ?": query.tool, "effect = ?": query.effect, OF_APPROVAL: query.approval_id}
         conditions += [(clause, value) for clause, value in columns.items() if value]
         clauses = " AND ".join(clause for clause, _ in conditions)
-        rows = self._rows(f"{_LISTED} AND {clauses} {_NEWEST_FIRST}", (*(value for _, value in conditions), count))
+        rows = self._rows(f"{LISTED} AND {clauses} {_NEWEST_FIRST}", (*(value for _, value in conditions), count))
         return [record.stored for record in self._read_all(reversed(rows))]
 
     def page(
@@ -164,13 +185,13 @@ class RecordIndex:
         Fewer, and where to go on, where it takes more than `patience` seconds to read them. Raises as `records` does,
         and SearchTooLong for what takes that long to find.
         """
-        clauses, values = _conditions(search, before)
+        clauses, values = conditions_of(search, before)
         end = time.monotonic() + patience
         rows: list[tuple[object, ...]] = []
         for tenant in self._tenants(search, domains):
             of_tenant = f"{clauses} AND org = ? AND tenant = ?" if tenant else clauses
             rows += self._rows(f"{of_tenant} {_NEWEST_FIRST}", (*values, *tenant, count + 1), end)
-        rows.sort(key=_order, reverse=True)
+        rows.sort(key=order_of, reverse=True)
         records = tuple(self._read_first(rows[:count], end))
         return RecordPage(records, records[-1].place if len(rows) > len(records) else None)
 
@@ -193,7 +214,7 @@ class RecordIndex:
 
     def of_approval(self, approval_id: str, count: int) -> list[IndexedRecord]:
         """At most `count` decisions and steps of one approval, oldest first. Raises as `of_decision` does."""
-        return self._read_any(self._rows(f"{_OF_APPROVAL} ORDER BY time LIMIT ?", (approval_id, count)))
+        return self._read_any(self._rows(f"{OF_APPROVAL} ORDER BY time LIMIT ?", (approval_id, count)))
 
     def _rows(self, clauses: str, values: Sequence[object], end: float = 0.0) -> list[tuple[object, ...]]:
         if end:
@@ -224,7 +245,7 @@ class RecordIndex:
     def _read_any(self, rows: Sequence[tuple[object, ...]]) -> list[IndexedRecord]:
         """What can be read of the rows: where that is nothing it is not said that nothing is there."""
         records = self._read_all(rows)
-        if rows and not records:
+        if not records and (rows or self.gaps()):
             raise SegmentUnread("no record of what is sought can be read")
         return records
 
@@ -260,32 +281,61 @@ class RecordIndex:
         rows = self._connection.execute("SELECT writer, file, offset, lines, tail FROM places")
         return {writer: Place(file, offset, lines, tail) for writer, file, offset, lines, tail in rows}
 
-    def _add(self, placed: Iterable[PlacedLine]) -> IndexUpdate:
+    def _catch_up(self, folders: Mapping[str, Path], most: int | None) -> int:
+        """Index what was left out and can be read by now, at most so many lines; how many there were."""
+        count, now = 0, time.time()
+        for gap in self._gaps.due(now, self._pause):
+            left, lines, behind = None if most is None else most - count, 0, gap.place
+            try:
+                for placed in islice(lines_of_segment(folders[gap.writer], gap.place), left):
+                    self._insert(placed)
+                    lines, behind = lines + 1, placed.place
+            except FileNotFoundError:
+                self._gaps.close(gap)
+            except SegmentUnread as fault:
+                self._gaps.leave_out(UnreadSegment(gap.writer, behind, str(fault)), now)
+            else:
+                if left is None or lines < left:
+                    self._gaps.close(gap)
+                else:
+                    self._gaps.go_on(gap, behind)
+            count += lines
+        return count
+
+    def _add(self, entries: Iterable[PlacedLine | UnreadSegment], most: int | None) -> IndexUpdate:
         last: dict[str, Place] = {}
         added: list[IndexedRecord] = []
-        tenants: set[tuple[str, str]] = set()
         lines = 0
-        for each in _readable(placed):
+        for entry in entries if most != 0 else ():
+            if isinstance(entry, UnreadSegment):
+                self._gaps.leave_out(entry, time.time())
+                continue
             lines += 1
-            writer, place, raw = each.writer, each.place, each.line.raw
-            last[writer] = place
-            record = _record(raw) if any(mark in raw for mark in _INDEXED) else None
-            columns = None if record is None else columns_of(record)
-            if columns is not None:
-                offset = place.offset - len(raw)
-                row = (writer, place.file, place.lines, offset, len(raw), *columns)
-                self._connection.execute(_INSERT, row)
-                tenants.add((columns.org, columns.tenant))
-                stored = StoredRecord(each.line.file, place.lines, record, "")
-                at = RecordPlace(columns.time, writer, place.file, place.lines)
-                added.append(IndexedRecord(stored, at, offset, raw))
-        self._connection.executemany("INSERT OR IGNORE INTO tenants VALUES (?,?)", tenants)
+            last[entry.writer] = entry.place
+            record = self._insert(entry)
+            if record is not None:
+                added.append(record)
+            if lines == most:
+                break
         for writer, place in last.items():
             self._connection.execute(
                 "INSERT OR REPLACE INTO places VALUES (?,?,?,?,?)",
                 (writer, place.file, place.offset, place.lines, place.tail),
             )
         return IndexUpdate(lines, added)
+
+    def _insert(self, placed: PlacedLine) -> IndexedRecord | None:
+        """Index a line; None where it is nothing that is sought."""
+        writer, place, raw = placed.writer, placed.place, placed.line.raw
+        record = _record(raw) if any(mark in raw for mark in _INDEXED) else None
+        columns = None if record is None else columns_of(record)
+        if columns is None:
+            return None
+        offset = place.offset - len(raw)
+        self._connection.execute(_INSERT, (writer, place.file, place.lines, offset, len(raw), *columns))
+        self._connection.execute("INSERT OR IGNORE INTO tenants VALUES (?,?)", (columns.org, columns.tenant))
+        stored = StoredRecord(placed.line.file, place.lines, record, "")
+        return IndexedRecord(stored, RecordPlace(columns.time, writer, place.file, place.lines), offset, raw)
 
     def _read(
         self,
@@ -310,28 +360,6 @@ class RecordIndex:
         return IndexedRecord(stored, RecordPlace(record.time, writer, file, line), offset, raw)
 
 
-def _conditions(search: RecordSearch, before: RecordPlace | None) -> tuple[str, list[object]]:
-    """What a record must be to be on the page, but for its tenant, and the values of that."""
-    # SQLite finds an index of decisions and approvals by that very condition; approvals, which are few, have their own
-    kind = "kind = 'approval'" if search.kind == "approval" else _LISTED
-    conditions: list[tuple[str, Sequence[object]]] = [
-        (f"{kind} AND time >= ? AND time < ?", (search.since, search.until))
-    ]
-    if before is not None:
-        after = (before.time, before.writer, before.file, before.line)
-        conditions.append(("time <= ? AND (time, writer, file, line) < (?, ?, ?, ?)", (before.time, *after)))
-    columns = {
-        "kind = ?": search.kind,
-        "scope = ?" if "/" in search.agent else "agent = ?": search.agent,
-        "tool = ?": search.tool,
-        "effect = ?": search.effect,
-        "reason = ?": search.reason,
-        _OF_APPROVAL: search.approval_id,
-    }
-    conditions += [(clause, (value,)) for clause, value in columns.items() if value]
-    return " AND ".join(clause for clause, _ in conditions), [value for _, values in conditions for value in values]
-
-
 def _unread(
     folders: Mapping[str, Path],
     fault: str,
@@ -347,24 +375,11 @@ def _unread(
     return IndexedRecord(stored, RecordPlace(time, writer, file, line), offset, b"")
 
 
-def _order(row: tuple[object, ...]) -> tuple[object, ...]:
-    writer, file, line, _, _, at, *_ = row
-    return at, writer, file, line
-
-
 def _is_covered(domains: Collection[Domain], org: str, tenant: str) -> bool:
     try:
         return any(domain.covers(Domain(org, tenant)) for domain in domains)
     except ValueError:
         return False  # of nobody, or under names that no person can be given
-
-
-def _readable(placed: Iterable[PlacedLine]) -> Iterator[PlacedLine]:
-    """The lines until there; where a log cannot be read further, that is said, and it goes on there the next time."""
-    try:
-        yield from placed
-    except SegmentUnread as fault:
-        _log.warning("not all is indexed: %s", fault)
 
 
 def _record(raw: bytes) -> Record | None:

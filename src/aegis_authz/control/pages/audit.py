@@ -13,7 +13,7 @@ from aegis_authz.control.records.reconciling import ReconciliationState
 from aegis_authz.control.records.verifying import Verification
 from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.reconciliation import WENT_BY
-from aegis_authz.evidence.search import RecordPage, RecordSearch
+from aegis_authz.evidence.search import RecordGap, RecordPage, RecordSearch
 from aegis_authz.evidence.timeline import Step
 
 PATH = "/audit"
@@ -29,10 +29,12 @@ def audit_page(
     is_newest: bool,
     proof: dict[str, object] | None,
     reconciliation: dict[str, object] | None,
+    gaps: Sequence[RecordGap],
     frame: Frame,
 ) -> Response:
     """The search, whose `words` stand in the address, with what it found; `proof` and `reconciliation`, the access
-    logs held against the records, are None for whoever may not see them.
+    logs held against the records, are None for whoever may not see them. `gaps` are the segments in which nothing is
+    found; who may see the proof is told their names.
     """
     fields = [
         {"name": "kind", "label": "Kind", "value": search.kind, "choices": KINDS},
@@ -52,6 +54,8 @@ def audit_page(
         older="" if page.older is None else address(PATH, {**words, "before": page.older}),
         proof=proof,
         reconciliation=reconciliation,
+        gaps=[{"segment": cell(gap.segment), "fault": cell(gap.fault, 400)} for gap in gaps[:_MOST_LOGS]],
+        gap_count=len(gaps),
     )
 
 

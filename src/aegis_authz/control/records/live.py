@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aegis_authz.control.records.reading import RecordBrowsing
 from aegis_authz.core.units import Seconds
-from aegis_authz.evidence.search import IndexedRecord, RecordsUnavailable
+from aegis_authz.evidence.search import IndexedRecord, RecordGap, RecordsUnavailable
 
 _log = logging.getLogger(__name__)
 _BATCH = 500
@@ -47,6 +47,11 @@ class LiveRecords:
     def is_level(self) -> bool:
         """Whether the last look found all that was recorded until then."""
         return self._is_level
+
+    @property
+    def gaps(self) -> tuple[RecordGap, ...]:
+        """The segments that no search finds anything in, for they cannot be read: at the last look."""
+        return self._browsing.gaps()
 
     @property
     def number(self) -> int:

@@ -14,7 +14,7 @@ from aegis_authz.core.record import ApprovalRecord, DecisionRecord, OutcomeRecor
 from aegis_authz.core.units import Seconds
 from aegis_authz.evidence.log_report import LogReport
 from aegis_authz.evidence.position import ChainPosition
-from aegis_authz.evidence.search import IndexedRecord, RecordPage, RecordPlace, RecordSearch
+from aegis_authz.evidence.search import IndexedRecord, RecordGap, RecordPage, RecordPlace, RecordSearch
 from aegis_authz.evidence.timeline import Step, calls_of, timeline
 
 MOST_OF_DECISION = 200
@@ -32,6 +32,10 @@ class RecordBrowsing(Protocol):
 
     def advance(self, most: int) -> tuple[int, list[IndexedRecord]]:
         """Index at most so many lines that came since the last time; how many came, and their records."""
+        ...
+
+    def gaps(self) -> tuple[RecordGap, ...]:
+        """The segments that the index left out as it was last brought up to date."""
         ...
 
     def page(

@@ -91,7 +91,7 @@ def audit_page_routes(
             "until": until,
         }
         proof, reconciliation = _proofs(records, caller, lambda: pages.seal_of(_FORM, caller.person, request))
-        return audit_page(search, words, page, not before, proof, reconciliation, frame_of(request))
+        return audit_page(search, words, page, not before, proof, reconciliation, records.live.gaps, frame_of(request))
 
     @people.get("/audit/approvals/{approval_id}", include_in_schema=False, dependencies=[reads])
     async def show_timeline_page(approval_id: ApprovalName, caller: Asker, request: Request) -> Response:

@@ -16,6 +16,7 @@ from aegis_authz.control.approvals.backlog import backlog
 from aegis_authz.control.approvals.overseeing import Overseer, TooManyEvents
 from aegis_authz.control.gate import Authentication, needs, people_router
 from aegis_authz.control.keys.rotating import Rotator
+from aegis_authz.control.records.live import LiveRecords
 from aegis_authz.control.records.reconciling import Reconciler
 from aegis_authz.core.certificate_life import CertificateLife
 from aegis_authz.core.units import Seconds
@@ -28,6 +29,7 @@ from aegis_authz.telemetry.reconciliation import ReconciliationMetrics
 
 _log = logging.getLogger(__name__)
 _GROUPINGS = (Dimension.PERSON, Dimension.RULE, Dimension.CHANNEL)
+_MOST_GAPS = 100
 _DAY = Seconds(86_400.0)
 
 
@@ -36,6 +38,7 @@ def metrics_routes(
     approver: Approver,
     rotator: Rotator,
     reconciler: Reconciler | None,
+    live: LiveRecords,
     registry: CollectorRegistry,
     certificates: Callable[[], Mapping[str, CertificateLife | None]],
     authentication: Authentication,
@@ -64,6 +67,8 @@ def metrics_routes(
             moment.show_open(calls.count, calls.oldest)
         except StoreDown as fault:
             _log.warning("held calls cannot be counted: %s", fault)
+        for gap in live.gaps[:_MOST_GAPS]:
+            moment.show_gap(gap.segment)
         for name, rotation in rotator.rotations.items():
             moment.show_key(name, rotation.ring.since)
         moment.certificates.show(await asyncio.to_thread(certificates))
