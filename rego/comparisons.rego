@@ -118,15 +118,12 @@ meets("email_domain_in", check, value) if known_host(check, domain_of_email(valu
 
 meets("in_ranges", check, value) if {
 	is_address(value)
-	some range in check.limit
-	net.cidr_contains(range, value)
+	net.cidr_contains_matches(check.limit, value) != set()
 }
 
 meets("not_in_ranges", check, value) if {
 	is_address(value)
-	every range in check.limit {
-		net.cidr_contains(range, value) == false
-	}
+	net.cidr_contains_matches(check.limit, value) == set()
 }
 
 meets("within", check, value) if {
@@ -150,10 +147,7 @@ sized(limit, size) if {
 # A suffix starts with its dot, so it ends on the boundary of a label.
 known_host(check, host) if check.hosts[host]
 
-known_host(check, host) if {
-	some suffix in check.suffixes
-	endswith(host, suffix)
-}
+known_host(check, host) if strings.any_suffix_match(host, check.suffixes)
 
 host_named(value) := lower(value) if {
 	regex.match(`^(?i:[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)(\.(?i:[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?))*$`, value)
@@ -190,12 +184,11 @@ is_address(value) if {
 
 # IPv6 addresses that lead to an IPv4 one: mapped, compatible (RFC 4291), translated (RFC 2765, 6052, 8215), 6to4
 # (RFC 3056), Teredo (RFC 4380) and ISATAP (RFC 5214). No list of ranges means both addresses.
-holds_ipv4(value) if {
-	some range in {
-		"::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32",
-	}
-	net.cidr_contains(range, value)
-}
+holds_ipv4(value) if net.cidr_contains_matches(ipv4_within, value) != set()
+
+ipv4_within := [
+	"::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32",
+]
 
 holds_ipv4(value) if regex.match(`(?i):5efe:(:[0-9a-f]*|[0-9a-f]{1,4}:[0-9a-f]{1,4})$`, value)
 
@@ -261,9 +254,7 @@ sound("email_domain_in", _, value) if is_string(domain_of_email(value))
 sound(condition, check, value) if {
 	condition in {"in_ranges", "not_in_ranges"}
 	is_address(value)
-	every range in check.limit {
-		is_boolean(net.cidr_contains(range, value))
-	}
+	is_set(net.cidr_contains_matches(check.limit, value))
 }
 
 sound(condition, check, value) if {

@@ -60,9 +60,13 @@ misspelt(seen, path) := value if {
 
 spelt_otherwise(seen, path) := {value |
 	some name, value in seen.parameters
-	folded([name], seen) == folded(path, seen)
+
+	# as `folded` has it, written out: a function for each of ten thousand members takes twice as long
+	lower(upper(regex.replace(trim_space(object.get(spellings, name, name)), `[. ]`, "_"))) == wanted
 } if {
 	count(path) == 1
+	[wanted] := folded(path, seen)
+	spellings := object.get(seen, "spellings", {})
 } else := {value |
 	walk(seen.parameters, [found, value])
 	count(found) == count(path)
