@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aegis_authz.encoding.folding import folded, mistakable, simply_folded, stem, twin
+from aegis_authz.encoding.folding import _IGNORABLE, folded, mistakable, shape, simply_folded, stem, twin
 
 
 @pytest.mark.parametrize(
@@ -66,3 +69,22 @@ def test_characters_without_width_change_nothing(name: str, invisible: str, at: 
 def test_members_are_twins_only_where_they_fold_to_one_name(name: str) -> None:
     assert twin(twin(name)) == twin(name)
     assert folded(twin(name)) == folded(name)
+
+
+def defined_shape(text: str) -> str:
+    """`shape` step by step, each of them for every text."""
+    if text.isascii() and text.isprintable():
+        return text.lower()
+    plain = unicodedata.normalize("NFKC", text).upper().casefold().replace("i\u0307", "i")
+    form = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc")).translate(_IGNORABLE)
+    return unicodedata.normalize("NFKC", form)
+
+
+def test_no_character_is_folded_otherwise_because_a_step_is_left_out() -> None:
+    letters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    assert [letter for letter in letters if shape(letter) != defined_shape(letter)] == []
+
+
+@given(st.text(max_size=12))
+def test_no_text_is_folded_otherwise_because_a_step_is_left_out(text: str) -> None:
+    assert shape(text) == defined_shape(text)

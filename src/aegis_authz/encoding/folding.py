@@ -35,8 +35,9 @@ def shape(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text.lower()
     plain = unicodedata.normalize("NFKC", text).upper().casefold().replace(_DOTTED, "i")
-    form = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc")).translate(_IGNORABLE)
-    return unicodedata.normalize("NFKC", form)
+    if not plain.isprintable():  # as no text is that has some of these
+        plain = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc"))
+    return plain if plain.isascii() else unicodedata.normalize("NFKC", plain.translate(_IGNORABLE))
 
 
 def twin(name: str) -> str:

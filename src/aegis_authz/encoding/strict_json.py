@@ -223,8 +223,11 @@ def _is_exact(text: str, number: float) -> bool:
     digits = text.lstrip("-").lower().split("e")[0].replace(".", "").strip("0")
     if len(digits) <= 15 and (not digits or abs(number) >= sys.float_info.min):
         return True
+    written = repr(number)
+    if written == text:  # what a double is written as is that double, and told so in a third of the time
+        return True
     try:
-        return Decimal(text) == Decimal(repr(number))
+        return Decimal(text) == Decimal(written)
     except InvalidOperation:  # an exponent beyond what a Decimal holds
         return False
 
