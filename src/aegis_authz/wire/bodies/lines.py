@@ -10,7 +10,7 @@ from aegis_authz.encoding import strict_json
 from aegis_authz.encoding.json_outline import Outline
 
 MAX_LINES = 1000
-_OTHER_ENDS = ("\u0085", "\u2028", "\u2029")
+_OTHER_ENDS = tuple(end.encode() for end in ("\u0085", "\u2028", "\u2029"))
 """What Python's `splitlines` takes for the end of a line, too; those of ASCII no JSON text holds."""
 
 
@@ -26,23 +26,37 @@ def read_lines(data: bytes) -> dict[str, Json]:
     outline = Outline(data)
     if outline.values + len(texts) > strict_json.MAX_VALUES or outline.members > strict_json.MAX_MEMBERS:
         raise _malformed("", "The lines hold more values than can be judged in one call.")
-    return {"lines": [_line(text.removesuffix(b"\r"), number) for number, text in enumerate(texts, 1)]}
+    if b"\r" not in data and not any(end in data for end in _OTHER_ENDS) and b"" not in texts:
+        # the usual text, in which no line has to be looked at but by the reader of JSON, to which blanks are no text
+        return {"lines": _read(texts)}
+    texts = [text.removesuffix(b"\r") for text in texts]
+    for number, text in enumerate(texts, 1):
+        _refuse_doubt(text, f"line {number}")
+    return {"lines": _read(texts)}
 
 
-def _line(text: bytes, number: int) -> Json:
-    at = f"line {number}"
-    if b"\r" in text or any(end.encode() in text for end in _OTHER_ENDS):
+def _refuse_doubt(text: bytes, at: str) -> None:
+    if b"\r" in text or any(end in text for end in _OTHER_ENDS):
         problem = f"{at.capitalize()} holds a character that some readers take for its end. Write it as \\uXXXX."
         raise _malformed(at, problem)
     if not text.strip(b" \t"):
         raise _malformed(at, f"{at.capitalize()} is empty.")
+
+
+def _read(texts: list[bytes]) -> list[Json]:
+    values: list[Json] = []
     try:
-        return strict_json.parse(text)
+        for text in texts:
+            values.append(strict_json.parse(text))  # noqa: PERF401  # their number says which line is refused
     except Refused as refusal:
+        at = f"line {len(values) + 1}"
+        if not texts[len(values)].strip(b" \t"):
+            raise _malformed(at, f"{at.capitalize()} is empty.") from None
         if refusal.fault is None:
             raise
         fault = Fault("body", at, f"In {at}: {refusal.fault.problem}")
         raise Refused(refusal.reason, refusal.detail, fault) from None
+    return values
 
 
 def _malformed(at: str, problem: str) -> Refused:
