@@ -143,8 +143,8 @@ def query_parameters(query: str, repeated: Collection[str]) -> Mapping[str, str 
             continue
         name_text, _, value = pair.partition("=")
         name = _decoded(name_text.replace("+", " "), "query", offset)
-        unseen = next((character for character in name if not character.isprintable()), None)
-        if unseen is not None:
+        if not name.isprintable():
+            unseen = next(character for character in name if not character.isprintable())
             # values may be in any language; a name that cannot be seen is taken for another name
             at = _character(offset)
             problem = (
@@ -160,7 +160,8 @@ def query_parameters(query: str, repeated: Collection[str]) -> Mapping[str, str 
         if _names_prototype(name):
             problem = f"The name {quoted(name)} of the query is taken for a prototype by readers in JavaScript."
             raise _malformed("query", _character(offset), "the query names a prototype", problem)
-        form, trunk = folded(name), stem(name)
+        form = folded(name)
+        trunk = stem(name) if "[" in form else form
         if form in forms or trunk in forms or form in stems:  # a[x] and a[y] are two parts of one; a and a[] are one
             raise Refused(
                 Reason.DUPLICATE_KEY,
@@ -181,6 +182,8 @@ def _names_prototype(name: str) -> bool:
 
 def _decoded(text: str, where: str, offset: int) -> str:
     """The text without its escapes. `offset` is where it begins in its path or query."""
+    if "%" not in text and text.isascii() and text.isprintable():
+        return text
     bad = _BAD_ESCAPE.search(text)
     if bad is not None:
         # left alone by some servers, an error to others, and %u0061 is a letter to a few
