@@ -77,13 +77,14 @@ def read_message(
 class _Reader:
     """Reads one message."""
 
-    __slots__ = ("_data", "_interface", "_most", "_others", "values")
+    __slots__ = ("_data", "_interface", "_most", "_others", "_zeros", "values")
 
     def __init__(self, data: bytes, interface: Interface, others: bool) -> None:
         self._data = data
         self._interface = interface
         self._others = others
         self._most = min(MAX_VALUES, _LEAST_VALUES + _VALUES_A_BYTE * len(data))
+        self._zeros: dict[int, Mapping[str, Json]] = {}
         self.values = 0
 
     def message(
@@ -128,11 +129,23 @@ class _Reader:
         for name in kind.required:
             if name not in fields:
                 raise Doubt(f"The field {quoted(name)} is required.")
-        whole = kind.absent if places is None else [name for name, below in places.items() if below is None]
-        for name in whole:
-            if name not in fields and name in kind.absent:
-                self._count(1)
-                fields[name] = self._zero(kind.absent[name])
+        absent = kind.absent
+        whole = absent if places is None else [name for name, below in places.items() if below is None]
+        missing = [name for name in whole if name not in fields and name in absent]
+        self._count(len(missing))
+        plain = self._plain_zeros(kind)
+        for name in missing:
+            fields[name] = plain[name] if name in plain else self._zero(absent[name])
+
+    def _plain_zeros(self, kind: MessageType) -> Mapping[str, Json]:
+        """The zeros of a type that are no container: looked up once, for a list may have a row of it in two bytes."""
+        zeros = self._zeros.get(id(kind))
+        if zeros is None:
+            fields = {name: field for name, field in kind.absent.items() if field.presence is Presence.IMPLICIT}
+            zeros = self._zeros[id(kind)] = {
+                name: self._zero(field) for name, field in fields.items() if field.kind is not FieldKind.BYTES
+            }
+        return zeros
 
     def _count(self, values: int) -> None:
         """Raises Doubt for more than a message may have: every stage looks at each, at those filled in as well."""
