@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from aegis_authz.core.catalogue import BodyFormat
@@ -13,10 +15,27 @@ from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.wire.bodies.coding import CODINGS
 from benchmarks.worst import bodies, calls, codings, redaction
 from benchmarks.worst.cases import KIB, SIZES, Case, Kind, cost, is_taken, joined, microseconds, plain_json
+from tests.support.work import calls_made
 
 UNREAD = {"BodyFilter", "EmptyBody", "OpaqueBody"}
 """Filters that look at nothing: the shape of all, and those that refuse or pass a body as it is."""
 CASES = [*bodies.cases(), *calls.cases(), *codings.cases()]
+
+
+MOST_CALLS = {
+    "json": 9_000,
+    "form": 12_000,
+    "multipart": 5_000,
+    "ndjson": 18_000,
+    "text": 300,
+    "binary": 300,
+    "graphql": 110_000,
+    "grpc": 35_000,
+    "query": 32_000,
+    "parameters": 20_000,
+    "MCP": 1_500,
+}
+"""Calls and returns of functions for a KiB: some more than the dearest input of each reader takes."""
 
 
 def _refused() -> object:
@@ -50,6 +69,18 @@ def test_every_filter_that_looks_at_bodies_has_dear_inputs() -> None:
 @pytest.mark.parametrize("entry", CASES, ids=lambda entry: f"{entry.subject}-{entry.shape}-{entry.size}")
 def test_an_input_is_read_or_refused_as_it_says(entry: Case) -> None:
     assert is_taken(entry) is entry.taken
+
+
+@pytest.mark.parametrize("subject", MOST_CALLS)
+def test_no_input_takes_more_calls_of_functions_than_its_reader_is_known_to(subject: str) -> None:
+    inputs = [entry for entry in CASES if entry.subject == subject and entry.kind is not Kind.CODING]
+    for entry in inputs:
+        entry.forget()
+        assert calls_made(partial(is_taken, entry)) * KIB / entry.size < MOST_CALLS[subject], entry.shape
+
+
+def test_every_reader_of_calls_is_held_to_a_number_of_calls_of_functions() -> None:
+    assert MOST_CALLS.keys() == {entry.subject for entry in CASES if entry.kind is not Kind.CODING}
 
 
 def test_a_text_of_redaction_is_read_whatever_looks_at_it() -> None:
