@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import cycle
 from random import Random
 from string import ascii_lowercase
 from typing import Any
@@ -69,8 +70,12 @@ class MixCall:
 def draw(world: World, agents: Sequence[Rights], count: int, seed: int) -> list[MixCall]:
     """So many calls of these agents. With the same seed they are the same, and in the same order."""
     chance = Random(seed)  # noqa: S311  # nothing secret
-    verdicts = _verdicts(count, chance)
-    return [_drawn(world, chance.choice(agents), verdict, chance) for verdict in verdicts]
+    # held calls are of all in turn: an agent has at most so many that wait
+    holders = cycle(agents)
+    return [
+        _drawn(world, next(holders) if verdict is Verdict.HELD else chance.choice(agents), verdict, chance)
+        for verdict in _verdicts(count, chance)
+    ]
 
 
 def _verdicts(count: int, chance: Random) -> list[Verdict]:

@@ -182,15 +182,17 @@ class Worst(_Value):
         return found
 
 
-MIX_COLD, MIX_HOT, MIX_TWO = "cold", "hot", "two calls"
-"""What `benchmarks.mix` measures of a contender: its first pass of the mix, the same again, and today's two calls."""
+MIX_COLD, MIX_NEW, MIX_HOT, MIX_TWO = "cold", "new", "hot", "two calls"
+"""What `benchmarks.mix` measures of a contender: its first pass of the mix, calls that it never saw when it is warm,
+the first pass again, and today's two calls.
+"""
 
 
 class Mix(_Value):
     """What benchmarks.mix found: microseconds of CPU for one decision, by contender, by `MIX_COLD` and its like.
 
-    `costs` are of authorizer, OPA and Redis together, `by_part` has each. `calls` are those of a pass, `rounds` the
-    passes whose medians count but for the first pass, which there is once; `refused` by contender and reason.
+    `costs` are of authorizer, OPA and Redis together, `by_part` has each. `calls` are those of a pass, `rounds` how
+    often each was played but the first, which there is once; `refused` by contender and reason.
     """
 
     calls: int

@@ -25,7 +25,7 @@ def named(found: list[Goal], words: str) -> Goal:
 
 def test_a_run_that_meets_them_says_so(good_run: Results) -> None:
     found = goals(good_run)
-    assert [goal.number for goal in found] == [1, 2, 3, 3, 3, 3, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10, 11, 11, 11, 11]
+    assert [goal.number for goal in found] == [1, 2, 3, 3, 3, 3, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10, *[11] * 6]
     assert [goal.met for goal in found if goal.number < 5] == [True] * 8
 
 
