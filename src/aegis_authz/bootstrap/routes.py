@@ -28,6 +28,7 @@ from aegis_authz.core.catalogue import Catalogue
 from aegis_authz.core.units import NO_REVISION, Revision
 from aegis_authz.proxy.render import BOOTSTRAP_FILE, is_bootstrap_of, write_bootstrap, write_xds
 from aegis_authz.server.status import StatusServer, unix_listener
+from aegis_authz.telemetry.standing_trouble import StandingTrouble
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY = 1.0
@@ -45,12 +46,12 @@ class RouteWriter:
         self._folder = folder
         self._settings = settings
         self._revision = NO_REVISION
-        self._trouble = "nothing is written yet"
+        self._trouble = StandingTrouble(_log, logging.ERROR, "nothing is written yet")
 
     @property
     def trouble(self) -> str:
         """Why Envoy's configuration is not that of the newest revision, "" when it is."""
-        return self._trouble
+        return self._trouble.text
 
     def begin(self) -> None:
         """Take away what an Envoy would start from by other settings than these; it waits then for what is written.
@@ -69,12 +70,10 @@ class RouteWriter:
         try:
             self._write(catalogue)
         except (OSError, ValueError) as fault:
-            trouble = f"the routes of revision {revision} cannot be written: {fault}"
-            if trouble != self._trouble:
-                _log.error("%s", trouble)
-            self._trouble = trouble
+            self._trouble.begin(f"the routes of revision {revision} cannot be written: {fault}")
             return
-        self._revision, self._trouble = revision, ""
+        self._trouble.end()
+        self._revision = revision
         _log.info("Envoy's routes are those of revision %s", revision)
 
     def _write(self, catalogue: Catalogue) -> None:

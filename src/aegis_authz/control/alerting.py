@@ -18,6 +18,7 @@ from aegis_authz.evidence.search import RecordsUnavailable
 from aegis_authz.policy.source.problems import PolicyErrors
 from aegis_authz.ports.data_plane import Clock, StoreDown
 from aegis_authz.ports.notices import Alerts
+from aegis_authz.telemetry.standing_trouble import StandingTrouble
 
 _log = logging.getLogger(__name__)
 _EVERY = Seconds(1.0)
@@ -79,7 +80,7 @@ class Alerter:
         self._alerts = alerts
         self._has_channel = has_channel
         self._clock = clock
-        self._trouble = ""
+        self._trouble = StandingTrouble(_log, logging.ERROR)
         self._lost: set[str] = set()
 
     async def watch(self) -> None:
@@ -95,11 +96,9 @@ class Alerter:
         try:
             count = await self._follow()
         except _UNUSABLE as fault:
-            if str(fault) != self._trouble:
-                _log.error("refusals are not told: %s", fault)
-            self._trouble = str(fault)
+            self._trouble.begin(f"refusals are not told: {fault}")
             return _AFTER_FAULT
-        self._trouble = ""
+        self._trouble.end()
         return Seconds(loop.time() - begin) if count == _BATCH else _EVERY
 
     async def cautions(self) -> tuple[str, ...]:

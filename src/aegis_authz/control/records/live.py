@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aegis_authz.control.records.reading import RecordBrowsing
 from aegis_authz.core.units import Seconds
 from aegis_authz.evidence.search import IndexedRecord, RecordGap, RecordsUnavailable
+from aegis_authz.telemetry.standing_trouble import StandingTrouble
 
 _log = logging.getLogger(__name__)
 _BATCH = 500
@@ -42,7 +43,7 @@ class LiveRecords:
         self._number = 0
         self._is_begun = False
         self._is_level = False
-        self._trouble = ""
+        self._trouble = StandingTrouble(_log, logging.WARNING)
 
     def is_level(self) -> bool:
         """Whether the last look found all that was recorded until then."""
@@ -79,11 +80,11 @@ class LiveRecords:
         try:
             lines, records = await asyncio.to_thread(self._browsing.advance, _BATCH)
         except RecordsUnavailable as fault:
-            if str(fault) != self._trouble:
-                _log.warning("the index of the records is not brought up to date: %s", fault)
-            self._trouble, self._is_level = str(fault), False
+            self._trouble.begin(f"the index of the records is not brought up to date: {fault}")
+            self._is_level = False
             return _AFTER_FAULT
-        self._trouble, self._is_begun = "", True
+        self._trouble.end()
+        self._is_begun = True
         self._is_level = lines < _BATCH
         self._recent.extend(records)
         self._number += len(records)

@@ -21,6 +21,7 @@ from aegis_authz.evidence.reconciliation import (
 from aegis_authz.evidence.running_reconciliation import Patience, RunningReconciliation
 from aegis_authz.evidence.search import IndexedRecord, RecordsUnavailable
 from aegis_authz.ports.data_plane import Clock
+from aegis_authz.telemetry.standing_trouble import StandingTrouble
 
 _log = logging.getLogger(__name__)
 PATIENCE = Patience(outcome=Seconds(60.0), call=Seconds(900.0))
@@ -115,7 +116,7 @@ class Reconciler:
         self._looked_at: Epoch | None = None
         self._is_open = False
         self._count_in_log = 0
-        self._trouble = ""
+        self._trouble = StandingTrouble(_log, logging.ERROR)
 
     @property
     def state(self) -> ReconciliationState:
@@ -130,7 +131,7 @@ class Reconciler:
             unjudged=running.unjudged,
             by_kind=dict(self._by_kind),
             gaps=tuple(reversed(self._gaps)),
-            trouble=self._trouble,
+            trouble=self._trouble.text,
         )
 
     async def watch(self) -> None:
@@ -147,12 +148,7 @@ class Reconciler:
         try:
             await self._look()
         except (OSError, RecordsUnavailable) as fault:
-            self._hinder(f"calls are not held against the records: {fault}")
-
-    def _hinder(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            _log.error("%s", trouble)
-        self._trouble = trouble
+            self._trouble.begin(f"calls are not held against the records: {fault}")
 
     async def _look(self) -> None:
         self._count_in_log = 0
@@ -172,7 +168,8 @@ class Reconciler:
                 break
         now = self._clock.now()
         self._tell(self._running.overdue(now))
-        self._trouble, self._looked_at = "", now
+        self._trouble.end()
+        self._looked_at = now
         await self._save(now)
 
     async def _take_records(self) -> None:
