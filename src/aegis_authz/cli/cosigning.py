@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +13,7 @@ from aegis_authz.cli.exit_codes import REFUSED
 from aegis_authz.cli.faults import exits_on_faults
 from aegis_authz.cli.options import DEFAULT_STATE, AsJson, OptionalState, records_folder
 from aegis_authz.cli.retention import Folder, PublicKeys, SigningKey
-from aegis_authz.cli.rounds import Every, repeat
+from aegis_authz.cli.rounds import Every, Rounds
 
 if TYPE_CHECKING:
     from aegis_authz.evidence.cosigning import Cosigning
@@ -53,20 +51,8 @@ def cosign(
     def one_round() -> Iterator[Cosigning]:
         return cosign_records(records, home, key, signing_key, config or home / "witnesses.yaml")
 
-    def show(result: Cosigning) -> None:
-        typer.echo(json.dumps(asdict(result)) if as_json else "\n".join(_lines(result)))
-
-    if every:
-        repeat(one_round, show, every)
-        return
-    results: list[Cosigning] = []
-    with exits_on_faults("audit"):
-        for result in one_round():
-            results.append(result)
-            if not as_json:
-                show(result)
-    if as_json:
-        typer.echo(json.dumps({"logs": [asdict(result) for result in results]}, indent=2))
+    rounds = Rounds(one_round, lambda result: "\n".join(_lines(result)), lambda logs: {"logs": logs})
+    results = rounds.run(every, as_json=as_json)
     if not all(result.is_kept for result in results):
         raise typer.Exit(REFUSED)
 

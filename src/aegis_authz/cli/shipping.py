@@ -24,7 +24,7 @@ from aegis_authz.cli.options import (
     shipping_file,
 )
 from aegis_authz.cli.retention import Folder, PublicKeys
-from aegis_authz.cli.rounds import Every, repeat
+from aegis_authz.cli.rounds import Every, Rounds
 
 if TYPE_CHECKING:
     from aegis_authz.evidence.shipping import Fetching, ShippedSegment, Shipping
@@ -55,22 +55,13 @@ def ship(
         now = Epoch(time.time())
         return ship_records(records_folder(folder, state), home, key, shipping_file(config, state), now, dry_run)
 
-    def show(result: Shipping) -> None:
-        typer.echo(json.dumps(asdict(result)) if as_json else _shipping_line(result))
-
-    if every:
-        repeat(one_round, show, every)
-        return
-    results: list[Shipping] = []
-    with exits_on_faults("audit"):
-        for result in one_round():
-            results.append(result)
-            if not as_json:
-                show(result)
-    if as_json:
-        typer.echo(json.dumps({"dry_run": dry_run, "segments": [asdict(result) for result in results]}, indent=2))
-    elif not results:
-        typer.echo("every sealed segment is shipped")
+    rounds = Rounds(
+        one_round,
+        _shipping_line,
+        lambda segments: {"dry_run": dry_run, "segments": segments},
+        nothing="every sealed segment is shipped",
+    )
+    results = rounds.run(every, as_json=as_json)
     if any(result.state == "refused" for result in results):
         raise typer.Exit(REFUSED)
 
