@@ -39,8 +39,6 @@ _MOST_KEY = 1 << 32
 _PROTOTYPE = "__proto__"
 _UNLISTED: Places = {}
 _FIXED = {FIXED64: 8, FIXED32: 4}
-_UNPACKED = READINGS[FieldKind.BYTES]
-"""What messages are like: written by their length, one by one."""
 _ZEROS: Mapping[FieldKind, Json] = MappingProxyType(
     {
         FieldKind.BOOL: False,
@@ -213,7 +211,12 @@ class _Reader:
         """Take one element of a list, or several that are packed; returns where they end."""
         elements = fields.setdefault(field.name, [])
         assert isinstance(elements, list)  # noqa: S101  # nothing else is put there
-        if wire == LENGTH and (field.kind is FieldKind.ENUM or READINGS.get(field.kind, _UNPACKED).wire != LENGTH):
+        reading = READINGS.get(field.kind)
+        if reading is not None and wire == reading.wire:
+            value, after = reading.read(self._data, at, end)
+            elements.append(value)
+            return after
+        if wire == LENGTH and (field.kind is FieldKind.ENUM or reading is not None):
             return self._packed(field, at, end, elements)
         if field.kind is FieldKind.MESSAGE and wire == LENGTH:
             start, after = length(self._data, at, end)
@@ -312,7 +315,7 @@ def _double(field: MessageField, rival: str | None, place: str) -> Refused:
 
 def _refuse_strange(fields: Mapping[str, Json], kind: MessageType) -> None:
     """Raises Doubt for fields that the type does not have, where there is no room for them."""
-    if len(fields) > len(kind.fields) or any(name.startswith("#") for name in fields):
+    if len(fields) > len(kind.fields) or "#" in "".join(fields):  # no name of a field has one
         raise Doubt("A value with a form of its own, or an entry of a map, has fields that nobody knows.")
 
 
