@@ -39,9 +39,12 @@ unless_null(spec, value) := absent if {
 blocked(spec, seen) if {
 	path := spec.path
 	count(path) > 1
+	wanted := folded(path, seen)[0]
+	spellings := object.get(seen, "spellings", {})
 	walk(seen.parameters, [found, value])
 	count(found) > 0
 	count(found) < count(path)
+	lower(upper(regex.replace(trim_space(object.get(spellings, found[0], found[0])), `[. ]`, "_"))) == wanted
 	folded(found, seen) == folded(array.slice(path, 0, count(found)), seen)
 	not is_object(value)
 	unless_null(spec, value) != absent
@@ -70,9 +73,16 @@ spelt_otherwise(seen, path) := {value |
 } else := {value |
 	walk(seen.parameters, [found, value])
 	count(found) == count(path)
-	folded(found, seen) == folded(path, seen)
+
+	# both ends first: they tell most members apart
+	lower(upper(regex.replace(trim_space(object.get(spellings, found[last], found[last])), `[. ]`, "_"))) == wanted[last]
+	lower(upper(regex.replace(trim_space(object.get(spellings, found[0], found[0])), `[. ]`, "_"))) == wanted[0]
+	folded(found, seen) == wanted
 } if {
 	count(path) > 1
+	wanted := folded(path, seen)
+	last := count(path) - 1
+	spellings := object.get(seen, "spellings", {})
 }
 
 # `spellings` says what names come to of which case, dots and spaces are not all that some reader takes for nothing.
