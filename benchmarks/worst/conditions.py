@@ -202,6 +202,16 @@ BESIDE: Mapping[str, tuple[Trial, ...]] = {
     ),
     OPTIONAL: (
         Trial(
+            "a member of what is not there",
+            {"parameters": {"/absent/member": {"in": _NAMES, "optional": True}}},
+            _members,
+        ),
+        Trial(
+            "one among the members of another spelling",
+            {"parameters": {"/absent/member": {"in": _NAMES, "optional": True}}},
+            lambda size: {"Absent": _members(size)},
+        ),
+        Trial(
             "not there among many members",
             {"parameters": {"absent": {"in": _NAMES, "optional": True}}},
             _members,
