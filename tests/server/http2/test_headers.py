@@ -36,6 +36,59 @@ def test_headers_are_what_a_decoder_reads(steps: list[Pairs | int], huffman: boo
         assert reader.read(block) == without_memory(decoder, block) == dict(step)
 
 
+SPANS = st.binary(max_size=130) | st.from_regex(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-01", fullmatch=True)
+SPAN_AHEAD = b"\x00\x88M\x83!k\x1d\x85\xa9?"
+"""As Envoy begins the field: without a table, its name in Huffman's code."""
+PIECES = (SPAN_AHEAD, b"\x82", b"\x00\x01a\x01b", b"\x00\x01a\x0c", b"\x03abc", b"\x83", b"\x20", b"\x7f")
+
+
+def as_envoy(pairs: Pairs, huffman: bool) -> bytes:
+    """A block of a peer that knows it has no table."""
+    encoder = hpack.Encoder()
+    encoder.header_table_size = 0
+    assert encoder.encode([]) == b"\x20"
+    return encoder.encode(pairs, huffman=huffman).replace(b"\x40" + SPAN_AHEAD[1:], SPAN_AHEAD)
+
+
+@given(st.lists(st.tuples(LISTS, SPANS, LISTS, st.booleans()), max_size=12))
+def test_blocks_that_differ_in_their_span_alone_are_read_as_without_memory(
+    blocks: list[tuple[Pairs, bytes, Pairs, bool]],
+) -> None:
+    reader, decoder = HeaderReader(), hpack.Decoder()
+    assert reader.read(b"\x20") == without_memory(decoder, b"\x20")
+    for ahead, span, behind, huffman in blocks:
+        for value in (span, span[::-1], span + b"0"):
+            pairs = [*ahead, (b"traceparent", value), *behind]
+            block = as_envoy(pairs, huffman)
+            assert reader.read(block) == without_memory(decoder, block) == dict(pairs)
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=6), max_size=12))
+def test_what_looks_like_a_span_is_read_as_without_memory(blocks: list[list[bytes]]) -> None:
+    """Also where the field's first bytes are a value's, or nothing whole stands before or behind them."""
+    reader, decoder = HeaderReader(), hpack.Decoder()
+    for block in (b"\x20", *map(b"".join, blocks), *map(b"".join, blocks)):
+        try:
+            expected = without_memory(decoder, block)
+        except Exception:  # noqa: BLE001  # whatever a decoder makes of it, ours ends the connection in order
+            with pytest.raises(ConnectionBroken):
+                reader.read(block)
+            return
+        assert reader.read(block) == expected
+
+
+def test_a_block_whose_span_alone_is_new_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = HeaderReader()
+    reader.read(b"\x20")
+    first, second = (
+        as_envoy([(b":path", b"/Check"), (b"traceparent", b"00-" + digit * 32), (b"tracestate", b"")], True)
+        for digit in (b"a", b"7")
+    )
+    reader.read(first)
+    monkeypatch.setattr(hpack.Decoder, "decode", None)
+    assert reader.read(second) == {b":path": b"/Check", b"traceparent": b"00-" + b"7" * 32, b"tracestate": b""}
+
+
 @given(st.lists(st.binary(max_size=30), max_size=20))
 def test_raw_blocks_are_read_alike_or_refused_alike(blocks: list[bytes]) -> None:
     reader, decoder = HeaderReader(), hpack.Decoder()

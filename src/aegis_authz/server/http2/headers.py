@@ -1,19 +1,25 @@
 """Header blocks (HPACK, RFC 7541): read with their own decoder, and remembered; written without a table.
 
-We tell the peer to keep no table. From then on equal blocks mean equal headers, and Envoy's calls of one method
-differ in little or nothing, so that most blocks are looked up and not decoded.
+We tell the peer to keep no table. From then on equal blocks mean equal headers, and a block means what its parts mean
+one after the other. Envoy's calls of one method differ in their `traceparent` alone, if at all, so that most blocks are
+looked up, whole or before and behind that field, and not decoded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import hpack
+from hpack.huffman_table import decode_huffman
 
 from aegis_authz.server.http2.frames import COMPRESSION_ERROR, PROTOCOL_ERROR, ConnectionBroken
 
 _REMEMBERED = 64
 _LONGEST_LIST = 65_536
+_TRACEPARENT = b"traceparent"
+_SPAN_AHEAD = b"\x00\x88M\x83!k\x1d\x85\xa9?"  # that name in Huffman's code, a literal that no table remembers
+_IS_CODED, _LENGTH = 0x80, 0x7F  # of the byte ahead of a value; a length of _LENGTH goes on in the next
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
 
 Fields = Mapping[bytes, bytes]
@@ -33,18 +39,61 @@ class HeaderReader:
         if headers is not None:
             return headers
         try:
-            pairs = self._decoder.decode(block, raw=True)
+            around = _around_span(block)
+            if around is not None:
+                ahead, behind = self._known.get(around.ahead), self._known.get(around.behind)
+                if ahead is not None and behind is not None:
+                    return {**ahead, _TRACEPARENT: around.value(), **behind}
+            fields = self._decoded(block)
+            # as long as the peer has a table, a block means something only after those before it, and may add to it
+            if self._decoder.header_table_size:
+                self._known.clear()
+            elif not _changes_table(block):
+                self._remember(block, fields, around)
         except (hpack.HPACKError, UnicodeDecodeError, IndexError) as fault:
             raise ConnectionBroken(COMPRESSION_ERROR, "the headers cannot be read") from fault
-        fields: Fields = {bytes(name): bytes(value) for name, value in pairs}
-        # as long as the peer has a table, a block means something only after those before it, and may add to it
-        if self._decoder.header_table_size:
-            self._known.clear()
-        elif not _changes_table(block):
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[block] = fields
         return fields
+
+    def _remember(self, block: bytes, fields: Fields, around: _AroundSpan | None) -> None:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        if around is None:
+            self._known[block] = fields
+            return
+        try:
+            ahead, behind = self._decoded(around.ahead), self._decoded(around.behind)
+        except (hpack.HPACKError, UnicodeDecodeError, IndexError):
+            self._known[block] = fields  # what looked like the field is within another's value
+        else:
+            self._known[around.ahead], self._known[around.behind] = ahead, behind
+
+    def _decoded(self, block: bytes) -> Fields:
+        return {bytes(name): bytes(value) for name, value in self._decoder.decode(block, raw=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class _AroundSpan:
+    """A block about its `traceparent`: what comes before the field, its value as it is written, what comes behind."""
+
+    ahead: bytes
+    text: bytes
+    is_coded: bool
+    behind: bytes
+
+    def value(self) -> bytes:
+        """The field's value. Raises hpack.HPACKError."""
+        return bytes(decode_huffman(self.text)) if self.is_coded else self.text
+
+
+def _around_span(block: bytes) -> _AroundSpan | None:
+    """Where a `traceparent` seems to be; it is one if what comes before is whole. None where there is none."""
+    ahead, marker, rest = block.partition(_SPAN_AHEAD)
+    if not marker or not rest:
+        return None
+    length = rest[0] & _LENGTH
+    if length == _LENGTH or len(rest) <= length:
+        return None
+    return _AroundSpan(ahead, rest[1 : length + 1], bool(rest[0] & _IS_CODED), rest[length + 1 :])
 
 
 def _changes_table(block: bytes) -> bool:
