@@ -149,7 +149,7 @@ class Authorizer:
     def __init__(self, socket: Path) -> None:
         self.place = f"unix:{socket}"
         self.checks: list[external_auth_pb2.CheckRequest] = []
-        self.traceparents: list[str] = []
+        self.heads: list[dict[str, str]] = []
         self.pieces: list[Piece] = []
         self.answer: Answer = ALLOWED
         self.fails_at: bytes | None = None
@@ -159,7 +159,7 @@ class Authorizer:
 
     def reset(self) -> None:
         self.checks.clear()
-        self.traceparents.clear()
+        self.heads.clear()
         self.pieces.clear()
         self.answer = ALLOWED
         self.fails_at = None
@@ -210,7 +210,7 @@ class Authorizer:
 
     async def _check(self, message: bytes, context: grpc.aio.ServicerContext) -> bytes:
         self.checks.append(external_auth_pb2.CheckRequest.FromString(message))
-        self.traceparents += [str(value) for key, value in context.invocation_metadata() or () if key == "traceparent"]
+        self.heads.append({str(key): str(value) for key, value in context.invocation_metadata() or ()})
         return write_check_response(self.answer)
 
     async def _process(self, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
