@@ -136,6 +136,11 @@ class _World:
     policies: int
     collector: str
 
+    @property
+    def spans(self) -> str:
+        """Where Envoys send theirs."""
+        return self.collector.removeprefix("http://")
+
     def parts(self, *names: str) -> dict[str, tuple[int, ...]]:
         """Processes of the mesh by name."""
         pids = self.mesh.pids()
@@ -156,10 +161,10 @@ async def _world(folder: Path, policies: int, stack: AsyncExitStack) -> _World:
         access_log=folder / "access.log",
         ca_file=trusted_authorities(),
     )
-    alone = await stack.enter_async_context(floor(folder / "floor", settings, catalogue))
     collector = f"http://127.0.0.1:{ports['sink']}"
     command = (sys.executable, "-m", "benchmarks.contenders.sink", str(ports["sink"]))
     await stack.enter_async_context(process(command, folder / "sink.log", _FROM_HERE))
+    alone = await stack.enter_async_context(floor(folder / "floor", settings, catalogue))
     stack.push_async_callback(mesh.down)
     documents = ("--policies", str(mesh.policies), "--tools", str(mesh.catalogue))
     await mesh.aegis("up", "--detach", "--dir", str(mesh.state), *documents, "--workers", "1", "--otlp", collector)
@@ -220,7 +225,9 @@ class _Start:
         return await self._member(self._address, pid, shared, judges, joined=False)
 
     async def _member(self, address: str, pid: int, shared: Sequence[str], judges: bool, *, joined: bool) -> Member:
-        envoy = front(self._folder / "front", address, self._world.catalogue, joined=joined)
+        envoy = front(
+            self._folder / "front", address, self._world.catalogue, joined=joined, collector=self._world.spans
+        )
         url, front_pid = await self._stack.enter_async_context(envoy)
         pids = {"authz": (pid,), **self._world.parts(*shared), "envoy": (front_pid,)}
         agent = SPENDER if self._name == LIMITED else FINANCE

@@ -23,11 +23,12 @@ from benchmarks.measure.bare_envoy import envoy_running
 
 @asynccontextmanager
 async def front(
-    folder: Path, authz: str, catalogue: Catalogue, *, joined: bool = False
+    folder: Path, authz: str, catalogue: Catalogue, *, joined: bool = False, collector: str = ""
 ) -> AsyncIterator[tuple[str, int]]:
     """Run it while the block lasts; gives its URL and pid.
 
-    `authz` is the authorizer's address. `joined`: it reads headers as one map and bodies as text, as most do.
+    `authz` is the authorizer's address, `collector` that of Envoy's spans, "" for none. `joined`: it reads headers as
+    one map and bodies as text, as most do.
     """
     port = choose_ports({"front": 0}, {})["front"]
     settings = ProxySettings(
@@ -38,6 +39,7 @@ async def front(
         xds=folder / "xds",
         access_log=folder / "access.log",
         ca_file=trusted_authorities(),
+        collector=collector,
     )
     folder.mkdir(parents=True)  # noqa: ASYNC240  # before anything is served
     write_xds(settings, catalogue)
