@@ -8,6 +8,7 @@ from types import MappingProxyType
 import orjson
 import pytest
 
+from aegis_authz.check.attend import attended
 from aegis_authz.check.shares import Shares
 from aegis_authz.core.catalogue import NO_ROUTE, Catalogue
 from aegis_authz.core.effect import Effect
@@ -146,9 +147,8 @@ async def test_a_question_about_a_tool_of_another_region_is_refused_unjudged() -
 async def test_who_reports_an_outcome_in_another_region_is_nobody_here(tenants: tuple[str, ...], audience: str) -> None:
     world = World(snapshots=[snapshot(tenants=tenants)], region="eu")
     with pytest.raises(Refused) as refused:
-        async with world.pipeline().attended(
-            asked("stripe", "pay", audience), Shares(lambda: 8), world.monotonic() + 1
-        ):
+        call = asked("stripe", "pay", audience)
+        async with attended(world.pipeline(), call, Shares(lambda: 8), world.monotonic() + 1):
             pytest.fail("somebody is attended to")
     assert refused.value.reason is Reason.WRONG_REGION
     assert world.settled == []

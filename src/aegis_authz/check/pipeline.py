@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -147,28 +145,6 @@ class Pipeline:
             detail = refusal.detail
         decision = await self.recorder.keep(denied(reason, detail, NO_REVISION), draft, deadline)
         return respond(decision, NOTHING_TO_FULFIL, draft)
-
-    @asynccontextmanager
-    async def attended(self, http: HttpCall, shares: Shares, deadline: Monotonic) -> AsyncIterator[Identity]:
-        """Who sends a request that asks for no decision: verified as on a call, and what it shows is used up.
-
-        It has its share of `shares` for as long as this is open. Raises Refused as the stages of a call do, and with
-        OVERLOADED, before anything is used up, beyond the share.
-        """
-        draft = Draft.begin(self.ids.decision_id(), "", self.limits.environment, self.clock)
-        draft.read(decode(http))
-        snapshot = draft.snapshot = self.snapshots.current()
-        identity = draft.identity = self._resident(http, snapshot, draft)
-        if is_revoked(identity, snapshot.revoked):
-            raise Refused(Reason.REVOKED, "by the bundle")
-        with shares.share(identity.scope, self.clock.monotonic()):
-            decision = opened(snapshot.revision)
-            settlement = settlement_of(decision, draft, lambda scope: self.store.approval_id(scope, self.ids.token()))
-            settled = await self.store.settle(settlement, deadline)
-            decision = settled_decision(settled, settlement, decision)
-            if not decision.effect.lets_through:
-                raise Refused(decision.reason, decision.detail)
-            yield identity
 
     async def _decide(self, request: bytes | HttpCall, draft: Draft) -> Decision:
         http = decode(request)  # 1

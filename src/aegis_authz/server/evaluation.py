@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import orjson
 
+from aegis_authz.check.attend import attended
 from aegis_authz.check.body_terms import read_terms
 from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.shares import Shares
@@ -102,7 +103,7 @@ class EvaluationDesk:
         clock = self._pipeline.clock
         try:
             until = Monotonic(clock.monotonic() + _SETTLE_SECONDS)
-            async with self._pipeline.attended(http, self._reports, until) as identity:
+            async with attended(self._pipeline, http, self._reports, until) as identity:
                 report = await _read(read_report, http)
                 keys = self._pipeline.session_keys.session_keys()
                 ticket = opened(report.ticket, keys, str(identity.scope), clock.now())
