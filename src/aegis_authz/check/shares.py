@@ -6,8 +6,8 @@ seconds have equal parts of it. Whoever has a share is refused at once, before a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -36,15 +36,11 @@ class Shares:
         self._before: set[Scope] = set()
         self._began = Monotonic(float("-inf"))
 
-    @contextmanager
-    def share(self, agent: Scope, now: Monotonic) -> Iterator[None]:
-        """What is under way for the agent while this is open. Raises Refused(OVERLOADED) beyond its share."""
+    def share(self, agent: Scope, now: Monotonic) -> Share:
+        """What is under way for the agent until this is closed. Raises Refused(OVERLOADED) beyond its share."""
         if not self.enter(agent, now):
             raise Refused(Reason.OVERLOADED, "more than the share of one agent is under way")
-        try:
-            yield
-        finally:
-            self.leave(agent)
+        return Share(self, agent)
 
     def enter(self, agent: Scope, now: Monotonic) -> bool:
         """Whether a check of the agent may go on. Every check that may says `leave`."""
@@ -74,3 +70,21 @@ class Shares:
             self._callers, self._began = set(), now
         if len(self._callers) < MOST_KNOWN:
             self._callers.add(agent)
+
+
+class Share:
+    """One check of an agent that is under way, for use with `with`."""
+
+    __slots__ = ("_agent", "_shares")
+
+    def __init__(self, shares: Shares, agent: Scope) -> None:
+        self._shares = shares
+        self._agent = agent
+
+    def __enter__(self) -> None:
+        """Nothing: it was taken already."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shares.leave(self._agent)
