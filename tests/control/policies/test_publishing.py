@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import tarfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from aegis_authz.config.control import ControlSettings
 from aegis_authz.control.app import ControlServices
 from aegis_authz.control.policies.building import PolicyBuilder
 from aegis_authz.control.policies.bulletin import Bulletin
-from aegis_authz.control.policies.publication import Draft
+from aegis_authz.control.policies.publication import Draft, Passed
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, RevisionUnknown, Sources
@@ -251,6 +251,60 @@ async def test_who_publishes_while_another_does_is_told_and_changes_nothing(
     with pytest.raises(ReleaseConflict, match="other-0"):
         await publisher.publish(documents(1), {}, "ann", "")
     assert raced.current() == "other-0"
+
+
+class TriedMeanwhile:
+    """Tries documents beside what is served, while something else happens."""
+
+    def __init__(self, served: Sources, event: Callable[[], Awaitable[object]]) -> None:
+        self._served = served
+        self._event = event
+        self.tried: list[Sources] = []
+
+    async def require(self, sources: Sources, tests: Mapping[str, str], by: str, accept: str) -> Passed:
+        self.tried.append(sources)
+        await self._event()
+        return Passed("(tried)", self._served)
+
+
+async def test_what_was_tried_beside_documents_that_are_served_no_more_is_not_published(
+    settings: ControlSettings, releases: MemoryReleases, documents: Documents
+) -> None:
+    builder = policy_builder(settings, open_keys(settings.keys))
+    usual = Publisher(releases, builder, Bulletin(), Admitting(), NoTesting(), SystemClock())
+    usual.start(documents)
+    first = releases.current()
+
+    async def tighten() -> None:
+        await usual.publish(documents(1), {}, "bob", "at once")
+
+    trying = TriedMeanwhile(documents(), tighten)
+    publisher = Publisher(releases, builder, Bulletin(), Admitting(), trying, SystemClock())
+    with pytest.raises(ReleaseConflict, match="while these were tried"):
+        await publisher.publish(documents(9000), {}, "ann", "")
+    tightened = releases.current()
+    with pytest.raises(ReleaseConflict, match="while these were tried"):
+        await publisher.rollback(first, "ann", "")
+    assert (releases.current(), releases.changes()[0].message) == (tightened, "at once")
+
+
+async def test_a_standing_decision_is_tried_on_nothing_and_taken_out_of_what_is_tried(
+    settings: ControlSettings, releases: MemoryReleases, documents: Documents
+) -> None:
+    builder = policy_builder(settings, open_keys(settings.keys))
+
+    async def nothing() -> None:
+        return
+
+    trying = TriedMeanwhile(documents(), nothing)
+    publisher = Publisher(releases, builder, Bulletin(), Admitting(), trying, SystemClock())
+    publisher.start(documents)
+    await publisher.rebuild("control", "")
+    await publisher.stand(DECISION, STANDING, "ann", "")
+    assert trying.tried == []
+    done = await publisher.publish(documents(), {}, "ann", "")
+    assert trying.tried == [documents()]
+    assert DECISION in releases.sources(done.revision).policies
 
 
 async def test_a_rebuild_is_of_what_was_published_meanwhile(
