@@ -34,3 +34,10 @@ def test_nothing_that_reaches_the_end_begins_before_the_places_that_are_tried(ta
     for form, length in ((held._ACCOUNT, held._ACCOUNT_LENGTH), (held._DATE, held._DATE_LENGTH)):
         everywhere, tried = form.search(tail), form.search(tail, max(0, len(tail) - length))
         assert (everywhere and everywhere.span()) == (tried and tried.span())
+
+
+@given(st.text("ab \t\r\n1\u4e00\u00e9", max_size=40), st.integers(0, 8))
+def test_a_word_begins_behind_the_last_of_all_breaks(text: str, begin: int) -> None:
+    data = text.encode()
+    breaks = [match.end() for match in held._BREAK.finditer(data, begin)]
+    assert held._last_break(data, begin) == (breaks[-1] if breaks else begin)
