@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aegis_authz.core.release import BUNDLE_NAME
 from aegis_authz.core.units import Epoch
 from aegis_authz.demo.mesh import CommandFailed
 from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
@@ -218,8 +219,9 @@ async def _start(stack: AsyncExitStack, policies: int, say: Say) -> MeshStart:
     began = loop.time()
     await mesh.mesh.aegis("policy", "publish", "--dir", str(mesh.mesh.state), "--wait", str(_PUBLISH_WAIT), "--json")
     published = loop.time() - began
-    bundles = (mesh.mesh.state / "control" / "bundles").glob("*.tar.gz")
-    return MeshStart(mesh, start, published, max(path.stat().st_size for path in bundles))
+    # as OPA keeps it: the control plane's is in its database
+    bundle = mesh.mesh.state / "opa" / "bundles" / BUNDLE_NAME / "bundle.tar.gz"
+    return MeshStart(mesh, start, published, bundle.stat().st_size)
 
 
 def _sizes(meshes: Mapping[int, LoneMesh]) -> list[Size]:
