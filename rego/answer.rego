@@ -47,33 +47,16 @@ ruled(call) := decision if {
 
 # Most calls meet rules that simply allow. Which those are was worked out when the documents were compiled
 # (policy/compile/fast_path.py); a call for which all their conditions hold is allowed, as judging it in full would find.
-plainly_allowed(call) := allowed(plain.policies, plain.limits) if {
+plainly_allowed(call) := allowed(plain, own) if {
 	call.resource.type in {"http", "mcp_tool"}
 	who := call.subject.properties
-	node := data.aegis.policies.scopes[concat("/", [who.org, who.tenant, who.agent])]
-	plain := node.plain[call.resource.id][call.action.name]
+	own := data.aegis.policies.scopes[concat("/", [who.org, who.tenant, who.agent])]
+	plain := data.aegis.policies.forms[own[0]].plain[call.resource.id][call.action.name]
 	parameters := call.action.properties
 	is_object(parameters)
 	every check in plain.checks {
 		meets(check.condition, check, parameters[check.parameter])
 	}
-}
-
-# What there is for an agent: one look-up for each shape of scope in use (a handful), however many policies
-# there are. A shape says how org, tenant and agent are written in the scopes that have it.
-nodes_of(who) := [node |
-	some shape in data.aegis.policies.shapes
-	node := data.aegis.policies.scopes[concat("/", [part(who.org, shape[0]), part(who.tenant, shape[1]), part(who.agent, shape[2])])]
-]
-
-# How documents of a shape would name this one: "" in full, "*" not at all, a number by that many first letters.
-part(name, "") := name
-
-part(_, "*") := "*"
-
-part(name, length) := concat("", [substring(name, 0, length), "*"]) if {
-	is_number(length)
-	count(name) >= length
 }
 
 # Enforcing documents decide alone. An agent that is only observed goes through, but not to foreign hosts.

@@ -47,7 +47,8 @@ test_an_agent_no_document_covers_is_denied if {
 test_another_tenants_documents_do_not_count if {
 	policies := {
 		"shapes": [["", "", ""]],
-		"scopes": {"acme/apac/payer": {"enforce": [bank([rule])], "shadow": []}},
+		"forms": [{"enforce": [bank([rule])], "shadow": []}],
+		"scopes": {"acme/apac/payer": [0]},
 	}
 	decision := authz.decide(pay({})) with data.aegis.policies as policies
 	decision.reason == "POLICY_ABSENT"
@@ -63,7 +64,7 @@ test_all_eight_scopes_are_found if {
 			some position, part in scope
 			written := {"": names[position], "*": "*"}[part]
 		])
-		policies := {"shapes": [scope], "scopes": {key: {"enforce": [bank([rule])], "shadow": []}}}
+		policies := {"shapes": [scope], "forms": [{"enforce": [bank([rule])], "shadow": []}], "scopes": {key: [0]}}
 		decision := authz.decide(pay({})) with data.aegis.policies as policies
 		decision.effect == "allow"
 	}
@@ -73,10 +74,11 @@ test_documents_of_wider_scopes_can_only_tighten if {
 	strict := object.union(rule, {"values": [amount(at_most(10))]})
 	policies := {
 		"shapes": [["", "", ""], ["", "*", "*"]],
-		"scopes": {
-			"acme/emea/payer": {"enforce": [bank([rule])], "shadow": []},
-			"acme/*/*": {"enforce": [document("org-wide", {"bank": {"*": [strict]}})], "shadow": []},
-		},
+		"forms": [
+			{"enforce": [bank([rule])], "shadow": []},
+			{"enforce": [document("org-wide", {"bank": {"*": [strict]}})], "shadow": []},
+		],
+		"scopes": {"acme/emea/payer": [0], "acme/*/*": [1]},
 	}
 	decision := authz.decide(pay({"amount": 11})) with data.aegis.policies as policies
 	decision.effect == "deny"
@@ -115,7 +117,11 @@ test_groups_are_found_by_the_beginning_of_a_name if {
 		[2, "po*", "deny"], [6, "payer-*", "deny"], [6, "payer*", "deny"],
 	] {
 		key := sprintf("acme/emea/%s", [row[1]])
-		policies := {"shapes": [["", "", row[0]]], "scopes": {key: {"enforce": [bank([rule])], "shadow": []}}}
+		policies := {
+			"shapes": [["", "", row[0]]],
+			"forms": [{"enforce": [bank([rule])], "shadow": []}],
+			"scopes": {key: [0]},
+		}
 		decision := authz.decide(pay({})) with data.aegis.policies as policies
 		decision.effect == row[2]
 	}
@@ -127,7 +133,7 @@ plainly(checks, parameters) := decision if {
 		"shadow": [],
 		"plain": {"bank": {"pay": {"policies": ["bank-policy"], "checks": checks, "limits": ["spend"]}}},
 	}
-	policies := {"shapes": [["", "", ""]], "scopes": {"acme/emea/payer": node}}
+	policies := {"shapes": [["", "", ""]], "forms": [node], "scopes": {"acme/emea/payer": [0]}}
 	decision := authz.decide(pay(parameters)) with data.aegis.policies as policies
 }
 

@@ -76,7 +76,8 @@ document(name, tools) := {
 only(agent, enforced, observed) := {
 	"shapes": [["", "", ""]],
 	"regions": {},
-	"scopes": {sprintf("acme/emea/%s", [agent]): {"enforce": enforced, "shadow": observed}},
+	"forms": [{"enforce": enforced, "shadow": observed}],
+	"scopes": {sprintf("acme/emea/%s", [agent]): [0]},
 }
 
 bank(rules) := document("bank-policy", {"bank": {"pay": rules}})

@@ -14,15 +14,17 @@ limits_of_rules(call, documents) := {id |
 	some name, rules in document.tools[call.resource.id]
 	is_limited(name, call)
 	some rule in rules
-	some id in rule.limits
+	some text in rule.limits
+	id := text_of(text, document.own)
 }
 
 limits_of_entries(call, documents) := {id |
 	some document in documents
 	some tool in [call.resource.id, "*"]
-	some name, ids in document.limits[tool]
+	some name, texts in document.limits[tool]
 	is_limited(name, call)
-	some id in ids
+	some text in texts
+	id := text_of(text, document.own)
 }
 
 # A limit is about every spelling of a tool's name, as a denial is. Handshakes, lists and streams are no work of a tool:

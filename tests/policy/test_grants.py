@@ -48,7 +48,8 @@ DATA: dict[str, Json] = {
     "policies": {
         "shapes": [["", "", ""]],
         "regions": {},
-        "scopes": {"acme/emea/bot": {"enforce": [OPEN], "shadow": []}},
+        "forms": [{"enforce": [OPEN], "shadow": []}],
+        "scopes": {"acme/emea/bot": [0]},
     },
 }
 

@@ -9,6 +9,7 @@ import pytest
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.load import load
 from aegis_authz.policy.source.problems import PolicyErrors
+from tests.support.forms import written_out
 
 PINNED = "tool: pinned\nhost: pinned.example\ntls: passthrough\n"
 ALLOW = "org: acme\ntenant: emea\nagent: bot\nallowed_tools:\n  - {name: pinned, actions: [connect]}\n"
@@ -43,7 +44,7 @@ def test_no_rule_names_another_action_of_it() -> None:
 
 def denied(policies: dict[str, str], trust: Any) -> dict[str, Any]:
     loaded = load(policies, {"t.yaml": PINNED})
-    scopes = compile_policy(loaded.compiled, loaded.tools, trust, "").data["aegis"]["policies"]["scopes"]
+    scopes = written_out(compile_policy(loaded.compiled, loaded.tools, trust, "").data["aegis"]["policies"])  # type: ignore[index,call-overload]
     return {scope: modes["enforce"][0]["denied"] for scope, modes in scopes.items()} | {
         "plain": scopes["acme/emea/bot"]["plain"]
     }

@@ -11,6 +11,7 @@ from aegis_authz.policy.compile.compiler import Compiled, compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 from aegis_authz.policy.load import Loaded
+from tests.support.forms import written_out
 
 
 def test_order_of_documents_and_tools_does_not_matter(examples: Loaded, trust: Any, compiled: Compiled) -> None:
@@ -64,7 +65,7 @@ def test_documents_are_found_by_scope_and_only_shapes_in_use_are_looked_up(trust
     ]
     policies: Any = compile_policy([*map(compiled_document, documents)], [], trust, "").data["aegis"]["policies"]  # type: ignore[index, call-overload]
     assert policies["shapes"] == [["", "", ""], ["*", "*", ""]]
-    assert {scope: (len(modes["enforce"]), len(modes["shadow"])) for scope, modes in policies["scopes"].items()} == {
+    assert {scope: (len(modes["enforce"]), len(modes["shadow"])) for scope, modes in written_out(policies).items()} == {
         "*/*/a": (1, 0),
         "o/t/a": (0, 1),
     }

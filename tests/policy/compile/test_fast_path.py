@@ -16,6 +16,7 @@ from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
+from tests.support.forms import written_out
 
 REGO = Path(__file__).resolve().parents[3] / "rego"
 
@@ -32,8 +33,7 @@ def scopes(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
     compiled = compile_policy(
         [compiled_document(PolicyDocument.model_validate(raw)) for raw in documents], [], trust, ""
     )
-    found: dict[str, Any] = compiled.data["aegis"]["policies"]["scopes"]  # type: ignore[index,call-overload,assignment]
-    return found
+    return written_out(compiled.data["aegis"]["policies"])  # type: ignore[index,call-overload]
 
 
 def plain(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
@@ -285,6 +285,6 @@ def both(
     policies = [PolicyDocument.model_validate(raw) for raw in documents]
     data = json.loads(json.dumps(compile_policy([*map(compiled_document, policies)], TOOLS, trust, "").data))
     quick = decisions(opa, folder, data, calls)
-    for node in data["aegis"]["policies"]["scopes"].values():
-        node.pop("plain", None)
+    for form in data["aegis"]["policies"]["forms"]:
+        form.pop("plain", None)
     return quick, decisions(opa, folder, data, calls)

@@ -16,6 +16,7 @@ from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.limits import breakers_of, limited_calls, limits_of
 from aegis_authz.policy.load import Loaded, load
 from aegis_authz.wire.opa.obligations import obligations_from_data
+from tests.support.forms import written_out
 
 TOOLS = {"t.yaml": "tool: bank\nhost: bank.example\nmcp: {}\n---\ntool: shop\nhost: shop.example\nmcp: {}\n"}
 PAY = "  - {name: bank, actions: [pay], "
@@ -234,4 +235,4 @@ def test_every_id_that_policy_can_answer_is_in_the_table(trust: dict[str, Json])
             return {found for member in value for found in named(member, within)}
         return {value} if within and isinstance(value, str) else set()
 
-    assert named(aegis["policies"]) == set(aegis["snapshot"]["limits"])
+    assert named(written_out(aegis["policies"])) == set(aegis["snapshot"]["limits"])

@@ -9,6 +9,7 @@ from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.compile.schema_types import types_of
 from aegis_authz.policy.language.document import PolicyDocument
+from tests.support.forms import written_out
 
 OBJECT = {"properties": {"v": {"type": "number"}}, "required": ["w"], "additionalProperties": {"maxLength": 3}}
 
@@ -48,7 +49,7 @@ def test_rules_that_deny_alone_carry_the_types(trust: Any) -> None:
     rule = {"name": "bank", "actions": ["pay"], "conditions": {"parameters": {"x": {"schema": {"minimum": 5}}}}}
     raw = {"org": "o", "tenant": "t", "agent": "a", "allowed_tools": [rule], "denied_tools": [rule]}
     data: Any = compile_policy([compiled_document(PolicyDocument.model_validate(raw))], [], trust, "").data
-    (document,) = data["aegis"]["policies"]["scopes"]["o/t/a"]["enforce"]
+    (document,) = written_out(data["aegis"]["policies"])["o/t/a"]["enforce"]
     (allowing,), (denying,) = document["tools"]["bank"]["pay"], document["denied"]["bank"]["pay"]
     assert "types" not in allowing["values"][0]["checks"][0]
     assert denying["values"][0]["checks"][0]["types"]["properties"]["value"] == {"allOf": [{"type": ["number"]}]}

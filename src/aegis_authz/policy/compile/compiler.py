@@ -25,6 +25,7 @@ from aegis_authz.policy.bundle.tool_data import tools_to_data
 from aegis_authz.policy.compile.alerts import alerts_of, alerts_to_data
 from aegis_authz.policy.compile.bases import bases_data
 from aegis_authz.policy.compile.fast_path import plain_rules
+from aegis_authz.policy.compile.forms import shared_forms
 from aegis_authz.policy.compile.holds import holds_of
 from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, identity_data, snapshot_agents
 from aegis_authz.policy.compile.limits import breakers_of, limits_of
@@ -81,7 +82,7 @@ def compile_policy(
     compiled_policies, catalogue, holds = _policies(policies, tools), tools_to_data(tools), holds_of(policies)
     telemetry, records, alerts = telemetry_of(policies), records_of(policies), alerts_to_data(alerts_of(policies))
     content: dict[str, Json] = {
-        "policies": compiled_policies,
+        "policies": {**compiled_policies, **shared_forms(_object(compiled_policies["scopes"]))},
         "identity": identity_data(identities),
         "snapshot": {
             "catalogue": catalogue,

@@ -1,0 +1,49 @@
+# What there is for an agent: of each scope that covers it the form, which many scopes share, and the scope's own texts,
+# which the form has numbers for (policy/compile/forms.py).
+package aegis.authz
+
+# One look-up for each shape of scope in use (a handful), however many policies there are. A shape says how org, tenant
+# and agent are written in the scopes that have it.
+nodes_of(who) := nodes if {
+	scopes := [own |
+		some shape in data.aegis.policies.shapes
+		own := data.aegis.policies.scopes[concat("/", [part(who.org, shape[0]), part(who.tenant, shape[1]), part(who.agent, shape[2])])]
+	]
+	nodes := [node_of(data.aegis.policies.forms[own[0]], own) | some own in scopes]
+
+	# without its form a scope would be one that asks for nothing
+	count(nodes) == count(scopes)
+}
+
+# How documents of a shape would name this one: "" in full, "*" not at all, a number by that many first letters.
+part(name, "") := name
+
+part(_, "*") := "*"
+
+part(name, length) := concat("", [substring(name, 0, length), "*"]) if {
+	is_number(length)
+	count(name) >= length
+}
+
+node_of(form, own) := {
+	"enforce": [document_of(document, own) | some document in form.enforce],
+	"shadow": [document_of(document, own) | some document in form.shadow],
+}
+
+document_of(document, own) := object.union(document, {"name": text_of(document.name, own), "own": own})
+
+# Sorted: a form is the same whatever the texts are.
+texts_of([], _) := []
+
+texts_of([number], own) := [own[number]] if is_number(number)
+
+texts_of([text], _) := [text] if is_string(text)
+
+texts_of(texts, own) := sort([text_of(text, own) | some text in texts]) if count(texts) > 1
+
+# A number that has no text gives none: no limit has such an id, so that whoever meets it is refused.
+text_of(text, own) := own[text] if {
+	is_number(text)
+} else := text if {
+	is_string(text)
+} else := ""

@@ -1,0 +1,76 @@
+package aegis.authz_test
+
+import data.aegis.authz
+
+# Two agents with rules of one form and a budget each, under a document of the whole organization.
+shared := {
+	"shapes": [["", "", ""], ["", "*", "*"]],
+	"regions": {},
+	"forms": [
+		{
+			"enforce": [with_limits(document(1, {"bank": {"pay": [limited([2])]}}), {"bank": {"*": [3]}})],
+			"shadow": [],
+			"plain": {"bank": {"pay": {
+				"policies": [1, "house"],
+				"checks": [{"parameter": "amount", "condition": "max", "limit": 5}],
+				"limits": [2, 3, "all"],
+			}}},
+		},
+		{"enforce": [with_limits(document(1, {"bank": {"*": [rule]}}), {"*": {"*": [2]}})], "shadow": []},
+	],
+	"scopes": {
+		"acme/emea/payer": [0, "payers", "z", "b"],
+		"acme/emea/buyer": [0, "buyers", "y", "c"],
+		"acme/*/*": [1, "house", "all"],
+	},
+}
+
+by(agent, parameters) := decision if {
+	decision := authz.decide(call(agent, "http", "bank", "pay", parameters)) with data.aegis.policies as shared
+}
+
+test_agents_of_one_form_are_judged_by_the_names_and_limits_of_their_own if {
+	every amount in [5, 6] {
+		[by("payer", {"amount": amount}).policies, by("payer", {"amount": amount}).limits] == [["house", "payers"], ["all", "b", "z"]]
+		[by("buyer", {"amount": amount}).policies, by("buyer", {"amount": amount}).limits] == [["buyers", "house"], ["all", "c", "y"]]
+	}
+}
+
+test_a_plain_rule_names_its_documents_and_limits if {
+	every row in [
+		[[1], [], ["payers"], []],
+		[[1], [2], ["payers"], ["z"]],
+		[[1, "house"], [], ["house", "payers"], []],
+		[["house"], [2, "all"], ["house"], ["all", "z"]],
+	] {
+		plain := {"policies": row[0], "checks": [], "limits": row[1]}
+		forms := [{"enforce": [], "shadow": [], "plain": {"bank": {"pay": plain}}}]
+		policies := {"shapes": [["", "", ""]], "forms": forms, "scopes": {"acme/emea/payer": [0, "payers", "z"]}}
+		decision := authz.decide(pay({})) with data.aegis.policies as policies
+		[decision.effect, decision.policies, decision.limits] == ["allow", row[2], row[3]]
+	}
+}
+
+test_a_scope_whose_form_is_not_there_denies_whatever_others_allow if {
+	decision := authz.decide(pay({})) with data.aegis.policies as object.union(shared, {"scopes": {"acme/*/*": [2]}})
+	[decision.effect, decision.policies] == ["deny", []]
+	there := authz.decide(pay({})) with data.aegis.policies as shared
+	there.effect == "allow"
+}
+
+test_a_limit_whose_id_is_not_there_is_one_that_nobody_knows if {
+	every amount in [5, 6] {
+		decision := authz.decide(pay({"amount": amount})) with data.aegis.policies as object.union(
+			shared,
+			{"scopes": {"acme/emea/payer": [0, "payers", "z"]}},
+		)
+		decision.limits == ["", "all", "z"]
+	}
+}
+
+test_a_text_is_itself_a_number_one_of_the_own_ones_and_all_else_none if {
+	[authz.text_of(text, [0, "a"]) | some text in ["b", 1, 2, -1, 0.5, null, true, ["a"]]] == [
+		"b", "a", "", "", "", "", "", "",
+	]
+	not authz.texts_of([true], [0, "a"])
+}

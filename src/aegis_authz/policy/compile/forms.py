@@ -1,0 +1,115 @@
+"""What scopes have in common, stored once: agents whose documents differ in names alone share one *form*.
+
+Most of what OPA holds in memory would otherwise be the same rules again for each agent. A form is all that is compiled
+of a scope: its documents by mode, and its plain rules. Where a text is of this scope alone, the title of one of its
+documents or the id of one of its limits, a form has a number in place of it; the scope has the number of its form and
+then those texts, in order, so that number 1 is the first of them. Rego puts them together again (`rego/forms.rego`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from aegis_authz.core.json_value import Json
+from aegis_authz.policy.bundle.canonical_json import canonical
+
+_MODES: Final = ("enforce", "shadow")
+_PLAIN_TEXTS: Final = ("policies", "limits")
+
+
+def shared_forms(scopes: Mapping[str, Json]) -> dict[str, Json]:
+    """`scopes` as what they share, `forms`, and what each has of its own, `scopes`: members of a bundle's policies.
+
+    Each scope has its compiled documents, by mode, and may have `plain` rules (`fast_path.plain_rules`).
+    """
+    forms: dict[bytes, Json] = {}
+    drafts: dict[str, tuple[bytes, list[str]]] = {}
+    for scope, node in scopes.items():
+        texts = OwnTexts()
+        form = _form(_object(node), texts)
+        key = canonical(form)
+        forms.setdefault(key, form)
+        drafts[scope] = key, texts.listed
+    order = {key: number for number, key in enumerate(sorted(forms))}
+    return {
+        "forms": [forms[key] for key in order],
+        "scopes": {scope: [order[key], *texts] for scope, (key, texts) in drafts.items()},
+    }
+
+
+class OwnTexts:
+    """The texts of one scope alone, numbered from 1 in the order in which they were met."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def listed(self) -> list[str]:
+        """All of them, in order."""
+        return [*self._numbers]
+
+    def own(self, text: str) -> int:
+        """The number of a text of this scope."""
+        return self._numbers.setdefault(text, len(self._numbers) + 1)
+
+    def all_own(self, texts: Json) -> list[Json]:
+        """The numbers of a list of texts of this scope."""
+        return [self.own(_text(text)) for text in _list(texts)]
+
+    def any(self, text: str) -> int | str:
+        """The number of a text where it is one of this scope, else the text."""
+        return self._numbers.get(text, text)
+
+
+def _form(node: Mapping[str, Json], texts: OwnTexts) -> dict[str, Json]:
+    modes: dict[str, Json] = {
+        mode: [_document(_object(document), texts) for document in _list(node[mode])] for mode in _MODES
+    }
+    if "plain" not in node:
+        return modes
+    return {**modes, "plain": _by_action(node["plain"], lambda rule: _plain(_object(rule), texts))}
+
+
+def _document(document: Mapping[str, Json], texts: OwnTexts) -> dict[str, Json]:
+    name = texts.own(_text(document["name"]))
+    tools = _by_action(document["tools"], lambda rules: [_rule(_object(rule), texts) for rule in _list(rules)])
+    if "limits" not in document:
+        return {**document, "name": name, "tools": tools}
+    return {**document, "name": name, "tools": tools, "limits": _by_action(document["limits"], texts.all_own)}
+
+
+def _rule(rule: Mapping[str, Json], texts: OwnTexts) -> Json:
+    return {**rule, "limits": texts.all_own(rule["limits"])} if "limits" in rule else rule
+
+
+def _plain(rule: Mapping[str, Json], texts: OwnTexts) -> Json:
+    """A plain rule: it may be made of documents of wider scopes, too, whose texts are no more this scope's own."""
+    lists = {member: sorted(map(texts.any, map(_text, _list(rule[member]))), key=str) for member in _PLAIN_TEXTS}
+    return {**rule, **lists}
+
+
+def _by_action(tools: Json, formed: Callable[[Json], Json]) -> dict[str, Json]:
+    """What is compiled by tool and action; in order of names, so that numbers do not depend on how it was written."""
+    return {
+        tool: {action: formed(compiled) for action, compiled in sorted(_object(actions).items())}
+        for tool, actions in sorted(_object(tools).items())
+    }
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    if not isinstance(value, Mapping):
+        raise TypeError("not an object")
+    return value
+
+
+def _list(value: Json) -> Sequence[Json]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
