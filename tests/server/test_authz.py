@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.hold import Hold, Judgement
-from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.core.approval import ApprovalState
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
@@ -21,7 +20,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import ApprovalId, Seconds
 from aegis_authz.ports.data_plane import Clock
 from aegis_authz.server.admission import Admission
-from aegis_authz.server.authz import CheckHandler, CheckTimes
+from aegis_authz.server.authz import CheckHandler, CheckTimes, DecisionPoint
 from aegis_authz.server.holding import HoldBounds, Holds
 from aegis_authz.telemetry.holds import HoldMetrics
 from aegis_authz.wire.envoy.answer import Answer
@@ -78,7 +77,7 @@ class ScriptedPipeline:
 
 def handler(pipeline: ScriptedPipeline, most: int = 4) -> CheckHandler:
     holds = Holds(pipeline, HoldBounds(4, 4, 4, Seconds(60.0)), HoldMetrics(CollectorRegistry()), pipeline)
-    return CheckHandler(cast(Pipeline, pipeline), Admission(most, most, 0.02), CheckTimes(0.25, 0.02), holds)
+    return CheckHandler(cast(DecisionPoint, pipeline), Admission(most, most, 0.02), CheckTimes(0.25, 0.02), holds)
 
 
 async def asked(checks: CheckHandler, time_left: float | None = 1.0, gone: asyncio.Event | None = None) -> bytes:

@@ -11,12 +11,12 @@ from typing import Protocol
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.fulfil import NOTHING_TO_FULFIL
 from aegis_authz.check.hold import Hold, Judgement
-from aegis_authz.check.pipeline import Pipeline
 from aegis_authz.check.respond import respond
 from aegis_authz.core.decision import denied
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.units import NO_REVISION, DecisionId, Monotonic, Seconds
+from aegis_authz.ports.data_plane import Clock
 from aegis_authz.server.admission import Admission
 from aegis_authz.server.holding import HoldEnd, Holds
 from aegis_authz.wire.envoy.answer import Answer
@@ -44,6 +44,29 @@ class CheckTimes:
     reserve: Seconds
 
 
+class DecisionPoint(Protocol):
+    """What the handler asks: Pipeline, seen from outside."""
+
+    @property
+    def clock(self) -> Clock:
+        """By which deadlines are."""
+        ...
+
+    async def judged(
+        self, request: bytes | HttpCall, traceparent: str, deadline: Monotonic, resumes: Hold | None
+    ) -> Judgement:
+        """As `Pipeline.judged`."""
+        ...
+
+    async def deny(self, hold: Hold, reason: Reason, deadline: Monotonic) -> Answer:
+        """As `Pipeline.deny`."""
+        ...
+
+    async def refuse(self, reason: Reason, request: bytes | HttpCall, traceparent: str, deadline: Monotonic) -> Answer:
+        """As `Pipeline.refuse`."""
+        ...
+
+
 class CheckHandler:
     """Answers Check calls, as many at once as `admission` lets in; beyond that, OVERLOADED.
 
@@ -51,7 +74,7 @@ class CheckHandler:
     room. Meanwhile it takes nothing of the admission: what it may take counts for each of its two decisions.
     """
 
-    def __init__(self, pipeline: Pipeline, admission: Admission, times: CheckTimes, holds: Holds) -> None:
+    def __init__(self, pipeline: DecisionPoint, admission: Admission, times: CheckTimes, holds: Holds) -> None:
         self._pipeline = pipeline
         self._admission = admission
         self._times = times
@@ -133,7 +156,7 @@ class CheckHandler:
         return Monotonic(min(end, self._pipeline.clock.monotonic() + max(_DEFAULT_TIME, self._times.decision)))
 
 
-def _last_resort(pipeline: Pipeline) -> Answer:
+def _last_resort(pipeline: DecisionPoint) -> Answer:
     draft = Draft.begin(DecisionId(""), "", "", pipeline.clock)
     return respond(denied(Reason.INTERNAL_FAULT, "", NO_REVISION), NOTHING_TO_FULFIL, draft)
 
