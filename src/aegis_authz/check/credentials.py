@@ -25,7 +25,10 @@ class Credentials:
 
 def credentials_of(http: HttpCall) -> Credentials:
     """Raises Refused(CREDENTIAL_MALFORMED) for a Proxy-Authorization that is neither Bearer nor `agent` and a key."""
-    secrets = [_secret(value) for value in http.headers.get("proxy-authorization", ())]
+    authorizations = http.headers.get("proxy-authorization", ())
+    if not authorizations:
+        return Credentials(http.headers.get("x-aegis-token", ()), http.headers.get("x-aegis-proof", ()), ())
+    secrets = [_secret(value) for value in authorizations]
     return Credentials(
         tokens=(
             *http.headers.get("x-aegis-token", ()),

@@ -111,7 +111,8 @@ def read_agent_token(token: str, trust: Trust, now: Epoch) -> AgentToken:
     """
     claims, key_id = _verified(token, AGENT_TYPE, trust.token_keys, _AGENT)
     _only(claims, _AGENT_CLAIMS, _AGENT)
-    issued_at, not_before, expires_at = (_time(claims, name, _AGENT) for name in ("iat", "nbf", "exp"))
+    issued_at, not_before = _time(claims, "iat", _AGENT), _time(claims, "nbf", _AGENT)
+    expires_at = _time(claims, "exp", _AGENT)
     scope = Scope(_name(claims, "org"), _name(claims, "tenant"), _name(claims, "agent"))
     read = AgentToken(
         scope=scope,
