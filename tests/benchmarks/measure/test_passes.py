@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 
 import pytest
 from envoy.service.auth.v3 import external_auth_pb2
@@ -94,10 +95,12 @@ class Scripted:
 
     def __init__(self, *answers: Response) -> None:
         self.asked = 0
+        self.traces: set[str] = set()
         self._answers = answers
 
-    async def __call__(self, message: bytes, *, timeout: float) -> bytes:
+    async def __call__(self, message: bytes, *, timeout: float, metadata: Sequence[tuple[str, str]]) -> bytes:
         self.asked += 1
+        self.traces.add(dict(metadata)["traceparent"])
         return self._answers[self.asked % len(self._answers)].SerializeToString()
 
 
@@ -105,7 +108,7 @@ async def test_every_question_of_a_pass_is_asked_once_and_what_it_costs_is_charg
     check = Scripted(Response(), refused(503, {"reason": "OVERLOADED"}))
     questions = [Envelope().question(CALL, "", "route", number) for number in range(2 * AT_A_TIME)]
     found = await play(check, questions, {"authz": (os.getpid(),)})
-    assert check.asked == len(questions)
+    assert check.asked == len(check.traces) == len(questions)
     assert (found.right, found.refused) == (AT_A_TIME, {"OVERLOADED": AT_A_TIME})
     assert found.per_decision()["authz"] == pytest.approx(found.cpu["authz"] * 1e6 / AT_A_TIME)
 
