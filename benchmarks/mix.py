@@ -76,7 +76,9 @@ class Played:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run it; returns the exit code: 1 when a goal is missed or an answer was wrong, 2 when it could not run."""
+    """Run it; returns the exit code: 1 when a goal is missed or none was measured, or an answer was wrong; 2 when it
+    could not run.
+    """
     parser = argparse.ArgumentParser(prog="benchmarks.mix", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--calls", type=int, default=1500, help="of a pass (default: 1500)")
     parser.add_argument("--rounds", type=int, default=5, help="passes of each, at most (default: 5)")
@@ -157,8 +159,8 @@ def show(console: Console, mix: Mix, goals: Sequence[Goal]) -> bool:
         if reasons:
             console.print(Text(f"{name}: refused {reasons}", style="yellow"))
     for goal in goals:
-        verdict = {True: "met", False: "missed", None: "not measured"}[goal.met]
-        console.print(Text(f"{goal.text}: {goal.measured}: {verdict} ({goal.why})"), soft_wrap=True)
+        verdict = {True: ": met", False: ": missed", None: ""}[goal.met]
+        console.print(Text(f"{goal.text}: {goal.measured}{verdict} ({goal.why})"), soft_wrap=True)
     verdicts = [goal.met for goal in goals if goal.met is not None]
     return bool(verdicts) and all(verdicts)
 
