@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ from benchmarks.contenders.workers import (
     without,
 )
 from benchmarks.measure.bare_envoy import floor
+from benchmarks.measure.cores import on
 from benchmarks.measure.front_envoy import front
 from benchmarks.measure.processes import process, proven
 from benchmarks.measure.results import BOUND, COMPILED, EQUAL, EQUAL_COMPILED, FLOOR, LIMITED, NAIVE, PEER
@@ -96,14 +97,17 @@ class LiveLineUp:
 
 
 @asynccontextmanager
-async def line_up(folder: Path, names: Sequence[str], policies: int, say: Say) -> AsyncIterator[LiveLineUp]:
+async def line_up(
+    folder: Path, names: Sequence[str], policies: int, cores: Collection[int], say: Say
+) -> AsyncIterator[LiveLineUp]:
     """Start those of `NAMES` that are wanted, with so many other policies loaded; all are gone when the block ends.
 
-    `folder` is an empty folder for everything. Raises CommandFailed, ServerMissing, NotUp, OSError.
+    `folder` is an empty folder for everything, `cores` are those of the contenders; tool and collector are where this
+    is. Raises CommandFailed, ServerMissing, NotUp, OSError.
     """
     async with AsyncExitStack() as stack:
         say(f"starting a mesh, {policies:,} other policies")
-        world = await _world(folder, policies, stack)
+        world = await _world(folder, policies, cores, stack)
         members: list[Member] = []
         left_out: dict[str, str] = {}
         binary: Path | None = None
@@ -111,7 +115,8 @@ async def line_up(folder: Path, names: Sequence[str], policies: int, say: Say) -
             say(f"starting {name}")
             try:
                 start = _Start(world, name, stack)
-                member = await start.member()
+                with on(cores):
+                    member = await start.member()
             except (peer.PeerMissing, _NotCompiled) as missing:
                 left_out[name] = str(missing)
                 say(f"left out: {name}. {missing}")
@@ -147,30 +152,38 @@ class _World:
         return {name: (pids[name],) for name in names}
 
 
-async def _world(folder: Path, policies: int, stack: AsyncExitStack) -> _World:
-    ports = choose_ports({"alone": 0, "tool": 0, "sink": 0}, {})
+async def _world(folder: Path, policies: int, cores: Collection[int], stack: AsyncExitStack) -> _World:
+    ports = choose_ports({"alone": 0, "tool": 0, "sink": 0, "unused": 0, "idle": 0}, {})
     mesh = DemoMesh(folder / "aegis", DemoTools(), ("--budget-ms", "40"))
     write_documents(mesh.policies, mesh.catalogue, policies, ports["tool"])
     catalogue = Catalogue.of(load({}, {p.name: p.read_text("utf-8") for p in mesh.catalogue.glob("*.yaml")}).tools)
-    settings = ProxySettings(
-        forward_port=ports["alone"],
-        reverse_port=ports["tool"],
-        admin_socket=str(folder / "admin.sock"),
-        authz=("127.0.0.1:1",),
-        xds=folder / "floor" / "xds",
-        access_log=folder / "access.log",
-        ca_file=trusted_authorities(),
-    )
+    tool = _plain(folder, "tool", ports["unused"], ports["tool"])
+    alone = _plain(folder, "floor", ports["alone"], ports["idle"])
     collector = f"http://127.0.0.1:{ports['sink']}"
     command = (sys.executable, "-m", "benchmarks.contenders.sink", str(ports["sink"]))
     await stack.enter_async_context(process(command, folder / "sink.log", _FROM_HERE))
-    alone = await stack.enter_async_context(floor(folder / "floor", settings, catalogue))
+    await stack.enter_async_context(floor(folder / "tool", tool, Catalogue.of(())))
     stack.push_async_callback(mesh.down)
     documents = ("--policies", str(mesh.policies), "--tools", str(mesh.catalogue))
-    await mesh.aegis("up", "--detach", "--dir", str(mesh.state), *documents, "--workers", "1", "--otlp", collector)
+    with on(cores):
+        floor_pid = await stack.enter_async_context(floor(folder / "floor", alone, catalogue))
+        await mesh.aegis("up", "--detach", "--dir", str(mesh.state), *documents, "--workers", "1", "--otlp", collector)
     signer = mesh_signer(mesh.state, FINANCE)
-    member = Member(FLOOR, f"http://127.0.0.1:{ports['alone']}", {"envoy": (alone,)}, judges=False)
+    member = Member(FLOOR, f"http://127.0.0.1:{ports['alone']}", {"envoy": (floor_pid,)}, judges=False)
     return _World(folder, mesh, catalogue, signer, member, policies, collector)
+
+
+def _plain(folder: Path, name: str, forward: int, reverse: int) -> ProxySettings:
+    """Of an Envoy that asks nobody, and of which one port may be all that is used."""
+    return ProxySettings(
+        forward_port=forward,
+        reverse_port=reverse,
+        admin_socket=str(folder / f"{name}.sock"),
+        authz=("127.0.0.1:1",),
+        xds=folder / name / "xds",
+        access_log=folder / f"{name}.log",
+        ca_file=trusted_authorities(),
+    )
 
 
 class _Start:

@@ -17,11 +17,14 @@ _ASK_TIMEOUT = 10.0
 _PLUGIN_SAYS = re.compile(r"^Version: (\S+)", re.MULTILINE)
 
 
-def describe(peer: Path | None) -> dict[str, str]:
-    """What a figure depends on, by name. `peer` is the binary of the Go peer, None when it takes no part."""
+def describe(peer: Path | None, cores: str) -> dict[str, str]:
+    """What a figure depends on, by name. `peer` is the binary of the Go peer, None when it takes no part.
+
+    `cores` says how many there are, and who ran on which where that was chosen.
+    """
     return {
         "cpu": _cpu_model(),
-        "cores": str(len(os.sched_getaffinity(0))),
+        "cores": cores,
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f} GiB",
         "system": f"{platform.system()} {platform.release()}",
         "load before the run": f"{os.getloadavg()[0]:.2f}",

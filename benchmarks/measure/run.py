@@ -46,7 +46,7 @@ async def play(line_up: LineUp, wish: Wish, rounds: Rounds, machine: Mapping[str
     before = ticks()
     plan = Plan(None, wish.seconds, wish.connections)
     closed = await rounds.closed(line_up.contenders, wish.rounds, plan)
-    targets = _targets(line_up.contenders, closed, wish.shares)
+    targets = _targets(line_up, closed, wish.shares)
     played = await rounds.open(targets, wish.rounds, plan)
     stolen = taken_by_others(before, ticks())
     contenders = [
@@ -70,15 +70,20 @@ async def play(line_up: LineUp, wish: Wish, rounds: Rounds, machine: Mapping[str
     )
 
 
-def _targets(
-    contenders: Sequence[Entrant], closed: Mapping[str, Sequence[ClosedRound]], shares: Sequence[float]
-) -> list[Target]:
-    floor = next((contender for contender in contenders if contender.name == FLOOR), None)
-    hosts = [
-        (contender, ceiling(closed[contender.name])) for contender in contenders if contender.name.startswith(_HOST)
+def _targets(line_up: LineUp, closed: Mapping[str, Sequence[ClosedRound]], shares: Sequence[float]) -> list[Target]:
+    most = {contender.name: ceiling(closed[contender.name]) for contender in line_up.contenders}
+    by_name = {contender.name: contender for contender in line_up.contenders}
+    hosts = [(contender, most[name]) for name, contender in by_name.items() if name.startswith(_HOST)]
+    peer = [(by_name[PEER], most[PEER])] if PEER in by_name else []
+    # the peer at the rates of Aegis, too: a tail says little beside that of another rate
+    beside = [
+        Target(contender, line_up.default, share, most[line_up.default] * share)
+        for contender, _ in peer
+        for share in shares
+        if line_up.default in most
     ]
-    peer = [(contender, ceiling(closed[contender.name])) for contender in contenders if contender.name == PEER]
-    return targets_of(floor, [*peer, *hosts], shares) + targets_of(None, hosts, [OVERLOAD])
+    targets = targets_of(by_name.get(FLOOR), [*peer, *hosts], shares)
+    return [*targets, *beside, *targets_of(None, hosts, [OVERLOAD])]
 
 
 def _memory(contender: Entrant) -> dict[str, float]:

@@ -9,6 +9,7 @@ from benchmarks.measure.results import (
     BOUND,
     COMPILED,
     EQUAL,
+    EQUAL_COMPILED,
     LIMITED,
     MIX_COLD,
     MIX_HOT,
@@ -35,7 +36,7 @@ BUSY_SHARE = 0.85
 MOST_P99_MS = 20.0
 MOST_P99_TO_P50 = 4.0
 OVERLOAD_SHARE = 1.5
-LEAST_GOODPUT = 0.9
+LEAST_GOODPUT = 0.95
 MOST_EVIDENCE = 0.25
 EVIDENCE = ("span", "metrics", "record")
 MOST_FLAT = 1.3
@@ -70,6 +71,7 @@ def goals(results: Results) -> list[Goal]:
         _bound(results),
         _limited(results),
         _times(results, 9, TIMES_EQUAL, EQUAL, PEER),
+        _times(results, 9, TIMES_EQUAL, EQUAL_COMPILED, PEER),
         _times(results, 9, TIMES_SOURCES, results.default, PEER),
         _times(results, 9, TIMES_COMPILED, COMPILED, PEER),
         _worst(results),
@@ -97,6 +99,7 @@ def _busy(results: Results) -> list[Goal]:
     texts = (
         f"p99 at most {MOST_P99_MS:g} ms at {BUSY_SHARE:.0%} of the ceiling",
         f"p99 at most {MOST_P99_TO_P50:g}x p50 at {BUSY_SHARE:.0%} of the ceiling",
+        f"p99 at {BUSY_SHARE:.0%} of the ceiling at most that of {PEER} at the same rate",
     )
     point = _point(results, BUSY_SHARE)
     if point is None or point.p50_ms is None or point.p99_ms is None:
@@ -106,7 +109,17 @@ def _busy(results: Results) -> list[Goal]:
     return [
         Goal(3, texts[0], f"{point.p99_ms:.1f} ms", point.p99_ms <= MOST_P99_MS, why),
         Goal(3, texts[1], f"{times:.1f}x", times <= MOST_P99_TO_P50, why),
+        _beside_peer(results, texts[2], point),
     ]
+
+
+def _beside_peer(results: Results, text: str, point: Point) -> Goal:
+    peer = results.contender(PEER)
+    rival = next((entry for entry in peer.open if entry.offered == point.offered), None) if peer else None
+    if rival is None or rival.p99_ms is None or point.p99_ms is None:
+        return _unmeasured(3, text, f"{PEER} took no part at that rate")
+    why = f"{point.offered:.0f} calls a second, p99 {point.p99_ms:.1f} ms against {rival.p99_ms:.1f} ms"
+    return Goal(3, text, f"{point.p99_ms / rival.p99_ms:.1f}x", point.p99_ms <= rival.p99_ms, why)
 
 
 def _overload(results: Results) -> list[Goal]:

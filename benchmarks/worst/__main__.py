@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ def measure(rounds: int) -> Worst:
     gc.freeze()  # as a worker does
     costs = [cost(case, rounds) for case in cases()]
     costs += uvloop.run(judging.costs(rounds))
-    return worst_of(costs, describe(None))
+    return worst_of(costs, describe(None, str(len(os.sched_getaffinity(0)))))
 
 
 def worst_of(costs: Sequence[Cost], machine: dict[str, str]) -> Worst:

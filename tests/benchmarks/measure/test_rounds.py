@@ -181,7 +181,7 @@ async def test_a_run_has_figures_of_everyone_in_order(diary: Diary, everyone: Li
     assert {one.name: [point.share for point in one.open] for one in results.contenders} == {
         FLOOR: [0.5, 0.5],
         "no-op": [],
-        PEER: [0.5],
+        PEER: [0.5, 0.5],  # at its own rate, and at that of Aegis
         "Aegis (http2)": [0.5, 1.5],
     }
 

@@ -25,8 +25,20 @@ def named(found: list[Goal], words: str) -> Goal:
 
 def test_a_run_that_meets_them_says_so(good_run: Results) -> None:
     found = goals(good_run)
-    assert [goal.number for goal in found] == [1, 2, 3, 3, 3, 3, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10, *[11] * 6]
-    assert [goal.met for goal in found if goal.number < 5] == [True] * 8
+    assert [goal.number for goal in found] == [1, 2, *[3] * 6, 4, 5, 6, 7, 8, *[9] * 4, 10, *[11] * 6]
+    assert [goal.met for goal in found if goal.number < 5] == [True] * 9
+
+
+@pytest.mark.parametrize(("peers", "met"), [(15.0, True), (14.9, False)])
+def test_the_tail_is_held_against_the_peers_at_the_same_rate(peers: float, met: bool) -> None:
+    rival = contender(PEER, 500.0, point(0.5, 5.0, 1.0), point(0.85, 5.0, peers))
+    goal = named(goals(run(rival, contender(DEFAULT, 500.0, point(0.85, 5.0, 15.0)))), "at the same rate")
+    assert goal.met is met
+
+
+def test_a_peer_that_was_not_asked_at_that_rate_leaves_its_tail_unmeasured() -> None:
+    found = goals(run(contender(PEER, 500.0, point(0.5)), contender(DEFAULT, 500.0, point(0.85))))
+    assert named(found, "at the same rate").met is None
 
 
 @pytest.mark.parametrize(("mine", "met"), [(666.0, True), (667.0, False)])
