@@ -77,6 +77,21 @@ def test_what_looks_like_a_span_is_read_as_without_memory(blocks: list[list[byte
         assert reader.read(block) == expected
 
 
+@pytest.mark.parametrize("field", [b"\x90", b"\x00\x01a\x00", b"\x01\x00"], ids=["indexed", "literal", "named"])
+def test_parts_that_are_known_make_no_longer_list_than_a_decoder_takes(field: bytes) -> None:
+    """Each part is short enough by itself, the two together are not."""
+    many = field * (
+        40_000 // sum(len(name) + len(value) + 32 for name, value in hpack.Decoder().decode(field, raw=True))
+    )
+    reader, decoder = HeaderReader(), hpack.Decoder()
+    for block in (b"\x20", many + SPAN_AHEAD + b"\x01a", SPAN_AHEAD + b"\x01b" + many):
+        assert reader.read(block) == without_memory(decoder, block)
+    with pytest.raises(hpack.HPACKError):
+        without_memory(decoder, many + SPAN_AHEAD + b"\x01c" + many)
+    with pytest.raises(ConnectionBroken):
+        reader.read(many + SPAN_AHEAD + b"\x01c" + many)
+
+
 def test_a_block_whose_span_alone_is_new_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = HeaderReader()
     reader.read(b"\x20")

@@ -17,6 +17,9 @@ from aegis_authz.server.http2.frames import COMPRESSION_ERROR, PROTOCOL_ERROR, C
 
 _REMEMBERED = 64
 _LONGEST_LIST = 65_536
+_LONGEST_APART = 1024
+"""Bytes of the longest block that is read by its parts: at 60 bytes of a list for each, the most that a field of one
+byte stands for (RFC 7541, appendix A), parts that are short enough by themselves are so together."""
 _TRACEPARENT = b"traceparent"
 _SPAN_AHEAD = b"\x00\x88M\x83!k\x1d\x85\xa9?"  # that name in Huffman's code, a literal that no table remembers
 _IS_CODED, _LENGTH = 0x80, 0x7F  # of the byte ahead of a value; a length of _LENGTH goes on in the next
@@ -61,7 +64,10 @@ class HeaderReader:
             self._known[block] = fields
             return
         try:
-            ahead, behind = self._decoded(around.ahead), self._decoded(around.behind)
+            ahead = self._known.get(around.ahead)
+            if ahead is None:  # what stands behind, a caller's `tracestate` among it, may be new in every call
+                ahead = self._decoded(around.ahead)
+            behind = self._decoded(around.behind)
         except (hpack.HPACKError, UnicodeDecodeError, IndexError):
             self._known[block] = fields  # what looked like the field is within another's value
         else:
@@ -87,8 +93,8 @@ class _AroundSpan:
 
 def _around_span(block: bytes) -> _AroundSpan | None:
     """Where a `traceparent` seems to be; it is one if what comes before is whole. None where there is none."""
-    ahead, marker, rest = block.partition(_SPAN_AHEAD)
-    if not marker or not rest:
+    ahead, _, rest = block.partition(_SPAN_AHEAD)
+    if not rest or len(block) > _LONGEST_APART:
         return None
     length = rest[0] & _LENGTH
     if length == _LENGTH or len(rest) <= length:
