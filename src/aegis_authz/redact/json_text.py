@@ -20,6 +20,7 @@ from aegis_authz.redact.text.view import View
 _LENIENT = json.JSONDecoder(strict=False, parse_float=str, parse_int=str, parse_constant=str)
 _SCAN = _LENIENT.scan_once  # type: ignore[attr-defined]  # the scanner in C, which steps over a value
 _STRINGS = json.JSONDecoder(strict=False)
+_LONGEST_EVENT = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STARTS = (b"{", b"[", b'"')
@@ -65,6 +66,8 @@ class JsonText:
 
     def members(self, value: Span) -> Iterator[Member]:
         """The members of an object, in order, those of one name each."""
+        if len(self._data) > _LONGEST_EVENT:  # a body, of which every object remembered takes 20 times its bytes
+            return self._written_members(value)
         members = self._members.get(value)
         if members is None:  # events of a stream are asked for the same ones by a dozen paths
             members = self._members[value] = tuple(self._written_members(value))
