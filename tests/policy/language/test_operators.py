@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.lab.document_changes import document_changes
@@ -170,3 +170,11 @@ def test_a_declaration_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         OPERATORS["max"].phrase = "anything"  # type: ignore[misc]
     assert replace(OPERATORS["max"], phrase="less").word == "max"
+
+
+@pytest.mark.parametrize("word", ["in_ranges", "not_in_ranges"])
+@pytest.mark.parametrize("text", ["fe80::%eth0/64", "fe80::1%1", "10.0.0.0/33", "10.0.0.1/8", "::1%/128", ""])
+def test_what_is_no_range_to_opa_is_none_here(word: str, text: str) -> None:
+    """With one that OPA cannot read, it compares with none of a list."""
+    with pytest.raises(ValidationError, match="is not an address range"):
+        ElementRule.model_validate({word: ["10.0.0.0/8", text]})

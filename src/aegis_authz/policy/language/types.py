@@ -221,7 +221,10 @@ def _hours(value: str) -> str:
 
 def _range(value: str) -> str:
     try:
-        return str(ip_network(value))
+        network = ip_network(value)
+        if "%" in value:  # a zone, which says something on one machine alone; OPA could read no range of the list
+            raise ValueError
+        return str(network)
     except ValueError:
         raise ValueError(f"{quoted(value)} is not an address range such as 10.0.0.0/8 or 2001:db8::/32") from None
 
