@@ -196,9 +196,7 @@ TRIALS: Mapping[str, tuple[Trial, ...]] = {
 BESIDE: Mapping[str, tuple[Trial, ...]] = {
     NO_CONDITION: (
         Trial("many elements", {}, _list(_number)),
-        Trial(
-            "many members", {}, lambda size: {f"m{number:x}": 1 for number in range(min(size // 10, MAX_MEMBERS - 9))}
-        ),
+        Trial("many members", {}, _members),
     ),
     OPTIONAL: (
         Trial(
