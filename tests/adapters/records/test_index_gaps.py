@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -176,3 +177,62 @@ def test_whoever_browses_is_told_which_segments_are_left_out(
     assert len(browser.page(EVERY_RECORD, (WHOLE_MESH,), None, 100).records) > 0
     with pytest.raises(RecordsUnavailable):
         browser.of_decision("d-0", 9)
+
+
+def test_a_log_that_is_locked_to_its_end_is_not_asked_for_at_each_look_and_is_no_news_once_there_is_a_key(
+    records: Path, kek: FileKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log of a writer that is gone: nothing comes behind what cannot be read."""
+    encrypted(records, kek)
+    (records / "w" / names(records)[-1]).unlink()
+    count = len(names(records))
+    asked: list[int] = []
+    real = Keyring.data_key
+
+    def away(_: Keyring, segment: EncryptedSegment) -> bytes:
+        asked.append(segment.segment)
+        raise KeyUnusable("the key store is away")
+
+    monkeypatch.setattr(Keyring, "data_key", away)
+    path = records.parent / "records.index"
+    with closing(RecordIndex(records, path, pause=3600.0)) as index:
+        for _ in range(3):
+            assert index.update() == (0, [])
+        assert sorted(asked) == list(range(1, count + 1))
+    monkeypatch.setattr(Keyring, "data_key", real)
+    with closing(RecordIndex(records, path)) as index:
+        late = index.update()
+        assert (late.lines > 0, late.records, index.gaps()) == (True, [], [])
+        assert index.update() == (0, [])
+        assert index.records(EVERYTHING, 100) == whole(records) != []
+
+
+def test_what_was_not_tried_yet_is_not_said_to_be_being_read(
+    records: Path, kek: FileKey, index: RecordIndex, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    locked = encrypted(records, kek)
+    (records / "w" / f"{locked[-1]:08d}.jsonl.enc").write_bytes(b"damaged")
+    monkeypatch.delenv(VARIABLE)
+    index.update()
+    monkeypatch.setenv(VARIABLE, f"file:{records.parent / 'kek'}")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        while len(gaps := index.gaps()) > 1:
+            assert gaps[-1].fault != ""
+            index.update(4)
+    assert "not all is indexed" not in caplog.text
+
+
+def test_a_locked_log_that_is_gone_as_a_whole_is_left_out_no_more(
+    records: Path, kek: FileKey, index: RecordIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encrypted(records, kek)
+    (records / "w" / names(records)[-1]).unlink()
+    monkeypatch.delenv(VARIABLE)
+    index.update()
+    assert index.gaps() != []
+    shutil.rmtree(records / "w")
+    (records / "x").mkdir()
+    (records / "x" / "00000001.jsonl").write_bytes(b"")
+    assert index.update() == (0, [])
+    assert index.gaps() == []

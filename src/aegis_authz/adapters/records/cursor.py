@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -85,12 +85,14 @@ def lines_in_turn(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedL
     require_read(faults)
 
 
-def lines_over_gaps(folder: Path, places: Mapping[str, Place]) -> Iterator[PlacedLine | UnreadSegment]:
+def lines_over_gaps(
+    folder: Path, places: Mapping[str, Place], gaps: Collection[tuple[str, str]]
+) -> Iterator[PlacedLine | UnreadSegment]:
     """The same lines in turn, and those behind a segment that cannot be read, which is told in its place.
 
-    Raises NoRecords, OSError.
+    Of `gaps`, segments by writer and file, nothing is read. Raises NoRecords, OSError.
     """
-    logs = deque(_of_log_over_gaps(log.folder, places.get(log.folder.name)) for log in log_files(folder))
+    logs = deque(_of_log_over_gaps(log.folder, places.get(log.folder.name), gaps) for log in log_files(folder))
     while logs:
         entry = next(logs[0], None)
         if entry is None:
@@ -121,8 +123,12 @@ def _of_log(folder: Path, place: Place | None) -> Iterator[PlacedLine]:
             continue
 
 
-def _of_log_over_gaps(folder: Path, place: Place | None) -> Iterator[PlacedLine | UnreadSegment]:
+def _of_log_over_gaps(
+    folder: Path, place: Place | None, gaps: Collection[tuple[str, str]]
+) -> Iterator[PlacedLine | UnreadSegment]:
     for start in _starts(folder, place):
+        if (folder.name, start.file) in gaps:
+            continue
         behind = start
         try:
             for placed in lines_of_segment(folder, start):

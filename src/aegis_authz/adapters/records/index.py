@@ -140,13 +140,15 @@ class RecordIndex:
                         self._connection.execute("DELETE FROM places WHERE writer = ?", (writer,))
                         self._gaps.forget(writer)
                         del places[writer]
+                self._gaps.keep(folders.keys())
                 for writer, folder in folders.items():
                     first = next((segment.name for segment in segments(folder)), "")
                     self._connection.execute("DELETE FROM records WHERE writer = ? AND file < ?", (writer, first))
                     self._gaps.forget(writer, first)
-                late = self._catch_up(folders, None if most is None else -(-most // 2))  # the rest is for what is new
+                # the rest is for what is new
+                late = self._catch_up(folders, places, None if most is None else -(-most // 2))
                 left = None if most is None else most - late
-                added = self._add(lines_over_gaps(self._folder, places), left)
+                added = self._add(lines_over_gaps(self._folder, places, self._gaps.segments()), left)
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
@@ -281,11 +283,13 @@ class RecordIndex:
         rows = self._connection.execute("SELECT writer, file, offset, lines, tail FROM places")
         return {writer: Place(file, offset, lines, tail) for writer, file, offset, lines, tail in rows}
 
-    def _catch_up(self, folders: Mapping[str, Path], most: int | None) -> int:
+    def _catch_up(self, folders: Mapping[str, Path], places: dict[str, Place], most: int | None) -> int:
         """Index what was left out and can be read by now, at most so many lines; how many there were."""
         count, now = 0, time.time()
         for gap in self._gaps.due(now, self._pause):
             left, lines, behind = None if most is None else most - count, 0, gap.place
+            if left == 0:
+                break
             try:
                 for placed in islice(lines_of_segment(folders[gap.writer], gap.place), left):
                     self._insert(placed)
@@ -297,6 +301,9 @@ class RecordIndex:
             else:
                 if left is None or lines < left:
                     self._gaps.close(gap)
+                    if gap.writer not in places or places[gap.writer].file <= behind.file:  # nothing behind it was read
+                        places[gap.writer] = behind
+                        self._keep_place(gap.writer, behind)
                 else:
                     self._gaps.go_on(gap, behind)
             count += lines
@@ -318,11 +325,12 @@ class RecordIndex:
             if lines == most:
                 break
         for writer, place in last.items():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO places VALUES (?,?,?,?,?)",
-                (writer, place.file, place.offset, place.lines, place.tail),
-            )
+            self._keep_place(writer, place)
         return IndexUpdate(lines, added)
+
+    def _keep_place(self, writer: str, place: Place) -> None:
+        row = (writer, place.file, place.offset, place.lines, place.tail)
+        self._connection.execute("INSERT OR REPLACE INTO places VALUES (?,?,?,?,?)", row)
 
     def _insert(self, placed: PlacedLine) -> IndexedRecord | None:
         """Index a line; None where it is nothing that is sought."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +51,10 @@ class Gaps:
             for writer, file, offset, lines, tail, fault, tried in rows
         ]
 
+    def segments(self) -> frozenset[tuple[str, str]]:
+        """The segments that have a gap, by writer and file."""
+        return frozenset((gap.writer, gap.place.file) for gap in self.all())
+
     def due(self, now: float, pause: float) -> Iterator[Gap]:
         """Those that are being read, and those that were not tried for `pause` seconds: a key store that is away is
         not asked at each look.
@@ -81,6 +85,11 @@ class Gaps:
         """Forget a gap: its segment was read to its end, or is gone."""
         self._connection.execute("DELETE FROM gaps WHERE writer = ? AND file = ?", (gap.writer, gap.place.file))
         _log.info("%s is left out of the index no more", gap.name)
+
+    def keep(self, writers: Collection[str]) -> None:
+        """Forget those of all other writers, whose logs are gone: of one that was never read nothing else says so."""
+        for writer in {gap.writer for gap in self.all()}.difference(writers):
+            self.forget(writer)
 
     def forget(self, writer: str, before: str = "") -> None:
         """Forget those of a writer whose log is another now, or in segments before that one, which are gone."""
