@@ -27,6 +27,13 @@ DAY = 86_400.0
 SERVED = load({"a.yaml": POLICIES}, {"t.yaml": TOOLS})
 WIDER = load({"a.yaml": POLICIES.replace("max_amount: 100", "max_amount: 900")}, {"t.yaml": TOOLS})
 WIDEST = load({"a.yaml": POLICIES.replace("max_amount: 100", "max_amount: 9000")}, {"t.yaml": TOOLS})
+PAYEES = """\
+      parameters:
+        payee:
+          in: [ACME, Globex]
+          else: approval_needed
+    approval: {groups: [finance]}
+"""
 LINES = [
     payment(0, 50, Reason.ALLOWED),
     payment(1, 500, Reason.POLICY_DENIED),
@@ -78,7 +85,7 @@ def amounts(records: Path, since: float, most: int) -> list[object]:
 
 @pytest.mark.usefixtures("opa_binary", "redis_binary")
 def test_documents_that_decide_as_was_decided_pass(records: Path) -> None:
-    assert verdict(records, SERVED, SERVED) == Verdict(3, 0, "", "")
+    assert verdict(records, SERVED, SERVED) == Verdict(3, 0, 0, "", "")
 
 
 @pytest.mark.usefixtures("opa_binary", "redis_binary")
@@ -92,6 +99,17 @@ def test_wider_documents_are_milder_until_they_are_served(records: Path) -> None
 
 
 @pytest.mark.usefixtures("opa_binary", "redis_binary")
+def test_calls_that_a_candidate_hides_from_its_trial_are_counted(records: Path) -> None:
+    """It reads one parameter less: what it makes of calls that had it cannot be told."""
+    tools = TOOLS.replace("      payee: {from: /payee, type: string}\n", "")
+    policies = POLICIES.replace(PAYEES, "").replace("max_amount: 100", "max_amount: 9000")
+    blind = load({"a.yaml": policies}, {"t.yaml": tools})
+    hidden = verdict(records, blind, SERVED)
+    assert (hidden.judged, hidden.milder, hidden.unjudged) == (0, 0, 3)
+    assert verdict(records, blind, blind).unjudged == 0
+
+
+@pytest.mark.usefixtures("opa_binary", "redis_binary")
 def test_calls_before_the_window_do_not_count(records: Path) -> None:
     assert verdict(records, WIDEST, SERVED, BacktestSettings(window=DAY), ScriptedClock(NOON + DAY + 1.5)).judged == 1
 
@@ -99,7 +117,7 @@ def test_calls_before_the_window_do_not_count(records: Path) -> None:
 @pytest.mark.usefixtures("opa_binary", "redis_binary")
 def test_without_records_no_call_is_judged(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
-    assert verdict(tmp_path / "records", WIDER, SERVED) == Verdict(0, 0, "", "")
+    assert verdict(tmp_path / "records", WIDER, SERVED) == Verdict(0, 0, 0, "", "")
 
 
 @pytest.mark.usefixtures("opa_binary", "redis_binary")

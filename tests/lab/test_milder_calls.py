@@ -7,7 +7,13 @@ from collections import Counter
 from aegis_authz.core.decision import Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.lab.backtest import BacktestReport, FlippedCall
-from aegis_authz.lab.milder_calls import first_in_words, milder_calls, milder_than_served, rest_in_words
+from aegis_authz.lab.milder_calls import (
+    first_in_words,
+    milder_calls,
+    milder_than_served,
+    rest_in_words,
+    unjudged_count,
+)
 from aegis_authz.lab.simulation import Direction
 from tests.support.made_records import DENIED
 
@@ -37,6 +43,11 @@ def test_what_was_loosened_before_is_not_loosened_again() -> None:
 
 def test_what_is_milder_than_recorded_and_stricter_than_served_is_no_loosening() -> None:
     assert milder_than_served(report(flip(1, Effect.APPROVAL_NEEDED)), report(flip(1, Effect.ALLOW))) == []
+
+
+def test_what_neither_of_both_can_judge_is_not_hidden_by_the_candidate() -> None:
+    candidate, served = BacktestReport(unjudged={("a", 1), ("b", 1)}), BacktestReport(unjudged={("a", 1), ("a", 2)})
+    assert unjudged_count(candidate, served) == 1
 
 
 def test_the_first_is_told_with_its_rule_and_what_nobody_judged_is_counted() -> None:

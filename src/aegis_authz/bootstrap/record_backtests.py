@@ -20,7 +20,13 @@ from aegis_authz.core.units import Seconds
 from aegis_authz.evidence.log_report import LogLine
 from aegis_authz.evidence.query import whole_records
 from aegis_authz.lab.backtest import Backtest, BacktestReport
-from aegis_authz.lab.milder_calls import first_in_words, milder_calls, milder_than_served, rest_in_words
+from aegis_authz.lab.milder_calls import (
+    first_in_words,
+    milder_calls,
+    milder_than_served,
+    rest_in_words,
+    unjudged_count,
+)
 from aegis_authz.policy.load import Loaded
 from aegis_authz.ports.data_plane import Clock
 
@@ -50,10 +56,12 @@ class RecordBacktests:
             except NoRecords:
                 lines = []
             report = self._report(loaded, lines, since, end)
-            flips = milder_calls(report)
-            if flips and served is not None:
-                flips = milder_than_served(report, self._report(served, lines, since, end))
-        return Verdict(report.judged, len(flips), first_in_words(flips) if flips else "", rest_in_words(report))
+            flips, unjudged = milder_calls(report), 0
+            if served is not None and (flips or report.unjudged):
+                former = self._report(served, lines, since, end)
+                flips, unjudged = milder_than_served(report, former), unjudged_count(report, former)
+        first = first_in_words(flips) if flips else ""
+        return Verdict(report.judged, len(flips), unjudged, first, rest_in_words(report))
 
     def _report(self, loaded: Loaded, lines: Sequence[LogLine], since: float, end: float) -> BacktestReport:
         patience = Seconds(max(0.001, end - self._clock.monotonic()))

@@ -59,8 +59,9 @@ class FlippedCall:
 @dataclass(slots=True)
 class BacktestReport:
     """What became of the records. `beside` counts, by reason, calls in which policy had no say; `not_judged`, by
-    sentence, those that cannot be judged again; `unreadable` lines that are no record known here. `uncertain` calls met
-    limits of which something was used that could not be judged. Of `effects`, by name, before and after.
+    sentence, those that cannot be judged again, whose `unjudged` places are file and line; `unreadable` lines that are
+    no record known here. `uncertain` calls met limits of which something was used that could not be judged. Of
+    `effects`, by name, before and after.
     """
 
     records: int = 0
@@ -72,6 +73,12 @@ class BacktestReport:
     before: Counter[str] = field(default_factory=Counter)
     after: Counter[str] = field(default_factory=Counter)
     flips: list[FlippedCall] = field(default_factory=list)
+    unjudged: set[tuple[str, int]] = field(default_factory=set)
+
+    def leave_out(self, stored: StoredRecord, sentence: str) -> None:
+        """Count a call that cannot be judged again, and why."""
+        self.not_judged[sentence] += 1
+        self.unjudged.add((stored.file, stored.number))
 
 
 @dataclass(slots=True)
@@ -130,7 +137,7 @@ class Backtest:
             return ""
         except NotJudged as fault:
             if counts:
-                self.report.not_judged[str(fault)] += 1
+                self.report.leave_out(stored, str(fault))
             return self._tenant_used(record)
         question = replace(recorded.question, reads=self._bench.snapshot.reads)
         data = question_to_data(question)
@@ -161,7 +168,7 @@ class Backtest:
             elif entry.decision is not None:
                 if needs_sessions(entry.decision, self._bench.snapshot):
                     if entry.recorded.record.time >= self._since:
-                        self.report.not_judged[_SESSION] += 1
+                        self.report.leave_out(entry.stored, _SESSION)
                     self._unsure |= {self._tenant_used(entry.recorded.record)} - {""}
                     continue
                 tenant = entry.recorded.question.identity.scope.tenant_path
@@ -182,7 +189,7 @@ class Backtest:
             return None
         after = settled if settled is not None else _readable(call.decision, self._bench)
         if recorded.is_quarantined and after.reason is not Reason.QUARANTINED:
-            report.not_judged[_QUARANTINE] += 1
+            report.leave_out(call.stored, _QUARANTINE)
             return None
         report.judged += 1
         report.uncertain += is_unsure

@@ -27,6 +27,11 @@ def milder_than_served(candidate: BacktestReport, served: BacktestReport) -> lis
     return [flip for flip in milder_calls(candidate) if is_news(flip)]
 
 
+def unjudged_count(candidate: BacktestReport, served: BacktestReport) -> int:
+    """How many calls the candidate leaves unjudged and what is served does not: what they come to is not known."""
+    return len(candidate.unjudged - served.unjudged)
+
+
 def first_in_words(flips: Sequence[FlippedCall]) -> str:
     """The first of them: its tool and action, both effects, and the rules that decide."""
     first = flips[0]

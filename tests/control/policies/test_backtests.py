@@ -20,7 +20,7 @@ from tests.support.tried_policies import POLICIES, TOOLS
 SERVED = Sources({"a.yaml": POLICIES}, {"t.yaml": TOOLS})
 WIDER = Sources({"a.yaml": POLICIES.replace("max_amount: 100", "max_amount: 900")}, {"t.yaml": TOOLS})
 NOTHING = Sources({}, {})
-PASSED = Verdict(judged=40, milder=0, first="", rest=", 2 not judged")
+PASSED = Verdict(judged=40, milder=0, unjudged=0, first="", rest=", 2 not judged")
 MILDER = replace(PASSED, milder=3, first="payments-api pay (deny -> allow, by paying: allowed_tools[0])")
 
 
@@ -58,6 +58,16 @@ async def test_what_decides_some_more_mildly_is_refused_with_the_first_of_them_a
         "3 of 40 recorded calls would be decided more mildly, 2 not judged, the first payments-api pay (deny -> allow, by "
         "paying: allowed_tools[0]). Nothing changed; an owner publishes all the same by saying why"
     )
+
+
+async def test_what_hides_recorded_calls_from_its_trial_is_refused() -> None:
+    hiding = replace(PASSED, unjudged=1)
+    with pytest.raises(
+        NotTried, match="1 of the recorded calls cannot be judged under it and can under what"
+    ) as refused:
+        await rule(hiding).require(WIDER, SERVED, "ann", "")
+    assert refused.value.status == 422
+    assert "accepted by ann: the tool is gone" in await rule(hiding).require(WIDER, SERVED, "ann", "the tool is gone")
 
 
 async def test_what_is_accepted_is_in_the_change_log_with_who_and_why() -> None:

@@ -32,11 +32,13 @@ _HOW = (
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What recorded calls come to under a candidate: how many were judged, and how many are decided more mildly than
-    they were and than by what is served; the first of those, and what became of the rest, in words.
+    they were and than by what is served; how many are left `unjudged` by it and not by what is served; the first of
+    those that are milder, and what became of the rest, in words.
     """
 
     judged: int
     milder: int
+    unjudged: int
     first: str
     rest: str
 
@@ -84,6 +86,12 @@ class BacktestRule:
         if verdict.milder:
             words = (
                 f"{verdict.milder} of {judged} would be decided more mildly{verdict.rest}, the first {verdict.first}"
+            )
+            return _accepted(422, words, by, accept)
+        if verdict.unjudged:  # what is not shown has not passed, and who wants to hide a call makes it such
+            words = (
+                f"{verdict.unjudged} of the recorded calls cannot be judged under it and can under what is served: "
+                f"tools, parameters, flags or breakers are gone or others (tried on {judged}{verdict.rest})"
             )
             return _accepted(422, words, by, accept)
         return f"(tried on {judged}{verdict.rest}: none is decided more mildly)"
