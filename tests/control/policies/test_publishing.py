@@ -21,7 +21,9 @@ from aegis_authz.control.policies.bulletin import Bulletin
 from aegis_authz.control.policies.publication import Draft, Passed
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.core.interface import NO_INTERFACE
+from aegis_authz.core.proposal import Proposal, ProposalState
 from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, RevisionUnknown, Sources
+from aegis_authz.core.units import Epoch
 from aegis_authz.policy.bundle.snapshot import snapshot_from_data
 from aegis_authz.policy.source.problems import PolicyErrors, Problem
 from aegis_authz.testing.releases import MemoryReleases
@@ -286,6 +288,25 @@ async def test_what_was_tried_beside_documents_that_are_served_no_more_is_not_pu
     with pytest.raises(ReleaseConflict, match="while these were tried"):
         await publisher.rollback(first, "ann", "")
     assert (releases.current(), releases.changes()[0].message) == (tightened, "at once")
+
+
+async def test_what_was_confirmed_is_published_beside_what_it_was_tried_beside_alone(
+    settings: ControlSettings, releases: MemoryReleases, documents: Documents
+) -> None:
+    """What was served for a moment, and is gone again, is no measure of what is milder."""
+    builder = policy_builder(settings, open_keys(settings.keys))
+
+    async def nothing() -> None:
+        return
+
+    trying = TriedMeanwhile(documents(9000), nothing)
+    publisher = Publisher(releases, builder, Bulletin(), Admitting(), trying, SystemClock())
+    publisher.start(documents)
+    first, waiting = releases.current(), ProposalState.WAITING
+    proposal = Proposal("pub_1", first, documents(8000), ChangeKind.PUBLISHED, "ann", Epoch(1.0), "", waiting, "", {})
+    with pytest.raises(ReleaseConflict, match="while these were tried"):
+        await publisher.publish_confirmed(proposal, documents(), "bob")
+    assert releases.current() == first
 
 
 async def test_a_standing_decision_is_tried_on_nothing_and_taken_out_of_what_is_tried(

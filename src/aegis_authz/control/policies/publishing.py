@@ -188,17 +188,17 @@ class Publisher:
         documents are served by now, ProposalConflict where it waits no more by then, PolicyErrors, NotTried,
         ReleasesFault.
         """
-        remark = ""
+        passed = Passed("", None)
         if folder_of(before) != folder_of(proposal.sources):  # no test is about a standing decision
             passed = await self._testing.require(folder_of(proposal.sources), proposal.tests, confirmed_by, accept)
-            remark = passed.remark
         async with self._one_at_a_time:
+            await self._require_beside(passed)
             base, served = await asyncio.to_thread(self._read_sources)
             if served != before:  # another revision of the same documents is none: keys and revocations make such
                 raise ReleaseConflict("other documents were published since it was proposed: propose it again")
             await self._require_clean(folder_of(proposal.sources))
             live = await asyncio.to_thread(self._builder.build, proposal.sources)
-            message = _and(proposal.message, f"(confirmed by {confirmed_by})", remark)
+            message = _and(proposal.message, f"(confirmed by {confirmed_by})", passed.remark)
             confirmed = (proposal.id, confirmed_by)
             return await self._change(
                 live, proposal.sources, proposal.kind, proposal.by, message, base, confirmed, proposal.tests
