@@ -85,6 +85,8 @@ async def test_what_is_milder_is_published_by_an_owner_who_says_why_and_by_nobod
         refused = await ann.post("/v1/policies?wait=0", json=body(documents(9000), message="more"))
         assert (refused.status_code, releases.current()) == (422, first)
         assert MILDER in refused.json()["detail"]
+        blank = await ann.post("/v1/policies?wait=0", json=body(documents(9000), accept="  "))
+        assert (blank.status_code, releases.current()) == (422, first)
         admin = await ann.post("/v1/policies?wait=0", json=body(documents(9000), accept="why not"), headers=by("pia"))
         assert (admin.status_code, releases.current()) == (403, first)
         assert "pia may publish, and not accept" in admin.json()["detail"]

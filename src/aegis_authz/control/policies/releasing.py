@@ -69,7 +69,7 @@ class ReleaseDesk:
         `base` is the revision they were made of, None for none; `accept` says why recorded calls may be decided more
         mildly, which owners alone may say. Raises what `Publisher.publish` does.
         """
-        await self._require_owner(person, accept, "policies")
+        accept = await self._acceptance(person, accept, "policies")
         published = await self._publisher.publish(sources, tests, person.id, message, base, accept)
         return await self._followed(published, person, message, wait)
 
@@ -77,7 +77,7 @@ class ReleaseDesk:
         self, revision: Revision, person: Person, message: str, wait: float, accept: str = ""
     ) -> Release:
         """Serve the documents of an earlier revision again, and wait as long. Raises what `Publisher.rollback` does."""
-        await self._require_owner(person, accept, revision)
+        accept = await self._acceptance(person, accept, revision)
         published = await self._publisher.rollback(revision, person.id, message, accept)
         return await self._followed(published, person, message, wait)
 
@@ -85,19 +85,24 @@ class ReleaseDesk:
         self, proposal_id: str, digest: str, person: Person, note: str, wait: float, accept: str = ""
     ) -> Release:
         """Publish what another person proposed, and wait as long. Raises what `ProposalDesk.confirm` does."""
-        await self._require_owner(person, accept, proposal_id)
+        accept = await self._acceptance(person, accept, proposal_id)
         published = await self._proposals.confirm(proposal_id, digest, person, accept)
         return await self._followed(published, person, note, wait)
 
-    async def _require_owner(self, person: Person, accept: str, target: str) -> None:
-        """Note who accepts what recorded calls come to, and why, before it is tried. Raises NotTried, DatabaseFault."""
+    async def _acceptance(self, person: Person, accept: str, target: str) -> str:
+        """Note who accepts what recorded calls come to, and why, before it is tried. Returns why, "" for nobody.
+
+        Raises NotTried where it is not that person's to accept, DatabaseFault.
+        """
+        accept = accept.strip()
         if not accept or not self._is_tried:
-            return
+            return ""
         if not may(person, Permission.ACCEPT_MILDER, WHOLE_MESH):
             raise NotTried(
                 403, f"{person.id} may publish, and not accept that calls are decided more mildly: owners do"
             )
         await self._note(person, Permission.ACCEPT_MILDER.value, target, str(WHOLE_MESH), accept)
+        return accept
 
     async def _followed(self, published: Published, person: Person, why: str, wait: float) -> Release:
         await self._note(person, "policies:version", published.revision, str(WHOLE_MESH), why)
