@@ -131,6 +131,8 @@ def test_the_newest_records_of_all_logs_are_taken_in_the_order_of_their_times(re
     most = len(recent_lines(records, 0.0, 100))
     assert amounts(records, 0.0, most - 1)[-2:] == [500, 5000]
     assert amounts(records, NOON + 2 * 3600, 100) == []
+    whole = recent_lines(records, 0.0, 100)
+    assert recent_lines(records, 0.0, 100, sum(len(line.raw) for line in whole[-3:])) == whole[-3:]
     with pytest.raises(NoRecords):
         recent_lines(records.parent / "elsewhere", 0.0, 100)
 

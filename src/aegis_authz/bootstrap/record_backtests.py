@@ -31,6 +31,8 @@ from aegis_authz.policy.load import Loaded
 from aegis_authz.ports.data_plane import Clock
 
 _BATCH = 2000
+_MOST_BYTES = 128 * 1024 * 1024
+"""How large the records of one trial may be together: one agent's calls can have a megabyte of parameters each."""
 _LONGEST_CALL = 3600.0
 """A call is recorded as it ends: so much later than its time, at most, it stands in its log."""
 
@@ -77,13 +79,19 @@ class RecordBacktests:
         return test.report
 
 
-def recent_lines(folder: Path, since: float, most: int) -> list[LogLine]:
-    """The newest `most` records of all logs in `folder`, from about `since` on, in the order of their times.
+def recent_lines(folder: Path, since: float, most: int, most_bytes: int = _MOST_BYTES) -> list[LogLine]:
+    """The newest `most` records of all logs in `folder`, from about `since` on, in the order of their times;
+    fewer where they are larger than `most_bytes` together.
 
     Raises NoRecords; SegmentUnread where one of them is in a segment that cannot be read; OSError.
     """
     newest = heapq.merge(*(_newest(number, log, since) for number, log in enumerate(log_files(folder))))
-    lines = [line for _, _, _, line in islice(newest, most)]
+    lines: list[LogLine] = []
+    for _, _, _, line in islice(newest, most):
+        most_bytes -= len(line.raw)
+        if most_bytes < 0:
+            break
+        lines.append(line)
     lines.reverse()
     return lines
 
