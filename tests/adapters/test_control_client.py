@@ -51,6 +51,23 @@ def test_it_bears_the_admin_token_and_says_how_long_it_waits() -> None:
     }
 
 
+def test_a_reason_to_accept_is_a_member_where_there_is_one_and_else_none_that_a_control_plane_of_before_refuses() -> (
+    None
+):
+    bodies: list[dict[str, object]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(200, json={**RELEASE, "revision": "r1", "previous": ""})
+
+    with client(answer) as control:
+        for accept in ("", "too low"):
+            control.publish({}, {}, {}, "", 0, accept)
+            control.rollback("r1", "", 0, accept)
+            control.confirm_proposal("pub_1", "d", "", accept)
+    assert [body.get("accept", "-") for body in bodies] == ["-"] * 3 + ["too low"] * 3
+
+
 def test_a_refusal_carries_the_problems() -> None:
     problem = Problem("a.yaml", 3, 5, "agent", "missing")
     document = {"type": "about:blank", "status": 422, "detail": "1 problem", "problems": [asdict(problem)]}

@@ -86,7 +86,8 @@ class ControlConnection:
     def _send(self, method: str, path: str, body: Request | None, wait: float, patience: float = 0) -> httpx.Response:
         """`wait` is asked for, in seconds, and `patience` is how many more the answer may take."""
         params = {"wait": f"{wait:g}"} if wait else None
-        content = None if body is None else body.model_dump(mode="json")
+        # a member that was not set may be unknown to a control plane of before, which refuses those
+        content = None if body is None else body.model_dump(mode="json", exclude_unset=True)
         try:
             answer = self._http.request(method, path, params=params, json=content, timeout=_SECONDS + wait + patience)
         except httpx.TransportError as fault:

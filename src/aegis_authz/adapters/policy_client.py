@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from aegis_authz.adapters.control_connection import ControlConnection, segment
 from aegis_authz.api.model import Request
@@ -46,13 +47,13 @@ class PolicyClient(ControlConnection):
         """
         # Not checked here: the control plane says what is wrong with them.
         body = PublishRequest.model_construct(
-            policies=dict(policies), tools=dict(tools), tests=dict(tests), message=message, accept=accept
+            policies=dict(policies), tools=dict(tools), tests=dict(tests), message=message, **_acceptance(accept)
         )
         return self._publish("/v1/policies", body, wait)
 
     def rollback(self, revision: str, message: str, wait: float, accept: str = "") -> ReleaseAnswer | ProposalAnswer:
         """Serve the documents of an earlier revision again, and wait or propose as `publish` does."""
-        body = RollbackRequest.model_construct(revision=revision, message=message, accept=accept)
+        body = RollbackRequest.model_construct(revision=revision, message=message, **_acceptance(accept))
         return self._publish("/v1/rollback", body, wait)
 
     def proposals(self) -> ProposalsAnswer:
@@ -65,7 +66,7 @@ class PolicyClient(ControlConnection):
 
     def confirm_proposal(self, proposal_id: str, digest: str, note: str, accept: str = "") -> PublishedProposalAnswer:
         """Publish what another person proposed."""
-        body = ConfirmationRequest.model_construct(digest=digest, note=note, accept=accept)
+        body = ConfirmationRequest.model_construct(digest=digest, note=note, **_acceptance(accept))
         return self._ask(
             "POST", f"/v1/proposals/{segment(proposal_id)}/confirm", PublishedProposalAnswer, body, patience=_TRIALS
         )
@@ -94,3 +95,8 @@ class PolicyClient(ControlConnection):
         if answer.status_code == 200:
             return self._read(answer, ReleaseAnswer)
         raise self._refusal(answer)
+
+
+def _acceptance(accept: str) -> dict[str, Any]:
+    """The member of a reason to accept; none without, for a control plane of before knows no such member."""
+    return {"accept": accept} if accept else {}
