@@ -165,7 +165,7 @@ def test_a_segment_that_is_gone_is_left_out_no_more(
 
 
 def test_whoever_browses_is_told_which_segments_are_left_out(
-    records: Path, kek: FileKey, monkeypatch: pytest.MonkeyPatch
+    records: Path, kek: FileKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     encrypted(records, kek)
     monkeypatch.delenv(VARIABLE)
@@ -175,8 +175,11 @@ def test_whoever_browses_is_told_which_segments_are_left_out(
     assert browser.gaps()[0].segment == LOCKED
     assert "cannot be read" in browser.gaps()[0].fault
     assert len(browser.page(EVERY_RECORD, (WHOLE_MESH,), None, 100).records) > 0
-    with pytest.raises(RecordsUnavailable):
-        browser.of_decision("d-0", 9)
+    caplog.clear()
+    for sought in (browser.of_decision, browser.of_approval):
+        with pytest.raises(RecordsUnavailable, match="segments that cannot be read may hold it"):
+            sought("d-0", 9)
+    assert caplog.messages == []  # reconciliation asks every five seconds, and the segment is in the log already
 
 
 def test_a_log_that_is_locked_to_its_end_is_not_asked_for_at_each_look_and_is_no_news_once_there_is_a_key(

@@ -21,6 +21,7 @@ from aegis_authz.adapters.records.files import (
 from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, RecordIndex
 from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.neighbourhood import position_of
+from aegis_authz.adapters.records.unread import NotKnown
 from aegis_authz.core.person import Domain
 from aegis_authz.evidence.anchors import NO_ANCHORS, ProvenAnchors
 from aegis_authz.evidence.log_report import LogReport
@@ -40,6 +41,9 @@ _PATIENCE = 2.0
 _TRIED_AGAIN = 30.0
 """Seconds until what could not be read is tried again."""
 _ANEW = "the index of the records is made anew; try again in a moment"
+_NOT_KNOWN = (
+    "no record of it is found, and segments that cannot be read may hold it; the control plane's log names them"
+)
 _UNREADABLE = "the records cannot be read now; the control plane's log says more"
 
 
@@ -152,6 +156,8 @@ class RecordBrowser:
             yield
         except NoRecords:
             raise RecordsUnavailable("no such records are here, or not yet") from None
+        except NotKnown:  # no line of the log: it named the segments as they were left out, and loops ask for ever
+            raise RecordsUnavailable(_NOT_KNOWN) from None
         except (OSError, RecordKeyError, KeyFolderError, ExpectationInvalid) as fault:
             _log.error("records cannot be read: %s", fault)
             raise RecordsUnavailable(_UNREADABLE) from None

@@ -27,7 +27,7 @@ from aegis_authz.adapters.records.files import label, log_files
 from aegis_authz.adapters.records.index_columns import LISTED, OF_APPROVAL, columns_of, conditions_of, order_of
 from aegis_authz.adapters.records.index_gaps import GAP_TABLE, Gap, Gaps
 from aegis_authz.adapters.records.segments import Segment, SegmentReader, segments
-from aegis_authz.adapters.records.unread import SegmentUnread
+from aegis_authz.adapters.records.unread import NotKnown, SegmentUnread
 from aegis_authz.core.person import Domain
 from aegis_authz.core.record import Record
 from aegis_authz.evidence.chain import NotARecord, read_record
@@ -209,8 +209,8 @@ class RecordIndex:
         return [name for name in names if _is_covered(domains, *name)]
 
     def of_decision(self, decision_id: str, count: int) -> list[IndexedRecord]:
-        """At most `count` records of one decision, oldest first. Raises as `records` does; SegmentUnread where some are
-        there and none can be read.
+        """At most `count` records of one decision, oldest first. Raises as `records` does; NotKnown where none can be
+        read, and some are there or may be.
         """
         return self._read_any(self._rows("decision_id = ? ORDER BY time LIMIT ?", (decision_id, count)))
 
@@ -248,7 +248,7 @@ class RecordIndex:
         """What can be read of the rows: where that is nothing it is not said that nothing is there."""
         records = self._read_all(rows)
         if not records and (rows or self.gaps()):
-            raise SegmentUnread("no record of what is sought can be read")
+            raise NotKnown("no record of what is sought can be read")
         return records
 
     def _read_all(self, rows: Iterable[tuple[object, ...]]) -> list[IndexedRecord]:

@@ -20,6 +20,10 @@ class SegmentLocked(SegmentUnread):
     """An encrypted segment whose key is not to be had; the message names it and says why."""
 
 
+class NotKnown(SegmentUnread):
+    """Nothing of what is sought can be read, and it may be in segments that cannot."""
+
+
 def read_the_rest(parts: Iterable[Iterable[_Line]]) -> Iterator[_Line]:
     """The lines of all parts, one after the other, of those that can be read; SegmentUnread of the others at the end.
 
