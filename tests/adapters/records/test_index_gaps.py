@@ -180,6 +180,8 @@ def test_whoever_browses_is_told_which_segments_are_left_out(
         with pytest.raises(RecordsUnavailable, match="segments that cannot be read may hold it"):
             sought("d-0", 9)
     assert caplog.messages == []  # reconciliation asks every five seconds, and the segment is in the log already
+    shutil.rmtree(records / "w")
+    assert (browser.advance(1000), browser.gaps()) == ((0, []), ())
 
 
 def test_a_log_that_is_locked_to_its_end_is_not_asked_for_at_each_look_and_is_no_news_once_there_is_a_key(

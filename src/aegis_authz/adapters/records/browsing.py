@@ -83,6 +83,7 @@ class RecordBrowser:
             try:
                 update = index.update(most)
             except NoRecords:
+                self._gaps = ()
                 return 0, []  # nobody has written yet
             self._gaps = tuple(RecordGap(gap.name, gap.fault) for gap in index.gaps())
             return update.lines, update.records
