@@ -57,7 +57,7 @@ def question(amount: int) -> Evaluation:
     call = ToolCall(
         CallKind.ACTION, documents.TOOL, documents.ACTION, parameters, (), *place, Digest("d"), "", "http", {}, {}, 1
     )
-    return Evaluation(who, call, Epoch(0.0), "production", "", frozenset())
+    return Evaluation(who, call, Epoch(0.0), "production", "", frozenset(), None)
 
 
 async def play(pdp: OpaPdp, amounts: Iterator[int], batches: int) -> None:

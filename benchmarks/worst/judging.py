@@ -121,4 +121,4 @@ def _question(agent: str, parameters: Mapping[str, Json]) -> Evaluation:
     )
     place = ("dear.example", None, "POST", "/call", "", NO_RPC)
     call = ToolCall(CallKind.ACTION, _TOOL, _ACTION, parameters, (), *place, Digest("d"), "", "http", {}, {}, 1)
-    return Evaluation(who, call, _NOON, "production", "", _READS)
+    return Evaluation(who, call, _NOON, "production", "", _READS, None)

@@ -40,6 +40,7 @@ SNAPSHOT = Snapshot(
     NO_AGENTS,
     "",
     frozenset(),
+    None,
     {},
     None,
     {},

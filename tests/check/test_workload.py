@@ -34,6 +34,7 @@ SNAPSHOT = Snapshot(
     AGENTS,
     "",
     frozenset(),
+    None,
     {},
     None,
     {},

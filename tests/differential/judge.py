@@ -179,6 +179,7 @@ class Judge:
             NO_AGENTS,
             "http://control",
             frozenset(),
+            None,
             PHRASES,
             bases,
             {},

@@ -154,6 +154,7 @@ class World:
             NO_AGENTS,
             "",
             CONTEXT,
+            None,
             {},
             None,
             {},

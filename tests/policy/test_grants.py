@@ -85,7 +85,7 @@ def question(call: TriedCall, grant: Grant | None, time: float = NOW) -> dict[st
         spellings={},
         batch=0,
     )
-    return question_to_data(Evaluation(replace(AGENT, grant=grant), tool_call, time, "", "", frozenset()))
+    return question_to_data(Evaluation(replace(AGENT, grant=grant), tool_call, time, "", "", frozenset(), frozenset()))
 
 
 def random_chain(chance: random.Random) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
-from tests.support.reference_documents import TOOLS, call, documents, standing
+from aegis_authz.wire.opa.answer import rooted
+from aegis_authz.wire.spellings import spellings
+from tests.support.reference_documents import TOOLS, call, documents, documents_and_waivers, standing
 
 TRUST = trust_to_data("lab", "lab", [], [], 300, 0)
 CALLS_A_SET = 40
@@ -52,6 +54,47 @@ def before_and_after(
     written = [{**one, "mode": "enforce"} for one in written]
     first = decided(opa, written, asked)
     yield from zip(asked, first, decided(opa, change(draw, written), asked), strict=True)
+
+
+NOISE = ("note", "Payload", "x-trace", "AMOUNT[]", "a.b", "\uff41mount", "amount ", "Amount")
+"""Names that calls have beside those that conditions look at, and such as some reader takes for one of them."""
+
+
+def noisy(draw: Random, question: dict[str, Any]) -> dict[str, Any]:
+    action = question["action"]
+    beside = {name: draw.choice([1, "text", None, {"amount": 7}, [3]]) for name in NOISE if draw.random() < 0.4}
+    parameters = {**beside, **action["properties"]}
+    told = spellings(parameters)
+    return {**question, "action": {**action, "properties": parameters, **({"spellings": told} if told else {})}}
+
+
+def told_less(question: dict[str, Any], roots: frozenset[str] | None) -> dict[str, Any]:
+    action = question["action"]
+    return {**question, "action": {**action, "properties": rooted(action["properties"], roots)}}
+
+
+@SETTINGS
+@given(SEEDS)
+def test_what_no_condition_looks_at_is_decided_alike_when_it_is_not_told(opa: LabOpa, seed: int) -> None:
+    draw = Random(seed)  # noqa: S311  # no secret hangs on it
+    read = [PolicyDocument.model_validate(written) for written in documents_and_waivers(draw)]
+    compiled = compile_policy([*map(compiled_document, read)], TOOLS, TRUST, "")
+    roots = compiled.snapshot.roots
+    opa.load(compiled.data)
+    asked = [noisy(draw, call(draw)) for _ in range(CALLS_A_SET)]
+    assert opa.decisions([told_less(question, roots) for question in asked]) == opa.decisions(list(asked))
+
+
+def test_calls_are_told_without_what_no_condition_looks_at() -> None:
+    counts = {"whole": 0, "less": 0}
+    for seed in range(60):
+        draw = Random(seed)  # noqa: S311  # no secret hangs on it
+        read = [PolicyDocument.model_validate(written) for written in documents(draw)]
+        roots = compile_policy([*map(compiled_document, read)], TOOLS, TRUST, "").snapshot.roots
+        question = noisy(draw, call(draw))
+        counts["whole" if told_less(question, roots) == question else "less"] += 1
+    assert counts["less"] > 20
+    assert counts["whole"] > 0
 
 
 def changed(draw: Random, written: Written, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Written:

@@ -243,7 +243,8 @@ class Pipeline:
             if reading.question is None:
                 draft.session = bound_session(reading.http, call, identity, snapshot.catalogue, self.session_keys)
             draft.done("parse", self.clock)
-            question = Evaluation(identity, call, draft.time, draft.environment, draft.session_name, snapshot.reads)
+            name, reads, roots = draft.session_name, snapshot.reads, snapshot.roots
+            question = Evaluation(identity, call, draft.time, draft.environment, name, reads, roots)
             decision = await self._evaluated(question, until)  # 4
             draft.done("evaluate", self.clock)
             if decision.revision == snapshot.revision:

@@ -23,7 +23,7 @@ class Evaluation:
 
     `environment` is the name of the mesh's environment, `session` what `core.circumstances.session_name` makes of the
     sessions of the call. `reads` are the words of `core.circumstances.CONTEXT` that policy asks about; the PDP is told
-    no others.
+    no others. Nor is it told parameters whose names, in lower case, are not among `roots`; None where any may matter.
     """
 
     identity: Identity
@@ -32,6 +32,7 @@ class Evaluation:
     environment: str
     session: str
     reads: frozenset[str]
+    roots: frozenset[str] | None
 
 
 class Target(Enum):

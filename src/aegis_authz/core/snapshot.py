@@ -40,7 +40,8 @@ class Snapshot:
 
     `agents` are those that documents register. `status_base` is the URL under which approvals are looked up, "" when
     there is none, and `people_base` that under which people read and decide them. `reads` are the words of
-    `core.circumstances.CONTEXT` that its policies ask about. `phrases` say in a refusal what is allowed, by the
+    `core.circumstances.CONTEXT` that its policies ask about, `roots` the parameters in which they look at anything, in
+    lower case, None where that may be any. `phrases` say in a refusal what is allowed, by the
     condition a finding names, with `{limit}` where the limit belongs; a condition without one is told by its name.
     `bases` is None in a bundle that was made before there were any. `limits` are all that its decisions may name, and
     `breakers` watch what is refused. `prices` are what calls cost.
@@ -55,6 +56,7 @@ class Snapshot:
     agents: Registry
     status_base: str
     reads: frozenset[str]
+    roots: frozenset[str] | None
     phrases: Mapping[str, str]
     bases: Bases | None
     limits: Mapping[LimitId, Limit]

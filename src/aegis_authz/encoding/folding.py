@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 
 _PLAIN = re.compile(r"[a-z0-9_]*\Z")
+_USUAL = re.compile(r"[A-Za-z0-9_-]+\Z")
 _IGNORABLE = dict.fromkeys(
     (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000))
 )
@@ -38,6 +39,11 @@ def shape(text: str) -> str:
     if not plain.isprintable():  # as no text is that has some of these
         plain = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc"))
     return plain if plain.isascii() else unicodedata.normalize("NFKC", plain.translate(_IGNORABLE))
+
+
+def is_usual(name: str) -> bool:
+    """Whether whoever takes a name for another at all takes it for one that differs in the case of ASCII letters."""
+    return _USUAL.match(name) is not None
 
 
 def twin(name: str) -> str:

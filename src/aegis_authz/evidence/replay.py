@@ -59,7 +59,7 @@ def replayed(record: DecisionRecord) -> Evaluation:
     )
     begins = record.rpc_method == "initialize"  # whatever session was shown, another one begins
     session = session_name(record.identity.session, "" if begins else record.mcp_session)
-    return Evaluation(record.identity, call, Epoch(record.time), record.environment, session, CONTEXT)
+    return Evaluation(record.identity, call, Epoch(record.time), record.environment, session, CONTEXT, None)
 
 
 def assumed(record: DecisionRecord, kind: CallKind) -> DecisionRecord:

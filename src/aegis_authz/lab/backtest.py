@@ -139,7 +139,8 @@ class Backtest:
             if counts:
                 self.report.leave_out(stored, str(fault))
             return self._tenant_used(record)
-        question = replace(recorded.question, reads=self._bench.snapshot.reads)
+        snapshot = self._bench.snapshot
+        question = replace(recorded.question, reads=snapshot.reads, roots=snapshot.roots)
         data = question_to_data(question)
         return _Pending(stored, recorded, data, hashlib.sha256(orjson.dumps(data)).digest())
 

@@ -151,7 +151,7 @@ def evaluation_of(call: TriedCall, catalogue: Catalogue, kind: CallKind | None, 
         spellings=spellings(parameters),
         batch=0,
     )
-    return Evaluation(identity, tool_call, now, context.environment, identity.session, CONTEXT)
+    return Evaluation(identity, tool_call, now, context.environment, identity.session, CONTEXT, None)
 
 
 def _given(call: TriedCall, catalogue: Catalogue) -> Mapping[str, Json]:

@@ -85,7 +85,8 @@ class Shadows:
             recorded = recorded_question(call.record, self._bench.loaded, self._serial)
         except (NotOfPolicy, NotJudged) as fault:
             return replace(call, rules=(f"not known: {fault}",)), None
-        question = replace(recorded.question, reads=self._bench.snapshot.reads)
+        snapshot = self._bench.snapshot
+        question = replace(recorded.question, reads=snapshot.reads, roots=snapshot.roots)
         data = question_to_data(question)
         key = hashlib.sha256(orjson.dumps(data)).digest(), call.would
         fresh[key] = recorded, data

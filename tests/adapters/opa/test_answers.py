@@ -30,7 +30,7 @@ MOST_DENIED = 8
 def question(parameter: int, moment: float = 0.0, reads: frozenset[str] = frozenset()) -> Evaluation:
     parameters = {"n": parameter}
     parts = (CallKind.ACTION, "t", "a", parameters, (), "h", None, "GET", "/", "", NO_RPC, "d", "", "http", {}, {}, 0)
-    return Evaluation(AGENT, ToolCall(*parts), moment, "test", "", reads)
+    return Evaluation(AGENT, ToolCall(*parts), moment, "test", "", reads, None)
 
 
 def verdict(revision: str, call: dict[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ async def pdp(socket: Path) -> AsyncIterator[OpaPdp]:
 def question(action: str) -> Evaluation:
     identity = Identity(Scope("acme", "emea", "bot"), "aegis", "k", "j", 0.0, 1.0, (), "", Way.TOKEN, None, "", None)
     call = ToolCall(CallKind.ACTION, "t", action, {}, (), "h", None, "GET", "/", "", NO_RPC, "d", "", "http", {}, {}, 0)
-    return Evaluation(identity, call, 0.0, "test", "", frozenset())
+    return Evaluation(identity, call, 0.0, "test", "", frozenset(), None)
 
 
 async def ask(pdp: OpaPdp, action: str, seconds: float = 5) -> str:

@@ -16,7 +16,9 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
+from aegis_authz.wire.grant import read_grant
 from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
+from tests.support.grants import grant_claim
 
 WHO = Identity(
     Scope("acme", "emea", "bot"),
@@ -51,7 +53,7 @@ CALL = ToolCall(
     {},
     0,
 )
-QUESTION = Evaluation(WHO, CALL, 1007.25, "production", "task-4711", CONTEXT)
+QUESTION = Evaluation(WHO, CALL, 1007.25, "production", "task-4711", CONTEXT, None)
 
 
 def test_all_that_is_known_around_a_call_is_told_when_policy_reads_it() -> None:
@@ -69,6 +71,27 @@ def test_all_that_is_known_around_a_call_is_told_when_policy_reads_it() -> None:
 def test_what_no_rule_reads_is_left_out() -> None:
     assert question_to_data(replace(QUESTION, reads=frozenset(("token_age",))))["context"] == {"token_age": 7}
     assert "context" not in question_to_data(replace(QUESTION, reads=frozenset()))
+
+
+def test_parameters_that_no_condition_looks_into_are_left_out() -> None:
+    call = replace(CALL, parameters={"Amount": 5, "note": "long", "payee[]": 1, "to": {"iban": 2}, "x.y": 3})
+    asked = replace(QUESTION, call=call, roots=frozenset(("amount", "to")))
+    assert told_parameters(asked) == {"Amount": 5, "payee[]": 1, "to": {"iban": 2}, "x.y": 3}
+    assert told_parameters(replace(asked, roots=frozenset())) == {"payee[]": 1, "x.y": 3}
+    assert told_parameters(replace(asked, roots=None)) == call.parameters
+
+
+def test_under_a_grant_every_parameter_is_told_for_it_may_be_pinned() -> None:
+    asked = replace(QUESTION, identity=replace(WHO, grant=read_grant(grant_claim())), roots=frozenset())
+    call = question_to_data(asked)["call"]
+    assert isinstance(call, dict)
+    assert call["action"] == {"name": "pay", "properties": {"amount": 1}}
+
+
+def told_parameters(question: Evaluation) -> Json:
+    action = question_to_data(question)["action"]
+    assert isinstance(action, dict)
+    return action["properties"]
 
 
 def test_what_is_not_known_is_absent_and_not_empty() -> None:

@@ -28,6 +28,7 @@ from aegis_authz.policy.bundle.tool_data import tools_from_data
 
 _TRUST = {"issuer", "audience", "token_keys", "approval_keys", "max_token_life", "clock_skew"}
 _YOUNGER: Mapping[str, Json] = {
+    "roots": None,
     "phrases": {},
     "agents": {},
     "bases": None,
@@ -112,6 +113,7 @@ def snapshot_from_data(data: Json) -> Snapshot:
         status_base=text(item["status_base"], "status_base"),
         people_base=text(item["people_base"] or item["status_base"], "people_base"),
         reads=_reads(item["reads"]),
+        roots=_roots(item["roots"]),
         phrases=_phrases(item["phrases"]),
         bases=None if item["bases"] is None else bases_from_data(item["bases"]),
         limits=limits_from_data(item["limits"]),
@@ -156,6 +158,10 @@ def _reads(data: Json) -> frozenset[str]:
     if not words <= CONTEXT:
         raise ValueError("reads names something that is not known around a call")
     return words
+
+
+def _roots(data: Json) -> frozenset[str] | None:
+    return None if data is None else frozenset(text(name, "roots") for name in items(data, "roots"))
 
 
 def _phrases(data: Json) -> Mapping[str, str]:

@@ -30,7 +30,7 @@ from aegis_authz.policy.compile.holds import holds_of
 from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, identity_data, snapshot_agents
 from aegis_authz.policy.compile.limits import breakers_of, limits_of
 from aegis_authz.policy.compile.records import records_of
-from aegis_authz.policy.compile.rule_data import document_data, reads
+from aegis_authz.policy.compile.rule_data import document_data, parameter_roots, reads
 from aegis_authz.policy.compile.rules import CompiledDocument
 from aegis_authz.policy.compile.telemetry import telemetry_of
 from aegis_authz.policy.language.operators import PHRASES
@@ -81,6 +81,7 @@ def compile_policy(
     trust_from_data(trust_data)
     compiled_policies, catalogue, holds = _policies(policies, tools), tools_to_data(tools), holds_of(policies)
     telemetry, records, alerts = telemetry_of(policies), records_of(policies), alerts_to_data(alerts_of(policies))
+    roots = parameter_roots(policies)
     content: dict[str, Json] = {
         "policies": {**compiled_policies, **shared_forms(_object(compiled_policies["scopes"]))},
         "identity": identity_data(identities),
@@ -97,6 +98,7 @@ def compile_policy(
             "breakers": breakers_to_data(breakers_of(policies)),
             "revoked": [*sorted(set(revoked))],
             # older authorizers know no such members
+            **({} if roots is None else {"roots": [*sorted(roots)]}),
             **({"holds": dict(holds)} if holds else {}),
             **({"people_base": people_base} if people_base not in ("", status_base) else {}),
             **({} if residency is None else {"residency": residency_to_data(residency)}),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aegis_authz.core.approval_terms import present_terms
 from aegis_authz.core.catalogue import CONNECT_ACTION
 from aegis_authz.core.circumstances import CONTEXT
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
+from aegis_authz.encoding.folding import is_usual
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.compile.comparisons import Check
 from aegis_authz.policy.compile.conditions import ValueConditions
@@ -84,6 +85,30 @@ def reads(policies: Iterable[CompiledDocument]) -> set[str]:
         if value.of == "context"
     }
     return words & CONTEXT
+
+
+def parameter_roots(policies: Iterable[CompiledDocument]) -> set[str] | None:
+    """The first names on the way to each value among the parameters that a condition looks at, in lower case.
+
+    None where one looks at all of them, or has a name that readers, Rego's too, spell in more ways than by case.
+    """
+    roots: set[str] = set()
+    for policy in policies:
+        for rule in (*policy.rules, *policy.rules.waiving):
+            for path in _paths(rule.values):
+                if not path or not is_usual(path[0]):
+                    return None
+                roots.add(path[0].lower())
+    return roots
+
+
+def _paths(values: Iterable[ValueConditions]) -> Iterator[Sequence[str]]:
+    for value in values:
+        if value.of == "parameters":
+            yield value.path
+        for check in value.checks:
+            if "than" in check.compiled:
+                yield [name if isinstance(name, str) else "" for name in _list(check.compiled["than"])]
 
 
 def _by_action(rules: Iterable[tuple[Rule, Json]]) -> dict[str, Json]:

@@ -5,7 +5,7 @@ An answer is believed only when every member is there, of its type, and known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import orjson
@@ -21,6 +21,7 @@ from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Epoch, LimitId, Revision
 from aegis_authz.encoding import pointer
+from aegis_authz.encoding.folding import is_usual
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
 _MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would", "limits"}
@@ -41,7 +42,10 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
     resource: dict[str, Json] = {"type": call.kind.value, "id": call.tool}
     if call.kind is CallKind.UNCLAIMED:
         resource["properties"] = _place(call)
-    action: dict[str, Json] = {"name": call.action, "properties": call.parameters}
+    grant = question.identity.grant
+    # what a grant pins is not known to the policies
+    parameters = call.parameters if grant is not None else rooted(call.parameters, question.roots)
+    action: dict[str, Json] = {"name": call.action, "properties": parameters}
     if call.spellings:
         action["spellings"] = dict(call.spellings)
     data: dict[str, Json] = {
@@ -55,8 +59,14 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
     }
     if question.reads:
         data["context"] = _context(question)
-    grant = question.identity.grant
     return data if grant is None else {"call": data, "grant": _grant_to_data(grant, question.time)}
+
+
+def rooted(parameters: Mapping[str, Json], roots: frozenset[str] | None) -> Mapping[str, Json]:
+    """Those parameters in which a rule may look at anything; an unusual name may be another spelling of any."""
+    if roots is None:
+        return parameters
+    return {name: value for name, value in parameters.items() if name.lower() in roots or not is_usual(name)}
 
 
 def _grant_to_data(grant: Grant, time: Epoch) -> Json:
