@@ -39,7 +39,17 @@ def test_headers_are_what_a_decoder_reads(steps: list[Pairs | int], huffman: boo
 SPANS = st.binary(max_size=130) | st.from_regex(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-01", fullmatch=True)
 SPAN_AHEAD = b"\x00\x88M\x83!k\x1d\x85\xa9?"
 """As Envoy begins the field: without a table, its name in Huffman's code."""
-PIECES = (SPAN_AHEAD, b"\x82", b"\x00\x01a\x01b", b"\x00\x01a\x0c", b"\x03abc", b"\x83", b"\x20", b"\x7f")
+PIECES = (
+    SPAN_AHEAD,
+    b"\x40\x0btraceparent",
+    b"\x82",
+    b"\x00\x01a\x01b",
+    b"\x00\x01a\x0c",
+    b"\x03abc",
+    b"\x83",
+    b"\x20",
+    b"\x7f",
+)
 
 
 def as_envoy(pairs: Pairs, huffman: bool) -> bytes:
@@ -92,11 +102,14 @@ def test_parts_that_are_known_make_no_longer_list_than_a_decoder_takes(field: by
         reader.read(many + SPAN_AHEAD + b"\x01c" + many)
 
 
-def test_a_block_whose_span_alone_is_new_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("spelt", [SPAN_AHEAD, b"\x40\x0btraceparent"], ids=["Envoy", "gRPC's C library"])
+def test_a_block_whose_span_alone_is_new_is_not_decoded(monkeypatch: pytest.MonkeyPatch, spelt: bytes) -> None:
     reader = HeaderReader()
     reader.read(b"\x20")
     first, second = (
-        as_envoy([(b":path", b"/Check"), (b"traceparent", b"00-" + digit * 32), (b"tracestate", b"")], True)
+        as_envoy([(b":path", b"/Check"), (b"traceparent", b"00-" + digit * 32), (b"tracestate", b"")], True).replace(
+            SPAN_AHEAD, spelt
+        )
         for digit in (b"a", b"7")
     )
     reader.read(first)

@@ -21,7 +21,8 @@ _LONGEST_APART = 1024
 """Bytes of the longest block that is read by its parts: at 60 bytes of a list for each, the most that a field of one
 byte stands for (RFC 7541, appendix A), parts that are short enough by themselves are so together."""
 _TRACEPARENT = b"traceparent"
-_SPAN_AHEAD = b"\x00\x88M\x83!k\x1d\x85\xa9?"  # that name in Huffman's code, a literal that no table remembers
+_SPANS_AHEAD = (b"\x00\x88M\x83!k\x1d\x85\xa9?", b"\x40\x0btraceparent")
+"""That name as Envoy begins the field, in Huffman's code, and as gRPC's C library does: a literal without a table."""
 _IS_CODED, _LENGTH = 0x80, 0x7F  # of the byte ahead of a value; a length of _LENGTH goes on in the next
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
 
@@ -93,7 +94,10 @@ class _AroundSpan:
 
 def _around_span(block: bytes) -> _AroundSpan | None:
     """Where a `traceparent` seems to be; it is one if what comes before is whole. None where there is none."""
-    ahead, _, rest = block.partition(_SPAN_AHEAD)
+    for marker in _SPANS_AHEAD:
+        ahead, _, rest = block.partition(marker)
+        if rest:
+            break
     if not rest or len(block) > _LONGEST_APART:
         return None
     length = rest[0] & _LENGTH
