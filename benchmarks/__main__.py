@@ -27,7 +27,7 @@ from benchmarks.contenders.lineup import NAMES, QUICK, line_up
 from benchmarks.measure.cores import on, placed
 from benchmarks.measure.machine import describe
 from benchmarks.measure.processes import NotUp
-from benchmarks.measure.results import Flat, Idle, Mix, Results, Worst, read, write
+from benchmarks.measure.results import Flat, Idle, Mix, Results, Scale, Worst, read, write
 from benchmarks.measure.rounds import Rounds
 from benchmarks.measure.run import QUICK_SHARES, SHARES, Wish, play
 from benchmarks.measure.sender import Vegeta
@@ -37,7 +37,7 @@ from benchmarks.report.goals import goals
 OUT = Path(__file__).parent / "out"
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 _UNUSABLE = 2
-_Beside = TypeVar("_Beside", Flat, Idle, Worst, Mix)
+_Beside = TypeVar("_Beside", Flat, Idle, Worst, Mix, Scale)
 
 
 def main() -> int:
@@ -94,7 +94,7 @@ async def _run(folder: Path, arguments: argparse.Namespace, console: Console) ->
 
 
 def publish(results: Results, out: Path, page: Path | None, console: Console) -> int:
-    """Write and print a run, with the last of `flat`, `idle`, `worst` and `mix` in `out`; returns the exit code.
+    """Write and print a run, with what other benchmarks last wrote into `out`; returns the exit code.
 
     `page` is the Markdown page that gets table and pictures, None for none. Raises OSError, ValueError.
     """
@@ -103,6 +103,7 @@ def publish(results: Results, out: Path, page: Path | None, console: Console) ->
         "idle": _beside(out / "idle.json", Idle, console),
         "worst": _beside(out / "worst.json", Worst, console),
         "mix": _beside(out / "mix.json", Mix, console),
+        "scale": _beside(out / "scale.json", Scale, console),
     }
     results = results.model_copy(update=beside)
     latest = out / "latest.json"

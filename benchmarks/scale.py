@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import median
 
 import uvloop
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.text import Text
 
@@ -32,6 +31,7 @@ from aegis_authz.local.servers import ServerMissing
 from benchmarks.contenders.documents import AGENT
 from benchmarks.contenders.lone_mesh import LoneMesh, lone_mesh
 from benchmarks.measure.cpu_quota import Quota, QuotaUnavailable, limited
+from benchmarks.measure.results import Scale
 from benchmarks.report.pages import write_page
 
 OUT = Path(__file__).parent / "out" / "scale.json"
@@ -43,22 +43,6 @@ _MOST_CALLS = 6_000  # a second, of a whole core: how many calls are made ready
 _UNUSABLE = 2
 _LEAST_HELD = 0.5  # of the periods in which an authorizer ran
 _CONNECTIONS = 32  # of the closed loop, for each authorizer: as many calls at once for each, and batches as large
-
-
-class Scale(BaseModel):
-    """Right answers a second of one and of two authorizers, round by round, each with `share` of a core."""
-
-    model_config = ConfigDict(frozen=True)
-
-    share: float
-    seconds: float
-    one: tuple[float, ...]
-    two: tuple[float, ...]
-
-    @property
-    def factor(self) -> float:
-        """How many times of one two are, by medians."""
-        return median(self.two) / median(self.one)
 
 
 class NothingMeasured(Exception):

@@ -20,9 +20,12 @@ def contender(
     closed: Sequence[ClosedRound],
     targets: Sequence[Target],
     played: Mapping[Key, Sequence[Outcome]],
+    spent: Mapping[Key, Sequence[float]],
     resident_mib: Mapping[str, float],
 ) -> Contender:
-    """All figures of the contender of this name; `resident_mib` by part, after the last round."""
+    """All figures of the contender of this name; `resident_mib` by part, after the last round. `spent` are CPU seconds
+    of the rounds of each target.
+    """
     outcomes = [loop.outcome for loop in closed]
     costs = [loop.per_decision() for loop in closed]
     totals = [sum(cost for part, cost in each.items() if part in DECIDING) for each in costs]
@@ -38,11 +41,13 @@ def contender(
         **_latencies(outcomes),
         resident_mib=resident_mib,
         answers=_answers(outcomes),
-        open=tuple(_point(target, median(rates), played) for target in own),
+        open=tuple(_point(target, median(rates), played, spent) for target in own),
     )
 
 
-def _point(target: Target, most: float, played: Mapping[Key, Sequence[Outcome]]) -> Point:
+def _point(
+    target: Target, most: float, played: Mapping[Key, Sequence[Outcome]], spent: Mapping[Key, Sequence[float]]
+) -> Point:
     outcomes = played[target.key]
     rates = [outcome.achieved for outcome in outcomes]
     times = _latencies(outcomes)
@@ -58,6 +63,7 @@ def _point(target: Target, most: float, played: Mapping[Key, Sequence[Outcome]])
         p99_spread=_spread(p99s) if p99s else None,
         added=_added(times, _latencies(floor)) if floor else None,
         answers=_answers(outcomes),
+        cpu_seconds=sum(spent[target.key]) if target.key in spent else None,
     )
 
 

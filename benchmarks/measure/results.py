@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -57,7 +58,8 @@ class Point(_Value):
     """A contender at one rate of the open loop; medians of the rounds.
 
     `share` is of its own ceiling, `offered` calls and `rate` right answers a second. `added` is the latency less
-    that of Envoy alone at the same rate, None where that was not measured.
+    that of Envoy alone at the same rate, None where that was not measured. `cpu_seconds` are of the deciding parts, of
+    all rounds together, None in a run that was kept before that was measured.
     """
 
     share: float
@@ -71,6 +73,7 @@ class Point(_Value):
     p99_spread: Spread | None
     added: Milliseconds | None
     answers: Answers
+    cpu_seconds: float | None = None
 
 
 class Contender(_Value):
@@ -207,10 +210,25 @@ class Mix(_Value):
         return peer / own if peer and own else None
 
 
+class Scale(_Value):
+    """Right answers a second of one and of two authorizers, round by round, each with `share` of a core."""
+
+    share: float
+    seconds: float
+    one: tuple[float, ...]
+    two: tuple[float, ...]
+
+    @property
+    def factor(self) -> float:
+        """How many times of one two are, by medians."""
+        return median(self.two) / median(self.one)
+
+
 class Results(_Value):
     """A run. `default` names the contender that is Aegis as delivered; `left_out` tells whom and why.
 
-    `flat`, `idle`, `worst` and `mix` are what those benchmarks found when they last ran, None when they did not.
+    `flat`, `idle`, `worst`, `mix` and `scale` are what those benchmarks found when they last ran, None when they did
+    not.
     """
 
     machine: Mapping[str, str]
@@ -222,6 +240,7 @@ class Results(_Value):
     idle: Idle | None = None
     worst: Worst | None = None
     mix: Mix | None = None
+    scale: Scale | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 from aegis_authz.load.outcome import Outcome
 from aegis_authz.load.vegeta import Plan
 from benchmarks.measure.cpu import cpu_seconds
+from benchmarks.measure.results import DECIDING
 
 TAIL = 1.0
 """Seconds waited after a closed loop before its CPU is read: work that was put off is paid for too."""
@@ -100,12 +101,16 @@ class Target:
 
 
 class Rounds:
-    """Plays the rounds. A contender must be up and answer rightly; nobody else is under load meanwhile."""
+    """Plays the rounds. A contender must be up and answer rightly; nobody else is under load meanwhile.
+
+    `spent` are the CPU seconds of the deciding parts in each round of the open loop, by the key of its target.
+    """
 
     def __init__(self, loads: Loads, say: Say, read_cpu: ReadCpu | None = None, pause: Pause = asyncio.sleep) -> None:
         self._loads = loads
         self._say = say
         self._read_cpu = read_cpu or part_seconds
+        self.spent: dict[tuple[str, str, float], list[float]] = {}
         self._pause = pause
 
     async def closed(self, contenders: Sequence[Entrant], rounds: int, plan: Plan) -> dict[str, list[ClosedRound]]:
@@ -137,7 +142,13 @@ class Rounds:
             now = replace(plan, rate=target.rate)
             count = round(target.rate * plan.seconds) + plan.connections
             calls = await self._loads.prepare(target.contender, count)
+            before = self._read_cpu(target.contender.pids)
             played[target.key].append(await self._loads.send(calls, now))
+            await self._pause(TAIL if target.share > 1 else 0.0)
+            after = self._read_cpu(target.contender.pids)
+            self.spent.setdefault(target.key, []).append(
+                sum(after[part] - before[part] for part in DECIDING if part in after)
+            )
         return played
 
     async def _closed(self, contender: Entrant, plan: Plan, count: int) -> ClosedRound:

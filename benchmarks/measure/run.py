@@ -50,7 +50,7 @@ async def play(line_up: LineUp, wish: Wish, rounds: Rounds, machine: Mapping[str
     played = await rounds.open(targets, wish.rounds, plan)
     stolen = taken_by_others(before, ticks())
     contenders = [
-        figures.contender(contender.name, closed[contender.name], targets, played, _memory(contender))
+        figures.contender(contender.name, closed[contender.name], targets, played, rounds.spent, _memory(contender))
         for contender in line_up.contenders
     ]
     method = Method(

@@ -33,6 +33,12 @@ TIMES_SIDECAR = 1.5
 LEAST_OF_TWO_CALLS = 0.85
 _MIXES = (MIX_COLD, MIX_NEW, MIX_HOT)
 BUSY_SHARE = 0.85
+CALM_SHARE = 0.25
+MOST_ADDED_MS = 3.0
+MOST_REFUSAL = 1 / 3
+MOST_OPA_MIB = 400
+LARGEST = "10,000 policies"
+LEAST_SCALE = 1.8
 MOST_P99_MS = 20.0
 MOST_P99_TO_P50 = 4.0
 OVERLOAD_SHARE = 1.5
@@ -64,9 +70,12 @@ def goals(results: Results) -> list[Goal]:
         _times(results, 1, TIMES_PEER, results.default, PEER),
         _times(results, 2, TIMES_NAIVE, results.default, NAIVE),
         *_busy(results),
+        _added(results),
         *_overload(results),
+        _refusals(results),
         _evidence(results),
         *_flat(results),
+        _memory(results),
         _idle(results),
         _bound(results),
         _limited(results),
@@ -76,6 +85,7 @@ def goals(results: Results) -> list[Goal]:
         _times(results, 9, TIMES_COMPILED, COMPILED, PEER),
         _worst(results),
         *mix_goals(results.mix),
+        _scale(results),
     ]
 
 
@@ -143,6 +153,42 @@ def _overload(results: Results) -> list[Goal]:
         Goal(3, texts[1], listed or f"{refused} OVERLOADED", not otherwise, f"{refused} refused as OVERLOADED"),
         Goal(3, texts[2], str(answers.wrong), not answers.wrong, f"{answers.right} right answers"),
     ]
+
+
+def _added(results: Results) -> Goal:
+    text = f"p50 at most {MOST_ADDED_MS:g} ms over Envoy alone at {CALM_SHARE:.0%} of the ceiling"
+    point = _point(results, CALM_SHARE)
+    added = point.added["p50_ms"] if point is not None and point.added is not None else None
+    if point is None or added is None:
+        return _unmeasured(3, text, f"no open loop at {CALM_SHARE:.0%} beside that of Envoy alone")
+    return Goal(3, text, f"{added:.1f} ms", added <= MOST_ADDED_MS, f"{point.offered:.0f} calls a second")
+
+
+def _refusals(results: Results) -> Goal:
+    text = f"{OVERLOAD_SHARE:.0%} offered: to refuse a call costs at most a third of deciding it"
+    mine, point = results.contender(results.default), _point(results, OVERLOAD_SHARE)
+    if mine is None or point is None or point.cpu_seconds is None or not point.answers.turned_away:
+        return _unmeasured(3, text, "nothing was refused, or what that cost was not measured")
+    cost = (point.cpu_seconds * 1e6 - point.answers.right * mine.total) / point.answers.turned_away
+    why = f"{max(cost, 0.0):.0f} µs against {mine.total:.0f} µs: what {point.answers.turned_away} refusals left over"
+    return Goal(3, text, f"{max(cost, 0.0) / mine.total:.2f}x", cost <= MOST_REFUSAL * mine.total, why)
+
+
+def _memory(results: Results) -> Goal:
+    text = f"OPA takes at most {MOST_OPA_MIB} MiB with {LARGEST}"
+    mib = None if results.flat is None else results.flat.opa_mib.get(LARGEST)
+    if mib is None:
+        return _unmeasured(5, text, "`python -m benchmarks.flat` has not run")
+    return Goal(5, text, f"{mib:.0f} MiB", mib <= MOST_OPA_MIB, "resident, after the load")
+
+
+def _scale(results: Results) -> Goal:
+    text = f"two authorizers decide at least {LEAST_SCALE:g}x as many calls as one"
+    scale = results.scale
+    if scale is None:
+        return _unmeasured(12, text, "`make bench-scale` has not run; it needs root")
+    why = f"each with {scale.share:.0%} of a core; {len(scale.one)} rounds of {scale.seconds:g} s"
+    return Goal(12, text, f"{scale.factor:.2f}x", scale.factor >= LEAST_SCALE, why)
 
 
 def _evidence(results: Results) -> Goal:

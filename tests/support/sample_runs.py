@@ -64,11 +64,12 @@ def run(*contenders: Contender) -> Results:
 def good_run() -> Results:
     """Every contender that the goals ask for, and nothing amiss."""
     overload = point(1.5, rate=960, seen=answers(refused={"OVERLOADED": 540}))
+    overload = overload.model_copy(update={"cpu_seconds": 0.55})
     return run(
         contender(FLOOR, 0.0, point(0.1, 0.5, 1.0)),
         contender(PEER, 1000.0, point(0.25), point(0.85)),
         contender(NAIVE, 3000.0),
-        contender(DEFAULT, 500.0, point(0.25), point(0.85), overload),
+        contender(DEFAULT, 500.0, point(0.25, 4.0), point(0.85), overload),
         contender("Aegis without record", 480.0),
         contender("Aegis without span", 460.0),
         contender("Aegis without metrics", 490.0),

@@ -144,7 +144,7 @@ def test_figures_are_medians_with_the_spread_of_the_rounds() -> None:
         ClosedRound(outcome(1000 + extra), {"authz": 0.5 + extra / 1000, "envoy": 0.3, "opa": 0.1})
         for extra in (0, 50, 10)
     ]
-    found = figures.contender("a", closed, [], {}, {"authz": 80.0})
+    found = figures.contender("a", closed, [], {}, {}, {"authz": 80.0})
     assert found.rate == 1010
     assert found.rate_spread == (1000, 1050)
     assert found.total == pytest.approx((0.51 + 0.1) / 1010 * 1e6)
@@ -157,13 +157,13 @@ def test_what_was_added_is_the_latency_less_that_of_envoy_alone_at_the_same_rate
     targets = targets_of(floor, [(peer, 1000.0)], (0.5,))
     played = {targets[0].key: [outcome(100, at=0.012)] * 3, targets[1].key: [outcome(100, at=0.002)] * 3}
     closed = [ClosedRound(outcome(5000), {"authz": 1.0})]
-    slow, bare = (figures.contender(name, closed, targets, played, {}).open[0] for name in (PEER, FLOOR))
+    slow, bare = (figures.contender(name, closed, targets, played, {}, {}).open[0] for name in (PEER, FLOOR))
     assert slow.added == pytest.approx(dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "p999_ms"), 10))
     assert (slow.share, bare.share, bare.added) == (0.5, 0.1, None)
 
 
 def test_without_a_right_answer_there_is_no_latency() -> None:
-    found = figures.contender("a", [ClosedRound(outcome(0, failed=3), {"authz": 0.1})], [], {}, {})
+    found = figures.contender("a", [ClosedRound(outcome(0, failed=3), {"authz": 0.1})], [], {}, {}, {})
     assert found.p50_ms is None
     assert found.errors == 3
 
