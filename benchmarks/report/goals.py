@@ -39,6 +39,7 @@ MOST_REFUSAL = 1 / 3
 MOST_OPA_MIB = 400
 LARGEST = "10,000 policies"
 LEAST_SCALE = 1.8
+MOST_NAMED = 6
 MOST_P99_MS = 20.0
 MOST_P99_TO_P50 = 4.0
 OVERLOAD_SHARE = 1.5
@@ -241,7 +242,9 @@ def _worst(results: Results) -> Goal:
         return _unmeasured(10, text, "`python -m benchmarks.worst` has not run")
     dearest = sorted(worst.dearest.items(), key=lambda pair: pair[1].most, reverse=True)
     beyond = [f"{kind} {name} {entry.most:.0f}x" for (kind, name), entry in dearest if entry.most > MOST_WORST]
-    why = f"{len(beyond)} of {len(dearest)} beyond: {', '.join(beyond)}" if beyond else f"{len(dearest)} of them"
+    more = f" and {len(beyond) - MOST_NAMED} more" if len(beyond) > MOST_NAMED else ""
+    listed = f"{len(beyond)} of {len(dearest)} beyond: {', '.join(beyond[:MOST_NAMED])}{more}"
+    why = listed if beyond else f"{len(dearest)} of them"
     return Goal(10, text, f"{dearest[0][1].most:.1f}x", not beyond, why)
 
 
