@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, case, delete, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.tables import OUTBOX
@@ -59,17 +61,8 @@ class SqlOutbox:
 
     async def claim(self, channel: str, now: Epoch, until: Epoch) -> Notice | None:
         """The notice of that kind of channel that is due longest, as `ports.Outbox` says. Raises StoreDown."""
-        is_due = (OUTBOX.c.channel == channel) & _is(NoticeState.WAITING) & (OUTBOX.c.due <= now)
-        # whoever claims at the same moment takes the next one, and waits for nobody
-        first = select(OUTBOX.c.number).where(is_due).order_by(_is_alert(), OUTBOX.c.due, OUTBOX.c.number).limit(1)
-        claimed = (
-            update(OUTBOX)
-            .where(OUTBOX.c.number == first.with_for_update(skip_locked=True).scalar_subquery())
-            .values(attempts=OUTBOX.c.attempts + 1, due=until, receipt=func.coalesce(_receipt(), ""))
-            .returning(*OUTBOX.c)
-        )
         async with self._on(self._database.transaction) as connection:
-            row = (await connection.execute(claimed)).first()
+            row = (await connection.execute(_claimed(), {"of": channel, "at": now, "until": until})).first()
         return None if row is None else _notice(row)
 
     async def complete(self, notice: Notice, receipt: str, now: Epoch) -> None:
@@ -131,6 +124,20 @@ class SqlOutbox:
                 yield connection
         except DatabaseFault as fault:
             raise StoreDown(f"the outbox cannot be used: {fault}") from None
+
+
+@cache
+def _claimed() -> ReturningUpdate[Any]:
+    """Made once: every channel asks each second, and to make it costs more than to run it."""
+    is_due = (OUTBOX.c.channel == bindparam("of")) & _is(NoticeState.WAITING) & (OUTBOX.c.due <= bindparam("at"))
+    # whoever claims at the same moment takes the next one, and waits for nobody
+    first = select(OUTBOX.c.number).where(is_due).order_by(_is_alert(), OUTBOX.c.due, OUTBOX.c.number).limit(1)
+    return (
+        update(OUTBOX)
+        .where(OUTBOX.c.number == first.with_for_update(skip_locked=True).scalar_subquery())
+        .values(attempts=OUTBOX.c.attempts + 1, due=bindparam("until"), receipt=func.coalesce(_receipt(), ""))
+        .returning(*OUTBOX.c)
+    )
 
 
 def _is(state: NoticeState) -> ColumnElement[bool]:
