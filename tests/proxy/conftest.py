@@ -45,7 +45,7 @@ from aegis_authz.wire.envoy.ext_proc import (
     streamed_reply,
 )
 
-TIMEOUT = 10.0
+TIMEOUT = 20.0  # seconds; a busy machine, and Envoy that tries again later each time, are waited for
 MOST_BODY = 65_536
 SECRET, MASK = b"078-05-1120", b"[redacted]"
 

@@ -102,7 +102,7 @@ async def test_hosts_that_swap_places_under_load_get_what_their_check_said(
 
 async def _routed(proxy: Proxy, route: str) -> None:
     """Wait until Envoy runs this route."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while route.encode() not in (await proxy.admin("/config_dump?resource=dynamic_route_configs")).body:
             await asyncio.sleep(0.01)
 

@@ -17,7 +17,7 @@ def test_a_use_reads_as_it_was_written(used_at: int, status: int, ended_at: int,
     read = read_use(f"{used_at} {outcome_text(outcome)}")
     assert read.outcome is not None
     assert (read.time, read.outcome.status, read.outcome.was_reached) == (used_at / 1000, status, was_reached)
-    assert abs(read.outcome.time - outcome.time) <= 0.001
+    assert read.outcome.time == outcome.time
     assert read_use(str(used_at)) == ApprovalUse(Epoch(used_at / 1000), None)
 
 

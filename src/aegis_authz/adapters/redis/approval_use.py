@@ -8,7 +8,7 @@ from aegis_authz.core.units import Epoch
 
 def outcome_text(outcome: CallOutcome) -> str:
     """The outcome as conclude.lua takes it."""
-    return f"{outcome.status} {int(outcome.time * 1000)} {int(outcome.was_reached)}"
+    return f"{outcome.status} {round(outcome.time * 1000)} {int(outcome.was_reached)}"
 
 
 def read_use(text: str) -> ApprovalUse:
