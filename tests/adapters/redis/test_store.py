@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import hiredis
@@ -419,7 +419,7 @@ async def test_an_index_outlives_its_longest_approval(store: RedisStore, real_re
     long, short = request(), request()
     now = long.requested_at
     for held, digest, life in ((long, "d1", 9000), (short, "d2", 10)):
-        values = {name: getattr(held, name) for name in ApprovalRequest.__slots__}
+        values = {field.name: getattr(held, field.name) for field in fields(ApprovalRequest)}
         asked = ApprovalRequest(**{**values, "digest": digest, "expires_at": now + life})
         await settle(store, settlement(opens=asked))
     left = real_redis.command("TTL", redis_keys.approvals(redis_keys.partition_of(Scope("acme", "emea", "bot"))))
