@@ -14,6 +14,7 @@ DEPLOYS = "http://deploy-service.example/deployments"
 _QUESTION = {"model": "o1-pro", "max_completion_tokens": 10_000, "messages": [{"role": "user", "content": "Hello"}]}
 _RELEASE = {"service": "shop", "version": "1.2"}
 _AT_ONCE = 12
+_OF_THE_RATE = 1.0  # seconds after which there is room for a deployment again, at two a second
 
 
 async def limits(mesh: DemoMesh, agent: Agent) -> list[Row]:
@@ -34,11 +35,13 @@ async def limits(mesh: DemoMesh, agent: Agent) -> list[Row]:
     answers = [await call("llm-agent", MODEL, _QUESTION) for _ in range(4)]
     has_answers = all(answer.decision == "allow" for answer in answers[:3])
     deploys = await asyncio.gather(*(call("devops-agent", DEPLOYS, _RELEASE) for _ in range(_AT_ONCE)))
+    room = asyncio.get_running_loop().time() + _OF_THE_RATE
     waiting = next((reply for reply in deploys if reply.decision != "allow"), deploys[0])
     refusals = [await call("devops-agent", SUPPLIERS, {"amount": 1}) for _ in range(BREAKER_REFUSALS)]
     are_refused = all(reply.reason == "POLICY_DENIED" for reply in refusals)
     quarantined = await call("devops-agent", DEPLOYS, _RELEASE)
     await mesh.aegis("agents", "release", f"acme/{SPENDING_TENANT}/devops-agent", "--dir", str(mesh.state))
+    await asyncio.sleep(room - asyncio.get_running_loop().time())  # a fast machine was there before
     released = await call("devops-agent", DEPLOYS, _RELEASE)
     name = "limits"
     refused = answers[3]
