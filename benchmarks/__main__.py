@@ -24,7 +24,7 @@ from aegis_authz.load.fetch_vegeta import VegetaMissing, find_vegeta
 from aegis_authz.load.vegeta import LoadFailed
 from aegis_authz.local.servers import ServerMissing
 from benchmarks.contenders.lineup import NAMES, QUICK, line_up
-from benchmarks.measure.cores import on, placed
+from benchmarks.measure.cores import on, placement_of
 from benchmarks.measure.machine import describe
 from benchmarks.measure.processes import NotUp
 from benchmarks.measure.results import Flat, Idle, Mix, Results, Scale, Worst, read, write
@@ -85,7 +85,7 @@ async def _run(folder: Path, arguments: argparse.Namespace, console: Console) ->
     calls = folder / "calls"
     calls.mkdir()  # before anything is served
     names = arguments.only or (QUICK if arguments.quick else NAMES)
-    cores = placed(os.sched_getaffinity(0))
+    cores = placement_of(os.sched_getaffinity(0))
     with on(cores.load):
         async with line_up(folder, names, wish.policies, cores.measured, console.print) as up:
             tables.show_left_out(console, up.line_up.left_out)

@@ -22,7 +22,7 @@ class Placement:
         return f"{len(self.load | self.measured)}, {places}"
 
 
-def placed(cores: Collection[int]) -> Placement:
+def placement_of(cores: Collection[int]) -> Placement:
     """The first of these cores for the load, the others for what is measured; a single one for both."""
     first, *others = sorted(cores)
     return Placement(frozenset([first]), frozenset(others or [first]))

@@ -17,7 +17,7 @@ from aegis_authz.policy.bundle.snapshot import trust_to_data
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
-from aegis_authz.wire.opa.answer import rooted
+from aegis_authz.wire.opa.answer import parameters_under
 from aegis_authz.wire.spellings import spellings
 from tests.support.reference_documents import TOOLS, call, documents, documents_and_waivers, standing
 
@@ -64,13 +64,13 @@ def noisy(draw: Random, question: dict[str, Any]) -> dict[str, Any]:
     action = question["action"]
     beside = {name: draw.choice([1, "text", None, {"amount": 7}, [3]]) for name in NOISE if draw.random() < 0.4}
     parameters = {**beside, **action["properties"]}
-    told = spellings(parameters)
-    return {**question, "action": {**action, "properties": parameters, **({"spellings": told} if told else {})}}
+    forms = spellings(parameters)
+    return {**question, "action": {**action, "properties": parameters, **({"spellings": forms} if forms else {})}}
 
 
-def told_less(question: dict[str, Any], roots: frozenset[str] | None) -> dict[str, Any]:
+def excerpt(question: dict[str, Any], roots: frozenset[str] | None) -> dict[str, Any]:
     action = question["action"]
-    return {**question, "action": {**action, "properties": rooted(action["properties"], roots)}}
+    return {**question, "action": {**action, "properties": parameters_under(action["properties"], roots)}}
 
 
 @SETTINGS
@@ -82,7 +82,7 @@ def test_what_no_condition_looks_at_is_decided_alike_when_it_is_not_told(opa: La
     roots = compiled.snapshot.roots
     opa.load(compiled.data)
     asked = [noisy(draw, call(draw)) for _ in range(CALLS_A_SET)]
-    assert opa.decisions([told_less(question, roots) for question in asked]) == opa.decisions(list(asked))
+    assert opa.decisions([excerpt(question, roots) for question in asked]) == opa.decisions(list(asked))
 
 
 def test_calls_are_told_without_what_no_condition_looks_at() -> None:
@@ -92,7 +92,7 @@ def test_calls_are_told_without_what_no_condition_looks_at() -> None:
         read = [PolicyDocument.model_validate(written) for written in documents(draw)]
         roots = compile_policy([*map(compiled_document, read)], TOOLS, TRUST, "").snapshot.roots
         question = noisy(draw, call(draw))
-        counts["whole" if told_less(question, roots) == question else "less"] += 1
+        counts["whole" if excerpt(question, roots) == question else "less"] += 1
     assert counts["less"] > 20
     assert counts["whole"] > 0
 

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from benchmarks.measure.cores import Placement, on, placed
+from benchmarks.measure.cores import Placement, on, placement_of
 
 
 def cores_of_a_child() -> set[int]:
-    told = subprocess.run(
+    child = subprocess.run(
         [sys.executable, "-c", "import os; print(*os.sched_getaffinity(0))"], capture_output=True, text=True, check=True
     )
-    return set(map(int, told.stdout.split()))
+    return set(map(int, child.stdout.split()))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def cores_of_a_child() -> set[int]:
 def test_the_load_has_the_first_core_where_there_is_another(
     cores: list[int], load: set[int], measured: set[int], text: str
 ) -> None:
-    placement = placed(cores)
+    placement = placement_of(cores)
     assert placement == Placement(frozenset(load), frozenset(measured))
     assert str(placement) == text
 

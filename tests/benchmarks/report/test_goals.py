@@ -37,12 +37,12 @@ def test_the_tail_is_held_against_the_peers_at_the_same_rate(peers: float, met: 
     assert goal.met is met
 
 
-@pytest.mark.parametrize(("spent", "met", "told"), [(1.03, True, "0.19x"), (1.1, False, "0.62x")])
-def test_refusals_are_charged_what_the_right_answers_leave_over(spent: float, met: bool, told: str) -> None:
+@pytest.mark.parametrize(("spent", "met", "times"), [(1.03, True, "0.19x"), (1.1, False, "0.62x")])
+def test_refusals_are_charged_what_the_right_answers_leave_over(spent: float, met: bool, times: str) -> None:
     seen = answers(right=2000, refused={"OVERLOADED": 300, "STORE_TIMEOUT": 20})
     overload = point(1.5, seen=seen).model_copy(update={"cpu_seconds": spent})
     goal = named(goals(run(contender(DEFAULT, 500.0, overload))), "to refuse a call")
-    assert (goal.met, goal.measured) == (met, told)
+    assert (goal.met, goal.measured) == (met, times)
 
 
 def test_two_authorizers_and_the_memory_of_opa_have_goals() -> None:

@@ -76,9 +76,9 @@ def test_what_no_rule_reads_is_left_out() -> None:
 def test_parameters_that_no_condition_looks_into_are_left_out() -> None:
     call = replace(CALL, parameters={"Amount": 5, "note": "long", "payee[]": 1, "to": {"iban": 2}, "x.y": 3})
     asked = replace(QUESTION, call=call, roots=frozenset(("amount", "to")))
-    assert told_parameters(asked) == {"Amount": 5, "payee[]": 1, "to": {"iban": 2}, "x.y": 3}
-    assert told_parameters(replace(asked, roots=frozenset())) == {"payee[]": 1, "x.y": 3}
-    assert told_parameters(replace(asked, roots=None)) == call.parameters
+    assert parameters_in_question(asked) == {"Amount": 5, "payee[]": 1, "to": {"iban": 2}, "x.y": 3}
+    assert parameters_in_question(replace(asked, roots=frozenset())) == {"payee[]": 1, "x.y": 3}
+    assert parameters_in_question(replace(asked, roots=None)) == call.parameters
 
 
 def test_under_a_grant_every_parameter_is_told_for_it_may_be_pinned() -> None:
@@ -88,7 +88,7 @@ def test_under_a_grant_every_parameter_is_told_for_it_may_be_pinned() -> None:
     assert call["action"] == {"name": "pay", "properties": {"amount": 1}}
 
 
-def told_parameters(question: Evaluation) -> Json:
+def parameters_in_question(question: Evaluation) -> Json:
     action = question_to_data(question)["action"]
     assert isinstance(action, dict)
     return action["properties"]

@@ -62,7 +62,7 @@ class SqlOutbox:
     async def claim(self, channel: str, now: Epoch, until: Epoch) -> Notice | None:
         """The notice of that kind of channel that is due longest, as `ports.Outbox` says. Raises StoreDown."""
         async with self._on(self._database.transaction) as connection:
-            row = (await connection.execute(_claimed(), {"of": channel, "at": now, "until": until})).first()
+            row = (await connection.execute(_claim_statement(), {"of": channel, "at": now, "until": until})).first()
         return None if row is None else _notice(row)
 
     async def complete(self, notice: Notice, receipt: str, now: Epoch) -> None:
@@ -127,7 +127,7 @@ class SqlOutbox:
 
 
 @cache
-def _claimed() -> ReturningUpdate[Any]:
+def _claim_statement() -> ReturningUpdate[Any]:
     """Made once: every channel asks each second, and to make it costs more than to run it."""
     is_due = (OUTBOX.c.channel == bindparam("of")) & _is(NoticeState.WAITING) & (OUTBOX.c.due <= bindparam("at"))
     # whoever claims at the same moment takes the next one, and waits for nobody

@@ -44,7 +44,7 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
         resource["properties"] = _place(call)
     grant = question.identity.grant
     # what a grant pins is not known to the policies
-    parameters = call.parameters if grant is not None else rooted(call.parameters, question.roots)
+    parameters = call.parameters if grant is not None else parameters_under(call.parameters, question.roots)
     action: dict[str, Json] = {"name": call.action, "properties": parameters}
     if call.spellings:
         action["spellings"] = dict(call.spellings)
@@ -62,7 +62,7 @@ def question_to_data(question: Evaluation) -> dict[str, Json]:
     return data if grant is None else {"call": data, "grant": _grant_to_data(grant, question.time)}
 
 
-def rooted(parameters: Mapping[str, Json], roots: frozenset[str] | None) -> Mapping[str, Json]:
+def parameters_under(parameters: Mapping[str, Json], roots: frozenset[str] | None) -> Mapping[str, Json]:
     """Those parameters in which a rule may look at anything; an unusual name may be another spelling of any."""
     if roots is None:
         return parameters
