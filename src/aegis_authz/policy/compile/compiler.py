@@ -28,6 +28,7 @@ from aegis_authz.policy.compile.fast_path import plain_rules
 from aegis_authz.policy.compile.forms import shared_forms
 from aegis_authz.policy.compile.holds import holds_of
 from aegis_authz.policy.compile.identities import NO_IDENTITIES, Identities, identity_data, snapshot_agents
+from aegis_authz.policy.compile.json_shapes import object_of
 from aegis_authz.policy.compile.limits import breakers_of, limits_of
 from aegis_authz.policy.compile.records import records_of
 from aegis_authz.policy.compile.rule_data import document_data, parameter_roots, reads
@@ -49,12 +50,12 @@ class Compiled:
     @property
     def snapshot(self) -> Snapshot:
         """What a data plane reads of it."""
-        return snapshot_from_data(_object(self.data["aegis"])["snapshot"])
+        return snapshot_from_data(object_of(self.data["aegis"])["snapshot"])
 
     @property
     def bases(self) -> Bases:
         """The digests of what it judges by."""
-        return bases_from_data(_object(_object(self.data["aegis"])["snapshot"])["bases"])
+        return bases_from_data(object_of(object_of(self.data["aegis"])["snapshot"])["bases"])
 
 
 def compile_policy(
@@ -83,7 +84,7 @@ def compile_policy(
     telemetry, records, alerts = telemetry_of(policies), records_of(policies), alerts_to_data(alerts_of(policies))
     roots = parameter_roots(policies)
     content: dict[str, Json] = {
-        "policies": {**compiled_policies, **shared_forms(_object(compiled_policies["scopes"]))},
+        "policies": {**compiled_policies, **shared_forms(object_of(compiled_policies["scopes"]))},
         "identity": identity_data(identities),
         "snapshot": {
             "catalogue": catalogue,
@@ -109,7 +110,7 @@ def compile_policy(
         **({"alerts": dict(alerts)} if alerts else {}),
     }
     revision = revision_of(content, rego_library() if rego is None else rego)
-    snapshot = {**_object(content["snapshot"]), "revision": revision}
+    snapshot = {**object_of(content["snapshot"]), "revision": revision}
     return Compiled(revision, {"aegis": {**content, "revision": revision, "snapshot": snapshot}})
 
 
@@ -120,16 +121,10 @@ def revision_of(content: Mapping[str, Json], rego: Mapping[str, str]) -> str:
 
 def content_of(compiled: Compiled) -> dict[str, Json]:
     """The content `revision_of` was taken of: the data without the revision itself."""
-    aegis = _object(compiled.data["aegis"])
-    snapshot = {key: value for key, value in _object(aegis["snapshot"]).items() if key != "revision"}
+    aegis = object_of(compiled.data["aegis"])
+    snapshot = {key: value for key, value in object_of(aegis["snapshot"]).items() if key != "revision"}
     alerts = {"alerts": aegis["alerts"]} if "alerts" in aegis else {}
     return {"policies": aegis["policies"], "identity": aegis["identity"], "snapshot": snapshot, **alerts}
-
-
-def _object(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError("not an object")
-    return value
 
 
 def _policies(policies: Sequence[CompiledDocument], tools: Sequence[Tool]) -> dict[str, Json]:

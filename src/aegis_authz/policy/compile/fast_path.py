@@ -16,6 +16,7 @@ from aegis_authz.core.effect import Effect
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope_shape import ScopeShape, covering
 from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.compile.json_shapes import list_of, object_of
 from aegis_authz.policy.language.operators import OPERATORS
 from aegis_authz.policy.language.types import ANY
 
@@ -40,7 +41,7 @@ def plain_rules(
         return {}
     documents = [document for modes in about for document in modes["enforce"]]
     tools: dict[str, Json] = {}
-    for tool in sorted({tool for document in documents for tool in _object(document["tools"])}):
+    for tool in sorted({tool for document in documents for tool in object_of(document["tools"])}):
         if any(not _reaches(document, regions.get(tool)) for document in documents):
             continue
         plain = _of_tool(tool, documents)
@@ -50,17 +51,17 @@ def plain_rules(
 
 
 def _reaches(document: Document, region: str | None) -> bool:
-    return document["regions"] is None or region in _list(document["regions"])
+    return document["regions"] is None or region in list_of(document["regions"])
 
 
 def _of_tool(tool: str, documents: Sequence[Document]) -> dict[str, Json]:
     rules: list[tuple[str, str, _Rule]] = [
-        (str(document["name"]), action, _object(rule))
+        (str(document["name"]), action, object_of(rule))
         for document in documents
-        for action, listed in _object(_object(document["tools"]).get(tool, {})).items()
-        for rule in _list(listed)
+        for action, listed in object_of(object_of(document["tools"]).get(tool, {})).items()
+        for rule in list_of(listed)
     ]
-    denied = {action for document in documents for action in _object(_object(document["denied"]).get(tool, {}))}
+    denied = {action for document in documents for action in object_of(object_of(document["denied"]).get(tool, {}))}
     limited = [*_limited(tool, documents)]
     plain: dict[str, Json] = {}
     listed = {action for _, action, _ in rules} - {ANY}
@@ -100,9 +101,9 @@ def _spelling(action: str) -> str:
 def _limited(tool: str, documents: Iterable[Document]) -> Iterator[tuple[str, Sequence[Json]]]:
     """The ids of the entries of `limits` about a tool, by action."""
     for document in documents:
-        tools = _object(document.get("limits", {}))
+        tools = object_of(document.get("limits", {}))
         for name in (tool, ANY):
-            yield from ((action, _list(ids)) for action, ids in _object(tools.get(name, {})).items())
+            yield from ((action, list_of(ids)) for action, ids in object_of(tools.get(name, {})).items())
 
 
 def _entry_limits(action: str, limited: Iterable[tuple[str, Sequence[Json]]]) -> Iterator[str]:
@@ -113,7 +114,7 @@ def _entry_limits(action: str, limited: Iterable[tuple[str, Sequence[Json]]]) ->
 
 def _rule_limits(rules: Iterable[tuple[str, _Rule]]) -> Iterator[str]:
     for _, rule in rules:
-        yield from map(str, _list(rule.get("limits", [])))
+        yield from map(str, list_of(rule.get("limits", [])))
 
 
 def _simply_allows(rule: _Rule) -> bool:
@@ -121,7 +122,7 @@ def _simply_allows(rule: _Rule) -> bool:
         rule["effect"] == Effect.ALLOW.value
         and not rule["redact"]
         and not rule["headers"]
-        and all(_is_plain(_object(spec)) for spec in _list(rule["values"]))
+        and all(_is_plain(object_of(spec)) for spec in list_of(rule["values"]))
     )
 
 
@@ -129,9 +130,9 @@ def _is_plain(spec: _Rule) -> bool:
     """Whether it asks of one parameter alone, by its name alone."""
     return (
         spec["of"] == "parameters"
-        and len(_list(spec["path"])) == 1
+        and len(list_of(spec["path"])) == 1
         and "forbidden" not in spec
-        and all(_NOT_PLAIN.isdisjoint(_object(check)) for check in (*_list(spec["checks"]), *_list(spec["asks"])))
+        and all(_NOT_PLAIN.isdisjoint(object_of(check)) for check in (*list_of(spec["checks"]), *list_of(spec["asks"])))
     )
 
 
@@ -139,13 +140,13 @@ def _checks(rule: _Rule) -> Iterator[Json]:
     """What must hold of a parameter, which must be there under its own name: one flat list,
     for Rego pays by the loop.
     """
-    for spec in map(_object, _list(rule["values"])):
-        checks = [_object(check) for check in _list(spec["checks"])]
-        name = _list(spec["path"])[0]
+    for spec in map(object_of, list_of(rule["values"])):
+        checks = [object_of(check) for check in list_of(spec["checks"])]
+        name = list_of(spec["path"])[0]
         if not _imply_type({str(check["condition"]) for check in checks}, spec["type"]):
             yield {"parameter": name, "condition": "type", "limit": spec["type"]}
         yield from ({"parameter": name, **check} for check in checks)
-        yield from ({"parameter": name, **_object(check)} for check in _list(spec["asks"]))
+        yield from ({"parameter": name, **object_of(check)} for check in list_of(spec["asks"]))
 
 
 def _imply_type(conditions: set[str], kind: Json) -> bool:
@@ -158,15 +159,3 @@ def _imply_type(conditions: set[str], kind: Json) -> bool:
 def _together(checks: Iterable[Json]) -> list[Json]:
     """All of them, each once, in a fixed order."""
     return [check for _, check in sorted({canonical(entry): entry for entry in checks}.items())]
-
-
-def _object(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError("not an object")
-    return value
-
-
-def _list(value: Json) -> Sequence[Json]:
-    if not isinstance(value, list):
-        raise TypeError("not a list")
-    return value

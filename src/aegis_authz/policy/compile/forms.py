@@ -8,11 +8,12 @@ then those texts, in order, so that number 1 is the first of them. Rego puts the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.bundle.canonical_json import canonical
+from aegis_authz.policy.compile.json_shapes import list_of, object_of, text_of
 
 _MODES: Final = ("enforce", "shadow")
 _PLAIN_TEXTS: Final = ("policies", "limits")
@@ -27,7 +28,7 @@ def shared_forms(scopes: Mapping[str, Json]) -> dict[str, Json]:
     drafts: dict[str, tuple[bytes, list[str]]] = {}
     for scope, node in scopes.items():
         texts = OwnTexts()
-        form = _form(_object(node), texts)
+        form = _form(object_of(node), texts)
         key = canonical(form)
         forms.setdefault(key, form)
         drafts[scope] = key, texts.listed
@@ -55,7 +56,7 @@ class OwnTexts:
 
     def all_own(self, texts: Json) -> list[Json]:
         """The numbers of a list of texts of this scope."""
-        return [self.own(_text(text)) for text in _list(texts)]
+        return [self.own(text_of(text)) for text in list_of(texts)]
 
     def any(self, text: str) -> int | str:
         """The number of a text where it is one of this scope, else the text."""
@@ -64,16 +65,16 @@ class OwnTexts:
 
 def _form(node: Mapping[str, Json], texts: OwnTexts) -> dict[str, Json]:
     modes: dict[str, Json] = {
-        mode: [_document(_object(document), texts) for document in _list(node[mode])] for mode in _MODES
+        mode: [_document(object_of(document), texts) for document in list_of(node[mode])] for mode in _MODES
     }
     if "plain" not in node:
         return modes
-    return {**modes, "plain": _by_action(node["plain"], lambda rule: _plain(_object(rule), texts))}
+    return {**modes, "plain": _by_action(node["plain"], lambda rule: _plain(object_of(rule), texts))}
 
 
 def _document(document: Mapping[str, Json], texts: OwnTexts) -> dict[str, Json]:
-    name = texts.own(_text(document["name"]))
-    tools = _by_action(document["tools"], lambda rules: [_rule(_object(rule), texts) for rule in _list(rules)])
+    name = texts.own(text_of(document["name"]))
+    tools = _by_action(document["tools"], lambda rules: [_rule(object_of(rule), texts) for rule in list_of(rules)])
     if "limits" not in document:
         return {**document, "name": name, "tools": tools}
     return {**document, "name": name, "tools": tools, "limits": _by_action(document["limits"], texts.all_own)}
@@ -85,31 +86,13 @@ def _rule(rule: Mapping[str, Json], texts: OwnTexts) -> Json:
 
 def _plain(rule: Mapping[str, Json], texts: OwnTexts) -> Json:
     """A plain rule: it may be made of documents of wider scopes, too, whose texts are no more this scope's own."""
-    lists = {member: sorted(map(texts.any, map(_text, _list(rule[member]))), key=str) for member in _PLAIN_TEXTS}
+    lists = {member: sorted(map(texts.any, map(text_of, list_of(rule[member]))), key=str) for member in _PLAIN_TEXTS}
     return {**rule, **lists}
 
 
 def _by_action(tools: Json, formed: Callable[[Json], Json]) -> dict[str, Json]:
     """What is compiled by tool and action; in order of names, so that numbers do not depend on how it was written."""
     return {
-        tool: {action: formed(compiled) for action, compiled in sorted(_object(actions).items())}
-        for tool, actions in sorted(_object(tools).items())
+        tool: {action: formed(compiled) for action, compiled in sorted(object_of(actions).items())}
+        for tool, actions in sorted(object_of(tools).items())
     }
-
-
-def _object(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError("not an object")
-    return value
-
-
-def _list(value: Json) -> Sequence[Json]:
-    if not isinstance(value, list):
-        raise TypeError("not a list")
-    return value
-
-
-def _text(value: Json) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value

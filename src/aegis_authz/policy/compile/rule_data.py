@@ -14,6 +14,7 @@ from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.compile.comparisons import Check
 from aegis_authz.policy.compile.conditions import ValueConditions
 from aegis_authz.policy.compile.json_schema import schema_of_member
+from aegis_authz.policy.compile.json_shapes import list_of, object_of
 from aegis_authz.policy.compile.limits import LimitedCalls, limited_calls
 from aegis_authz.policy.compile.redactions import redactions
 from aegis_authz.policy.compile.rules import CompiledDocument, CompiledRule
@@ -33,8 +34,8 @@ def document_data(policy: CompiledDocument, opaque: Sequence[str]) -> dict[str, 
     denied = _by_action((rule.rule, _denying(rule)) for rule in rules.denying)
     if document.egress.opaque == "deny":
         for name in opaque:
-            actions = _object(denied.get(name, {}))
-            denied[name] = {**actions, CONNECT_ACTION: [*_list(actions.get(CONNECT_ACTION, [])), _OPAQUE_DENIED]}
+            actions = object_of(denied.get(name, {}))
+            denied[name] = {**actions, CONNECT_ACTION: [*list_of(actions.get(CONNECT_ACTION, [])), _OPAQUE_DENIED]}
     limited = limited_calls(policy) if document.mode == "enforce" else []
     ids = {calls.rule: calls.ids for calls in limited if calls.rule}
     entries = _limits(calls for calls in limited if not calls.rule)
@@ -61,18 +62,6 @@ def _limits(entries: Iterable[LimitedCalls]) -> dict[str, Json]:
 
 
 _OPAQUE_DENIED: Json = {"id": "egress.opaque", "label": "egress.opaque: deny", "values": []}
-
-
-def _object(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError("not an object")
-    return value
-
-
-def _list(value: Json) -> Sequence[Json]:
-    if not isinstance(value, list):
-        raise TypeError("not a list")
-    return value
 
 
 def reads(policies: Iterable[CompiledDocument]) -> set[str]:
@@ -108,7 +97,7 @@ def _paths(values: Iterable[ValueConditions]) -> Iterator[Sequence[str]]:
             yield value.path
         for check in value.checks:
             if "than" in check.compiled:
-                yield [name if isinstance(name, str) else "" for name in _list(check.compiled["than"])]
+                yield [name if isinstance(name, str) else "" for name in list_of(check.compiled["than"])]
 
 
 def _by_action(rules: Iterable[tuple[Rule, Json]]) -> dict[str, Json]:
