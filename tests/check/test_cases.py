@@ -40,6 +40,7 @@ from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Way
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.scope import Scope
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.evidence.document import record_to_json
 from aegis_authz.identity.mint import mint_token
@@ -120,6 +121,9 @@ def cases() -> list[Case]:
 class _Quiet:
     def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         """Telemetry has tests of its own."""
+
+    def refused(self, refusal: UnrecordedRefusal) -> None:
+        """The same."""
 
 
 @dataclass

@@ -78,6 +78,7 @@ from aegis_authz.core.telemetry_terms import (
     TelemetryTerms,
 )
 from aegis_authz.core.units import Epoch
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.costs.ticket import read_ticket
 from aegis_authz.encoding.sealed_box import key_name
 from aegis_authz.evidence.sealing import opened
@@ -189,6 +190,7 @@ class World:
     records: list[DecisionRecord] = field(default_factory=list)
     counts: list[RefusalsRecord] = field(default_factory=list)
     told: list[DecisionRecord] = field(default_factory=list)
+    refusals: list[UnrecordedRefusal] = field(default_factory=list)
     traces: list[DecisionTrace] = field(default_factory=list)
     authenticator: Authenticator = field(default_factory=lambda: Authenticator(DEFAULT, lambda: "f" * 32))
     region: str = ""
@@ -270,6 +272,9 @@ class World:
     def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         self.told.append(record)
         self.traces.append(trace)
+
+    def refused(self, refusal: UnrecordedRefusal) -> None:
+        self.refusals.append(refusal)
 
     async def check(self, request: bytes | None = None, require_record: bool = True, seconds: float = 0.3) -> Answer:
         sent = payment() if request is None else request
@@ -631,12 +636,40 @@ async def test_refusals_without_a_token_are_counted_and_the_count_is_recorded() 
         answer = await pipeline.check(payment(x_aegis_token=b""), "", time.monotonic() + 1)
         assert answer.effect is Effect.DENY
     assert len(world.records) == FULL_OF_A_SOURCE
-    assert len(world.told) == 50
+    assert world.told == world.records
+    assert {(refusal.reason, refusal.identity) for refusal in world.refusals} == {(Reason.CREDENTIAL_MISSING, None)}
+    assert {tuple(refusal.stages) for refusal in world.refusals} == {("decode",)}
+    assert len(world.refusals) == 50 - FULL_OF_A_SOURCE
     world.record_fault = Refused(Reason.RECORD_FAILED, "full")
     await pipeline.recorder.keep_counts()
     world.record_fault = None
     await pipeline.recorder.keep_counts()
     assert [count.count for count in world.counts] == [50 - FULL_OF_A_SOURCE]
+
+
+async def test_what_was_settled_for_a_known_agent_leaves_a_record_however_often_it_comes() -> None:
+    world = World()
+    pipeline = world.pipeline()
+    request = external_auth_pb2.CheckRequest.FromString(tool_call())
+    for _ in range(2):
+        request.attributes.request.http.header_map.headers.add(key="mcp-session-id", raw_value=b"s")
+    for _ in range(50):
+        await pipeline.check(request.SerializeToString(), "", time.monotonic() + 1)
+    assert {record.reason for record in world.records} == {Reason.AMBIGUOUS_HEADERS}
+    assert (len(world.records), len(world.settled), world.refusals) == (50, 50, [])
+
+
+async def test_a_refusal_beyond_an_agents_share_is_counted_for_its_tenant() -> None:
+    world = World()
+    shares = Shares(lambda: 0)
+    while shares.enter(Scope("acme", "emea", "bot"), world.monotonic()):
+        pass
+    pipeline = replace(world.pipeline(), shares=shares)
+    for _ in range(50):
+        await pipeline.check(payment(), "", time.monotonic() + 1)
+    assert {record.reason for record in world.records} == {Reason.OVERLOADED}
+    assert len(world.records) == FULL_OF_A_SOURCE
+    assert {str(refusal.identity.scope) for refusal in world.refusals if refusal.identity} == {"acme/emea/bot"}
 
 
 async def test_a_dense_body_and_a_long_form_are_read_beside_the_loop_in_the_lane_of_its_agent() -> None:

@@ -41,6 +41,7 @@ from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
 from aegis_authz.core.units import ApprovalId, Epoch, Jti, Millis, Revision, Seconds
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.encoding.jwk import okp_jwk
 from aegis_authz.identity.mint import mint_token
 from aegis_authz.policy.language.operators import PHRASES
@@ -209,6 +210,9 @@ class Judge:
 
     def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         _NOTES.get().reason = record.reason.value
+
+    def refused(self, refusal: UnrecordedRefusal) -> None:
+        _NOTES.get().reason = refusal.reason.value
 
 
 def socket_in(folder: Path) -> str:

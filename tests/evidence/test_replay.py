@@ -36,6 +36,7 @@ from aegis_authz.core.registration import NO_AGENTS
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.snapshot import Snapshot, Trust
 from aegis_authz.core.telemetry_terms import NO_TELEMETRY_RULES
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.encoding.jwk import thumbprint
 from aegis_authz.evidence.chain import read_record
 from aegis_authz.evidence.replay import NotJudged, assumed, replayed
@@ -197,6 +198,9 @@ class World:
 class Quiet:
     def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         """Telemetry has tests of its own."""
+
+    def refused(self, refusal: UnrecordedRefusal) -> None:
+        """The same."""
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.reason import Reason
+from aegis_authz.core.identity import Identity
+from aegis_authz.core.reason import REASONS, Reason
 from aegis_authz.core.record import ChargeRecord
+from aegis_authz.core.units import DecisionId, Epoch
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.telemetry.metrics import DecisionMetrics
-from tests.support.made_records import DENIED
+from tests.support.made_records import AGENT, DENIED
 
 
 class Timer:
@@ -49,6 +52,57 @@ def test_a_group_is_written_once_and_the_next_asks_for_the_timer_again() -> None
     assert len(timer.set) == 2
     metrics.write()
     assert 'reason="POLICY_DENIED"} 3.0' in generate_latest(registry).decode()
+
+
+def exposed(tell: Callable[[DecisionMetrics], None]) -> list[str]:
+    """What metrics say after they were told, but when each began."""
+    registry = CollectorRegistry()
+    metrics = DecisionMetrics(registry, Timer())
+    tell(metrics)
+    metrics.write()
+    return [line for line in generate_latest(registry).decode().splitlines() if "_created" not in line]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([Reason.OVERLOADED, Reason.CREDENTIAL_MISSING, Reason.TUNNEL_OPENED]),
+            st.sampled_from([AGENT, None]),
+            st.dictionaries(st.sampled_from(["decode", "authenticate"]), st.floats(0, 100)),
+            st.floats(0, 1000),
+        ),
+        max_size=20,
+    )
+)
+def test_a_refusal_without_a_record_counts_as_much_as_one_with_a_record(
+    refusals: list[tuple[Reason, Identity | None, dict[str, float], float]],
+) -> None:
+    def tell_records(metrics: DecisionMetrics) -> None:
+        for reason, identity, stages, took in refusals:
+            plain = replace(DENIED, identity=identity, tool="", stages=stages, total_ms=took)
+            metrics.count(replace(plain, reason=reason, effect=REASONS[reason].effect), "")
+
+    def tell_refusals(metrics: DecisionMetrics) -> None:
+        for reason, identity, stages, took in refusals:
+            effect = REASONS[reason].effect
+            metrics.count_refusal(
+                UnrecordedRefusal(DecisionId("d"), Epoch(0.0), effect, reason, "", identity, stages, took)
+            )
+
+    assert exposed(tell_refusals) == exposed(tell_records)
+
+
+def test_a_refusal_without_a_record_is_written_by_a_timer_too() -> None:
+    registry, timer = CollectorRegistry(), Timer()
+    metrics = DecisionMetrics(registry, timer)
+    refusal = UnrecordedRefusal(
+        DecisionId("d"), Epoch(0.0), Effect.DENY, Reason.OVERLOADED, "10.0.0.1", None, {}, total_ms=0.1
+    )
+    for _ in range(3):
+        metrics.count_refusal(refusal)
+    (write,) = timer.set
+    write()
+    assert 'aegis_decisions_total{effect="deny",reason="OVERLOADED"} 3.0' in generate_latest(registry).decode()
 
 
 @given(st.lists(st.one_of(st.floats(0, 1000), st.sampled_from([1.0, 2.0, 5.0, 250.0])), max_size=50))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from aegis_authz.check.charge import charge_records
 from aegis_authz.check.draft import Draft
-from aegis_authz.check.refusal_tally import RefusalTally
+from aegis_authz.check.refusal_tally import RefusalTally, may_count
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.decision import (
     Decision,
@@ -31,6 +31,7 @@ from aegis_authz.core.record import DECISION_VERSION, MOST_PATH, DecisionRecord,
 from aegis_authz.core.record_terms import RecordedParameters
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.evidence.sealing import sealed_for
 from aegis_authz.ports.data_plane import Clock, RecordLog, Telemetry
 from aegis_authz.redact.sanitizer import redacted_text
@@ -58,15 +59,26 @@ class Recorder:
 
         A refusal that the tally counts has no record of its own, and no wait for one.
         """
+        if draft.settled is not None or not may_count(decision, draft.identity is not None):
+            return await self._keep_whole(decision, draft, deadline)
+        source = draft.http.source if draft.http is not None else ""
+        if self.tally.is_full(decision.reason, source, draft.time):
+            self.count(_unrecorded(decision, draft, source, self.clock))
+            return decision
+        with self.tally.recording(decision.reason, source):
+            return await self._keep_whole(decision, draft, deadline)
+
+    def count(self, refusal: UnrecordedRefusal) -> None:
+        """Count a refusal that has no record of its own: for the record of all of them, and for metrics."""
+        self.tally.count(refusal)
+        self.telemetry.refused(refusal)
+
+    async def _keep_whole(self, decision: Decision, draft: Draft, deadline: Monotonic) -> Decision:
         answer, record = decision, record_of(decision, draft, self.clock)
         _tell_of_limits(record)
-        if self.tally.counts(record):
-            self.telemetry.decided(_shown(record, decision, draft), draft.trace)
-            return decision
         try:
-            with self.tally.waiting(record):
-                async with asyncio.timeout_at(deadline):
-                    await self.records.append(record)
+            async with asyncio.timeout_at(deadline):
+                await self.records.append(record)
         except (Refused, TimeoutError) as fault:
             _log.error("decision %s was not recorded: %s", draft.decision_id, str(fault) or "too slow")
             if self.required and decision.effect is not Effect.DENY:
@@ -89,6 +101,19 @@ class Recorder:
         while True:
             await asyncio.sleep(_COUNT_SECONDS)
             await asyncio.shield(self.keep_counts())  # what was taken is written, also when the worker stops now
+
+
+def _unrecorded(decision: Decision, draft: Draft, source: str, clock: Clock) -> UnrecordedRefusal:
+    return UnrecordedRefusal(
+        draft.decision_id,
+        draft.time,
+        decision.effect,
+        decision.reason,
+        source,
+        draft.identity,
+        draft.stages(),
+        (clock.monotonic() - draft.started) * 1000,
+    )
 
 
 def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:

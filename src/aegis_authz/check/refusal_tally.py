@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field
 
+from aegis_authz.core.decision import Decision
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.nobody import OF_NOBODY
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DecisionRecord, RefusalsRecord
+from aegis_authz.core.record import RefusalsRecord
 from aegis_authz.core.units import Epoch
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 
 COUNTED = OF_NOBODY | {Reason.TUNNEL_OPENED}
 """The reasons of refusals that may be counted."""
@@ -29,6 +31,15 @@ FIRST_IDS = 8
 """Decision ids and sources that a count names."""
 
 
+def may_count(decision: Decision, is_known: bool) -> bool:
+    """Whether a decision may be counted, which nothing was settled for. `is_known`: its agent is."""
+    if decision.reason is Reason.OVERLOADED:
+        return True
+    if is_known or decision.reason not in COUNTED:
+        return False
+    return decision.effect is Effect.DENY or decision.reason is Reason.TUNNEL_OPENED
+
+
 class RefusalTally:
     """Counts what is not recorded in full. What it holds is bounded by the number of reasons."""
 
@@ -36,64 +47,82 @@ class RefusalTally:
         self._second = 0
         self._full: dict[tuple[Reason, str], int] = {}
         self._full_of_reason: dict[Reason, int] = {}
-        self._counts: dict[Reason, RefusalsRecord] = {}
+        self._counts: dict[Reason, _Count] = {}
         self._waiting = 0
 
-    def counts(self, record: DecisionRecord) -> bool:
-        """Whether this refusal is counted now, and so needs no record of its own."""
-        if not _may_count(record):
-            return False
-        if int(record.time) != self._second:
-            self._second = int(record.time)
+    def is_full(self, reason: Reason, source: str, time: Epoch) -> bool:
+        """Whether as many were recorded in full by now as may be: one more is to be counted."""
+        if int(time) != self._second:
+            self._second = int(time)
             self._full.clear()
             self._full_of_reason.clear()
-        key = (record.reason, record.source)
-        own, all_ = self._full.get(key, 0), self._full_of_reason.get(record.reason, 0)
-        if own < FULL_OF_A_SOURCE and all_ < FULL_OF_A_REASON and self._waiting < MOST_WAITING:
-            self._full[key], self._full_of_reason[record.reason] = own + 1, all_ + 1
-            return False
-        self.add(RefusalsRecord.of(record))
-        return True
+        return (
+            self._waiting >= MOST_WAITING
+            or self._full_of_reason.get(reason, 0) >= FULL_OF_A_REASON
+            or self._full.get((reason, source), 0) >= FULL_OF_A_SOURCE
+        )
 
     @contextmanager
-    def waiting(self, record: DecisionRecord) -> Iterator[None]:
-        """For as long as a record is being written: counted where it is one of those that could be counted instead."""
-        mine = int(_may_count(record))
-        self._waiting += mine
+    def recording(self, reason: Reason, source: str) -> Iterator[None]:
+        """For as long as one that might have been counted is recorded in full: it is one of those, and waits."""
+        key = (reason, source)
+        self._full[key] = self._full.get(key, 0) + 1
+        self._full_of_reason[reason] = self._full_of_reason.get(reason, 0) + 1
+        self._waiting += 1
         try:
             yield
         finally:
-            self._waiting -= mine
+            self._waiting -= 1
+
+    def count(self, refusal: UnrecordedRefusal) -> None:
+        """Count one that is not recorded."""
+        count = self._counts.get(refusal.reason)
+        if count is None:
+            count = self._counts[refusal.reason] = _Count(refusal.time, refusal.time)
+        count.count += 1
+        if refusal.time > count.last_time:
+            count.last_time = refusal.time
+        elif refusal.time < count.first_time:
+            count.first_time = refusal.time
+        if len(count.decision_ids) < FIRST_IDS:
+            count.decision_ids.append(refusal.decision_id)
+        if len(count.sources) < FIRST_IDS:
+            count.sources[refusal.source] = None
 
     def add(self, more: RefusalsRecord) -> None:
-        """Add a count to that of its reason."""
-        before = self._counts.get(more.reason)
-        self._counts[more.reason] = more if before is None else _together(before, more)
+        """Add a count that could not be recorded to that of its reason; what it names comes first."""
+        count = self._counts.get(more.reason)
+        if count is None:
+            count = self._counts[more.reason] = _Count(more.first_time, more.last_time)
+        count.count += more.count
+        count.first_time, count.last_time = min(count.first_time, more.first_time), max(count.last_time, more.last_time)
+        count.decision_ids = [*more.decision_ids, *count.decision_ids][:FIRST_IDS]
+        count.sources = dict.fromkeys(list({**dict.fromkeys(more.sources), **count.sources})[:FIRST_IDS])
 
     def take(self, now: Epoch) -> list[RefusalsRecord]:
         """The counts since they were taken last, one record a reason."""
-        records = [replace(count, time=now) for count in self._counts.values()]
+        records = [
+            RefusalsRecord(
+                now,
+                reason,
+                count.count,
+                count.first_time,
+                count.last_time,
+                tuple(count.decision_ids),
+                tuple(count.sources),
+            )
+            for reason, count in self._counts.items()
+        ]
         self._counts.clear()
         return records
 
 
-def _may_count(record: DecisionRecord) -> bool:
-    if record.reason is Reason.TUNNEL_OPENED:
-        return record.identity is None
-    return record.effect is Effect.DENY and record.reason in COUNTED
+@dataclass(slots=True)
+class _Count:
+    """What a `RefusalsRecord` will say. `sources` is a set in order."""
 
-
-def _together(earlier: RefusalsRecord, later: RefusalsRecord) -> RefusalsRecord:
-    ids, sources = earlier.decision_ids, earlier.sources
-    if len(ids) < FIRST_IDS:
-        ids = (*ids, *later.decision_ids)[:FIRST_IDS]
-    if len(sources) < FIRST_IDS:
-        sources = tuple(dict.fromkeys((*sources, *later.sources)))[:FIRST_IDS]
-    return replace(
-        earlier,
-        count=earlier.count + later.count,
-        first_time=min(earlier.first_time, later.first_time),
-        last_time=max(earlier.last_time, later.last_time),
-        decision_ids=ids,
-        sources=sources,
-    )
+    first_time: float
+    last_time: float
+    count: int = 0
+    decision_ids: list[str] = field(default_factory=list)
+    sources: dict[str, None] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.settlement import Settled, Settlement
 from aegis_authz.core.snapshot import Snapshot
 from aegis_authz.core.units import ApprovalId, DecisionId, Epoch, Monotonic, Revision, Seconds
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 
 
 class Clock(Protocol):
@@ -149,6 +150,10 @@ class Telemetry(Protocol):
 
     def decided(self, record: DecisionRecord, trace: DecisionTrace) -> None:
         """Count the decision and emit its spans where `trace` says that they belong."""
+        ...
+
+    def refused(self, refusal: UnrecordedRefusal) -> None:
+        """Count a refusal that is on no record of its own, and has no spans."""
         ...
 
 

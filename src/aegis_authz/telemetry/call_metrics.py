@@ -6,9 +6,12 @@ from collections import Counter as Tally
 
 from prometheus_client import CollectorRegistry, Counter
 
+from aegis_authz.core.effect import Effect
+from aegis_authz.core.identity import Identity
 from aegis_authz.core.money import MICRO
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.telemetry.fault_parts import FAULT_PARTS
 from aegis_authz.telemetry.grouped import LabelBound
 
@@ -48,21 +51,29 @@ class CallMetrics:
     def count(self, record: DecisionRecord) -> None:
         """Tally one decision."""
         identity = record.identity
-        tallies = self._tallies
-        tenant = agent = ""
-        if identity is not None:
-            scope = identity.scope
-            tenant, agent = f"{scope.org}/{scope.tenant}", scope.agent
-            tallies[self._credentials, (identity.way.value,)] += 1
-        tallies[self._calls, self._call_bound.of((record.effect.value, tenant, record.tool))] += 1
-        part = FAULT_PARTS.get(record.reason)
-        if part is not None:
-            tallies[self._faults, (part,)] += 1
+        tenant = self._count(record.effect, record.reason, identity, record.tool)
         if record.cost is not None and record.effect.lets_through:
+            agent = identity.scope.agent if identity is not None else ""
             labels = self._cost_bound.of((tenant, agent, record.tool, record.cost.currency))
             self._micros[labels] += record.cost.micros
         if record.quarantined_until and record.reason is not Reason.QUARANTINED:
-            tallies[self._quarantines, ()] += 1
+            self._tallies[self._quarantines, ()] += 1
+
+    def count_refusal(self, refusal: UnrecordedRefusal) -> None:
+        """Tally a refusal that has no record: of a call of which no tool was known yet."""
+        self._count(refusal.effect, refusal.reason, refusal.identity, "")
+
+    def _count(self, effect: Effect, reason: Reason, identity: Identity | None, tool: str) -> str:
+        """Tally a call, and return its tenant, "" for one that is not known."""
+        tallies, tenant = self._tallies, ""
+        if identity is not None:
+            tenant = f"{identity.scope.org}/{identity.scope.tenant}"
+            tallies[self._credentials, (identity.way.value,)] += 1
+        tallies[self._calls, self._call_bound.of((effect.value, tenant, tool))] += 1
+        part = FAULT_PARTS.get(reason)
+        if part is not None:
+            tallies[self._faults, (part,)] += 1
+        return tenant
 
     def write(self) -> None:
         """Bring everything tallied into the registry."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.settled_call import SettledCall
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.telemetry.metrics import DecisionMetrics
 from aegis_authz.telemetry.spans import DecisionSpans
 
@@ -26,6 +27,10 @@ class DecisionTelemetry:
         """Count the decision and emit its spans."""
         trace_id = self._spans.emit(record, trace) if self._spans is not None else ""
         self._metrics.count(record, trace_id)
+
+    def refused(self, refusal: UnrecordedRefusal) -> None:
+        """Count a refusal that is on no record of its own, and has no spans."""
+        self._metrics.count_refusal(refusal)
 
     def settled(self, call: SettledCall) -> None:
         """Emit the span of a settled cost."""

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from aegis_authz.core.money import MICRO
 from aegis_authz.core.record import ChargeRecord, DecisionRecord
+from aegis_authz.core.unrecorded_refusal import UnrecordedRefusal
 from aegis_authz.telemetry.call_metrics import CallMetrics
 from aegis_authz.telemetry.exemplars import Exemplars
 from aegis_authz.telemetry.grouped import (
@@ -89,6 +90,19 @@ class DecisionMetrics:
             self._shadowed[record.would] += 1
         for charge in record.charges:
             self._count_charge(charge, passes=record.effect.lets_through)
+        self._write_later()
+
+    def count_refusal(self, refusal: UnrecordedRefusal) -> None:
+        """Tally a refusal that has neither record nor spans, as `count` would have, but for exemplars."""
+        effect = refusal.effect.value
+        self._decided[effect, refusal.reason.value] += 1
+        observations_of(self._took, effect).add(refusal.total_ms / 1000)
+        for stage, milliseconds in refusal.stages.items():
+            observations_of(self._stage_took, stage).add(milliseconds / 1000)
+        self._calls.count_refusal(refusal)
+        self._write_later()
+
+    def _write_later(self) -> None:
         if not self._is_due:
             self._is_due = True
             self._later(WRITE_AFTER, self.write)

@@ -84,8 +84,8 @@ class SpanQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SpanTerms:
-    """`sample` is the share of allows that have spans: everything else always has. `guardrails` writes the names of the
-    proposal for guardrails, too. `keys` are what digests of parameters are made with.
+    """`sample` is the share of allows that have spans: everything else on record always has. `guardrails` writes the
+    names of the proposal for guardrails, too. `keys` are what digests of parameters are made with.
     """
 
     sample: float
