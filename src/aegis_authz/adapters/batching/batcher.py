@@ -8,46 +8,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from aegis_authz.core.cadence import Cadence
 from aegis_authz.core.units import Monotonic
 
-_MEMORY = 0.05  # seconds over which the rate is felt
-_WORTH_WAITING_FOR = 4.0
+_WORTH = 4.0  # questions within a window that are worth waiting for
 
 Question = TypeVar("Question")
 Reply = TypeVar("Reply")
 
 Send = Callable[[list[Question], Monotonic], Awaitable[Sequence[Reply | Exception]]]
 """Asks a batch before the deadline given; one reply a question, or the exception for it alone."""
-
-
-class Pace:
-    """Starts of what is cheaper together: `window` seconds apart when much comes, at once when little does.
-
-    `now` is in seconds of the event loop's clock everywhere.
-    """
-
-    __slots__ = ("_at", "_began", "_felt", "_window")
-
-    def __init__(self, window: float) -> None:
-        self._window = window
-        self._felt = 0.0  # how many came, those of long ago forgotten (an exponentially weighted average)
-        self._at = -math.inf
-        self._began = -math.inf
-
-    def came(self, now: float) -> None:
-        """One more came."""
-        self._felt = self._felt * math.exp((self._at - now) / _MEMORY) + 1.0
-        self._at = now
-
-    def began(self, now: float) -> None:
-        """A start."""
-        self._began = now
-
-    def next_start(self, now: float) -> float:
-        """When to start next: not after `now` unless it pays to wait."""
-        if self._felt * self._window / _MEMORY < _WORTH_WAITING_FOR:
-            return now
-        return self._began + self._window
 
 
 class _Waiting(Generic[Question, Reply]):
@@ -75,7 +45,7 @@ class Batcher(Generic[Question, Reply]):
         self._waiting: list[_Waiting[Question, Reply]] = []
         self._under_way: set[asyncio.Task[None]] = set()
         self._flush_is_due = False
-        self._pace = Pace(window)
+        self._cadence = Cadence(window, _WORTH)
         self._deadlines = _Deadlines()
 
     async def ask(self, question: Question, deadline: Monotonic) -> Reply:
@@ -85,7 +55,7 @@ class Batcher(Generic[Question, Reply]):
         self._waiting.append(_Waiting(question, reply, deadline))
         self._deadlines.add(reply, deadline, loop)
         now = loop.time()
-        self._pace.came(now)
+        self._cadence.came(now)
         if not self._flush_is_due:
             self._flush_is_due = True
             self._schedule(loop, now, deadline)
@@ -100,7 +70,7 @@ class Batcher(Generic[Question, Reply]):
             await asyncio.gather(*self._under_way)
 
     def _schedule(self, loop: asyncio.AbstractEventLoop, now: float, deadline: float) -> None:
-        begins = self._pace.next_start(now)
+        begins = self._cadence.next_start(now)
         if begins > now and deadline - now > 2 * self._window:
             loop.call_at(begins, self._flush)
         else:
@@ -114,7 +84,7 @@ class Batcher(Generic[Question, Reply]):
             batch = [waiting for waiting in batch if not waiting.reply.done()]
             if batch:
                 loop = asyncio.get_running_loop()
-                self._pace.began(loop.time())
+                self._cadence.began(loop.time())
                 task = loop.create_task(self._ask(batch))
                 self._under_way.add(task)
                 task.add_done_callback(self._finish)

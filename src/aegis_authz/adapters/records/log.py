@@ -14,12 +14,12 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from aegis_authz.adapters.batching.batcher import Pace
 from aegis_authz.adapters.files.keys import KeyFolderError
 from aegis_authz.adapters.records.folder import FolderBusy, RecordFolder
 from aegis_authz.adapters.records.recovery import LogAltered
 from aegis_authz.adapters.records.renewal import RecordKey, RecordKeys
 from aegis_authz.core.anchor import Head
+from aegis_authz.core.cadence import Cadence
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import Record
 from aegis_authz.core.refused import Refused
@@ -34,6 +34,7 @@ _LOCK_PATIENCE = 3.0
 _LOCK_PAUSE = 0.05
 _LOOK_SECONDS = 1.0
 _WINDOW = 0.006  # seconds between commits when much comes
+_WORTH = 4.0  # records within a window that are worth waiting for
 
 _Waiting = tuple[bytes, asyncio.Future[None]]
 
@@ -73,7 +74,7 @@ class FileRecordLog:
         self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
         self._gathered: list[_Waiting] = []
         self._is_writing = False
-        self._pace = Pace(_WINDOW)
+        self._cadence = Cadence(_WINDOW, _WORTH)
         self._waiting = 0
         self._open = False
         self._fault = ""
@@ -134,7 +135,7 @@ class FileRecordLog:
         receipt = self._loop.create_future()
         self._waiting += 1
         self._gathered.append((encoded, receipt))
-        self._pace.came(self._loop.time())
+        self._cadence.came(self._loop.time())
         if not self._is_writing:
             self._is_writing = True
             self._schedule(self._loop)
@@ -145,7 +146,7 @@ class FileRecordLog:
         for to be durable costs by the time.
         """
         now = loop.time()
-        begins = self._pace.next_start(now)
+        begins = self._cadence.next_start(now)
         if begins > now:
             loop.call_at(begins, self._hand_over)
         else:
@@ -155,7 +156,7 @@ class FileRecordLog:
         """Give the thread all that was gathered; from the event loop."""
         if self._gathered and self._loop is not None:
             batch, self._gathered = self._gathered, []
-            self._pace.began(self._loop.time())
+            self._cadence.began(self._loop.time())
             self._queue.put(batch)
 
     def _take_folder(self) -> None:
