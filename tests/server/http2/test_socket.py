@@ -12,6 +12,7 @@ from aegis_authz.server.grpc.framing import OK, StreamBroken, length_prefixed
 from aegis_authz.server.http2 import frames
 from aegis_authz.server.http2.headers import Fields
 from aegis_authz.server.http2.host import Http2Host
+from aegis_authz.server.http2.intake import Intake
 from aegis_authz.server.http2.socket import Answering, Call, Http2Socket
 from aegis_authz.wire.envoy.ext_authz import CHECK_METHOD
 from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
@@ -140,6 +141,7 @@ class StalledTransport:
     def __init__(self) -> None:
         self.written = b""
         self.reads = True
+        self.listened = asyncio.Event()
         self.closed = False
 
     def set_write_buffer_limits(self, high: int) -> None:
@@ -153,6 +155,7 @@ class StalledTransport:
 
     def resume_reading(self) -> None:
         self.reads = True
+        self.listened.set()
 
     def is_closing(self) -> bool:
         return self.closed
@@ -174,18 +177,22 @@ class Silent:
         self.cancelled = True
 
 
+def opening(stream: int) -> bytes:
+    """Headers that begin a call on this stream."""
+    return frames.frame(frames.HEADERS, 4, stream, b"\x83\x86\x84")
+
+
 class Stalled:
     """A socket on a stalled transport, with one stream open and all windows wide."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: float = 0.0) -> None:
         self.call = Silent()
         self.transport = StalledTransport()
         self.sockets: set[Http2Socket] = set()
-        self.socket = Http2Socket(self.open, self.sockets)
+        self.socket = Http2Socket(self.open, self.sockets, Intake(window))
         self.socket.connection_made(cast(asyncio.Transport, self.transport))
         wide = frames.settings({frames.INITIAL_WINDOW_SIZE: 2**31 - 1}) + frames.window_update(0, 2**30)
-        fields = b"\x83\x86\x84"
-        self.socket.data_received(frames.PREFACE + wide + frames.frame(frames.HEADERS, 4, 1, fields))
+        self.socket.data_received(frames.PREFACE + wide + opening(1))
 
     def open(self, fields: Fields, answering: Answering) -> Call:
         self.answering = answering
@@ -203,6 +210,60 @@ async def test_who_does_not_read_is_not_listened_to() -> None:
     assert not stalled.transport.reads
     stalled.socket.resume_writing()
     assert stalled.transport.reads
+
+
+def opened(streams: int) -> bytes:
+    return b"".join(opening(2 * number + 3) for number in range(streams))
+
+
+async def test_when_many_calls_come_what_comes_next_waits_to_be_begun_together() -> None:
+    stalled = Stalled(window=0.05)
+    stalled.socket.data_received(opened(8))
+    assert not stalled.transport.reads
+    await asyncio.wait_for(stalled.transport.listened.wait(), 5)
+    assert stalled.transport.reads
+
+
+async def test_while_few_calls_come_nothing_waits() -> None:
+    stalled = Stalled(window=0.05)
+    assert stalled.transport.reads
+
+
+async def test_what_begins_no_call_is_no_reason_to_wait() -> None:
+    stalled = Stalled(window=0.05)
+    for _ in range(100):
+        stalled.socket.data_received(frames.frame(frames.PING, 0, 0, b"anything"))
+    assert stalled.transport.reads
+
+
+async def test_who_does_not_read_is_not_listened_to_when_the_window_ends() -> None:
+    stalled = Stalled(window=0.05)
+    other = Stalled(window=0.05)  # its window ends after that of the first
+    stalled.socket.data_received(opened(8))
+    stalled.socket.pause_writing()
+    other.socket.data_received(opened(8))
+    await asyncio.wait_for(other.transport.listened.wait(), 5)
+    assert not stalled.transport.reads
+    stalled.socket.resume_writing()
+    assert stalled.transport.reads
+
+
+async def test_who_reads_again_waits_for_the_end_of_the_window() -> None:
+    stalled = Stalled(window=60)
+    stalled.socket.data_received(opened(8))
+    stalled.socket.pause_writing()
+    stalled.socket.resume_writing()
+    assert not stalled.transport.reads
+
+
+async def test_a_socket_that_closes_within_a_window_stays_closed() -> None:
+    stalled = Stalled(window=0.05)
+    other = Stalled(window=0.05)
+    stalled.socket.data_received(opened(8))
+    stalled.transport.close()
+    other.socket.data_received(opened(8))
+    await asyncio.wait_for(other.transport.listened.wait(), 5)
+    assert not stalled.transport.listened.is_set()
 
 
 async def test_a_stream_waits_while_its_peer_does_not_read() -> None:

@@ -16,6 +16,7 @@ from aegis_authz.server.authz import Check
 from aegis_authz.server.grpc.health import Health
 from aegis_authz.server.host import Process
 from aegis_authz.server.http2.calls import Calls
+from aegis_authz.server.http2.intake import WINDOW, Intake
 from aegis_authz.server.http2.socket import Http2Socket
 from aegis_authz.wire.envoy.ext_authz import SERVICE
 from aegis_authz.wire.envoy.ext_proc import BODY_SERVICE
@@ -32,6 +33,7 @@ class Http2Host:
         self._mode = mode
         self._health = Health()
         self._calls = Calls(check, process, log, self._health)
+        self._intake = Intake(WINDOW)
         self._sockets: set[Http2Socket] = set()
         self._server: asyncio.Server | None = None
 
@@ -76,4 +78,4 @@ class Http2Host:
         return await loop.create_server(self._connected, place.host, place.port)
 
     def _connected(self) -> Http2Socket:
-        return Http2Socket(self._calls, self._sockets)
+        return Http2Socket(self._calls, self._sockets, self._intake)

@@ -11,6 +11,7 @@ from aegis_authz.server.grpc.framing import ABORTED, OK, StreamBroken, length_pr
 from aegis_authz.server.http2.connection import Connection, Event, Opened, Received
 from aegis_authz.server.http2.frames import ConnectionBroken
 from aegis_authz.server.http2.headers import Fields, block_of
+from aegis_authz.server.http2.intake import Intake
 
 _log = logging.getLogger(__name__)
 
@@ -95,12 +96,13 @@ class Answering:
 
 
 class Http2Socket(asyncio.Protocol):
-    """One connection; `all_sockets` are those of the host."""
+    """One connection; `all_sockets` and `intake` are those of the host."""
 
-    def __init__(self, open_call: Open, all_sockets: set[Http2Socket]) -> None:
+    def __init__(self, open_call: Open, all_sockets: set[Http2Socket], intake: Intake) -> None:
         self.under_way: set[asyncio.Task[None]] = set()
         self._open_call = open_call
         self._all_sockets = all_sockets
+        self._intake = intake
         self._loop = asyncio.get_running_loop()
         self._http2 = Connection(_MOST_STREAMS)
         self.sending = self._http2.sending
@@ -109,6 +111,8 @@ class Http2Socket(asyncio.Protocol):
         self._is_closing = False
         self._moved = asyncio.Event()
         self._is_paused = False
+        self._is_gathering = False
+        self._begun = 0
         self.queued = 0
         self.lost = asyncio.Event()
 
@@ -130,6 +134,7 @@ class Http2Socket(asyncio.Protocol):
             return
         self._moved.set()
         self.flush()
+        self._gather()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all_sockets.discard(self)
@@ -149,8 +154,7 @@ class Http2Socket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._is_paused = False
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._listen()
         self._moved.set()
 
     @property
@@ -199,6 +203,24 @@ class Http2Socket(asyncio.Protocol):
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
 
+    def _gather(self) -> None:
+        """Let what comes next wait in the kernel until it is worth a turn: who is read is woken for every call."""
+        begun, self._begun = self._begun, 0
+        now = self._loop.time()
+        reads_on = self._intake.reads_on(begun, now)
+        if reads_on > now and not self._is_gathering and not self._transport.is_closing():
+            self._is_gathering = True
+            self._transport.pause_reading()
+            self._loop.call_at(reads_on, self._gathered)
+
+    def _gathered(self) -> None:
+        self._is_gathering = False
+        self._listen()
+
+    def _listen(self) -> None:
+        if not self._is_paused and not self._is_gathering and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def _flush(self) -> None:
         self._is_flush_due = False
         if self.queued > _MOST_UNSENT:
@@ -223,6 +245,7 @@ class Http2Socket(asyncio.Protocol):
             if call is None:
                 return
             self._calls[event.stream] = call
+            self._begun += 1
             if event.ended:
                 call.feed(b"", True)
         elif (closing := self._calls.pop(event.stream, None)) is not None:
