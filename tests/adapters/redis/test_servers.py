@@ -227,3 +227,22 @@ async def test_who_took_over_is_found(own_cluster: RealCluster) -> None:
     assert (reply, faults > 0) == (b"1", True)
     assert {master.name for master in await servers.masters()} & {node.address for node in replicas}
     await servers.aclose()
+
+
+async def test_keys_are_deleted_each_on_the_master_of_its_slot(servers: Servers) -> None:
+    others = [f"{key}:other" for key in KEYS]
+    kept = [f"{key}:kept" for key in KEYS]
+    answers(await servers.ask_each([(key, setting(key, key)) for key in (*KEYS, *others, *kept)]))
+    await servers.delete([*zip(KEYS, others, strict=True)])
+    replies = await servers.ask_each([(key, getting(key)) for key in (*KEYS, *others, *kept)])
+    assert replies == [*[None] * (2 * len(KEYS)), *map(str.encode, kept)]
+
+
+async def test_a_key_that_cannot_be_deleted_is_an_error(real_redis: RealRedis) -> None:
+    alone = open_servers(real_redis.url, 2)
+    real_redis.command("ACL", "SETUSER", "default", "-del")
+    with pytest.raises(ResponseError):
+        await alone.delete([("a",)])
+    real_redis.command("ACL", "SETUSER", "default", "+del")
+    await alone.delete([("a",)])
+    await alone.aclose()
