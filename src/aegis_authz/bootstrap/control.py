@@ -37,6 +37,7 @@ from aegis_authz.adapters.sql.alerts import SqlAlerts
 from aegis_authz.adapters.sql.anchors import SqlRecordAnchors
 from aegis_authz.adapters.sql.approval_history import SqlApprovalHistory
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
+from aegis_authz.adapters.sql.commit_marks import SqlCommitMarks
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.sql.enrolments import SqlEnrolments
 from aegis_authz.adapters.sql.first_start import SqlFirstStart
@@ -63,6 +64,7 @@ from aegis_authz.control.anchoring import Anchorer
 from aegis_authz.control.app import ControlServices, Watch
 from aegis_authz.control.approvals.callbacks import CallbackServices
 from aegis_authz.control.approvals.remembering import HistoryWatch
+from aegis_authz.control.commits import CommitWatch
 from aegis_authz.control.host import ControlHost
 from aegis_authz.control.routes.dashboard_pages import Dashboards
 from aegis_authz.core.address import UnixAddress, read_address
@@ -132,7 +134,9 @@ async def _run(settings: ControlSettings) -> None:
         _log.info("the control plane listens on %s", settings.listen)
         history = HistoryWatch(stores.people.changes, stores.approvals, stores.history, clock)
         anchorer = _anchorer(settings, database, log, clock, stack)
-        await _serve(services, (history, anchorer), listening, settings.gateways, tls)
+        marks = SqlCommitMarks(database)
+        stack.callback(marks.close)
+        await _serve(services, CommitWatch(marks), (history, anchorer), listening, settings.gateways, tls)
 
 
 async def _databases(
@@ -244,6 +248,7 @@ def _tls(settings: TlsSettings) -> ServerTls:
 
 async def _serve(
     services: ControlServices,
+    commits: CommitWatch,
     others: Sequence[Watch],
     listening: socket.socket,
     gateways: Sequence[str],
@@ -251,13 +256,14 @@ async def _serve(
 ) -> None:
     async with asyncio.TaskGroup() as group:
         always = (
-            services.publisher.watch(),
-            services.enroller.watch(),
+            commits.watch(),
+            services.publisher.watch(commits),
+            services.enroller.watch(commits),
             services.expiry.watch(),
             *(other.watch() for other in others),
             services.overseer.watch(),
             services.trusted_keys.watch(),
-            services.revoker.watch(),
+            services.revoker.watch(commits),
             services.limits.watch(),
             services.rotator.watch(),
             services.records.live.watch(),

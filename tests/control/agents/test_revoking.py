@@ -23,6 +23,7 @@ from aegis_authz.adapters.files.keys import Keys
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.agents.revoking import Revoker
 from aegis_authz.control.app import ControlServices
+from aegis_authz.control.commits import CommitWatch
 from aegis_authz.core.release import ChangeKind, Sources
 from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.units import Epoch, Monotonic
@@ -31,6 +32,7 @@ from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.ports.key_rings import KeyRingFault
 from aegis_authz.testing.agent_states import MemoryRevocationList
 from aegis_authz.testing.store import MemoryRevocations, MemoryStore
+from tests.support.commit_marks import ScriptedMarks
 from tests.support.token_requests import assertion, binding, client_form, key_id, private_key, public_jwk
 
 Client = Callable[[ControlServices, str], httpx.AsyncClient]
@@ -328,7 +330,7 @@ async def test_a_control_plane_that_has_not_met_redis_says_what_to_do_and_is_not
         assert (before.status_code, "/secret/path" in before.text) == (503, False)
         assert "Redis has not answered since the start" in before.json()["detail"]
         away.is_away = False
-        watch = asyncio.create_task(plane.revoker.watch())
+        watch = asyncio.create_task(plane.revoker.watch(CommitWatch(ScriptedMarks())))
         async with asyncio.timeout(20):
             while plane.revoker.is_apart:
                 await asyncio.sleep(0)

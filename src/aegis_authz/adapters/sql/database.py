@@ -47,6 +47,11 @@ class Database:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
 
+    @property
+    def file(self) -> Path | None:
+        """The file of SQLite, None for a server."""
+        return Path(self._url.database or "") if self.dialect == "sqlite" else None
+
     async def migrate(self) -> None:
         """Make the tables, or bring those of an older version up to date, all or nothing.
 
@@ -60,7 +65,7 @@ class Database:
         """Raises DatabaseFault where the file of SQLite is not there: to look into it would make it, for everyone to
         read.
         """
-        if self.dialect == "sqlite" and not Path(self._url.database or "").is_file():
+        if self.file is not None and not self.file.is_file():
             file = self._url.render_as_string(hide_password=True)
             raise DatabaseFault(f"the database {file} is not there: no control plane has started with it")
 
@@ -95,6 +100,12 @@ class Database:
         with database_faults(self._url):
             async with self._readers.begin() as connection:
                 yield connection
+
+    async def ask(self, question: str) -> object:
+        """The one value that the statement gives, in no transaction. Raises DatabaseFault."""
+        with database_faults(self._url):
+            async with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                return (await connection.exec_driver_sql(question)).scalar_one()
 
     async def close(self) -> None:
         """Give all connections back."""

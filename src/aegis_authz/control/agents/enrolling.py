@@ -7,7 +7,9 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
+from aegis_authz.control.commits import look_at_commits
 from aegis_authz.control.policies.directory import Directory
 from aegis_authz.control.policies.publishing import Publisher
 from aegis_authz.control.throttle import Throttle
@@ -19,6 +21,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Epoch, Monotonic, Seconds
 from aegis_authz.encoding.jwk import raw_from_jwk, thumbprint
 from aegis_authz.identity.enrolment import read_enrolment_proof
+from aegis_authz.ports.commits import Commits
 from aegis_authz.ports.control_plane import Enrolments, EnrolmentsFault
 from aegis_authz.ports.data_plane import Clock, Ids
 
@@ -26,7 +29,6 @@ _log = logging.getLogger(__name__)
 
 MAX_INVITATION = Seconds(86_400.0)
 _RATE, _BURST = 0.5, 10
-_TICK = 1.0
 _LOOK_PAUSE = 0.25
 """Seconds between two looks: strangers, who make us look, must not keep the database busy."""
 
@@ -118,26 +120,24 @@ class Enroller:
         if not self._directory().is_home(agent):
             raise NotEnrolled(409, "the tenant of the agent is at home in another region: invite it there")
 
-    async def watch(self) -> None:
+    async def watch(self, commits: Commits) -> None:
         """Know what other control planes enrolled, within a second; until cancelled."""
-        while True:
-            try:
-                await self.learn()
-            except EnrolmentsFault as fault:
-                _log.warning("whether other control planes have enrolled agents cannot be seen: %s", fault)
-            await asyncio.sleep(_TICK)
+        trouble = partial(_log.warning, "whether other control planes have enrolled agents cannot be seen: %s")
+        await look_at_commits(commits, self._look, (EnrolmentsFault,), trouble)
 
     async def learn(self) -> bool:
         """Look for agents that enrolled at other control planes, unless that was done just now; whether it was looked.
 
         Raises EnrolmentsFault.
         """
-        now = self._clock.monotonic()
-        if now < self._next_look:
+        if self._clock.monotonic() < self._next_look:
             return False
-        self._next_look = Monotonic(now + _LOOK_PAUSE)
-        await asyncio.to_thread(self._enrolments.refresh)
+        await self._look()
         return True
+
+    async def _look(self) -> None:
+        self._next_look = Monotonic(self._clock.monotonic() + _LOOK_PAUSE)
+        await asyncio.to_thread(self._enrolments.refresh)
 
 
 def _digest(code: str) -> str:

@@ -12,6 +12,7 @@ from aegis_authz.core.revocation import Revocation, Revoked, RevokedKind
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Monotonic, Seconds
 from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.ports.commits import Commits
 from aegis_authz.ports.control_plane import RevocationList, RevocationListFault, Revocations
 from aegis_authz.ports.data_plane import Clock, StoreDown
 from aegis_authz.ports.key_rings import KeyRingFault
@@ -116,11 +117,15 @@ class Revoker:
         _log.warning("%s restored by %r: %r", target, by, note)
         return self._clock.now()
 
-    async def watch(self) -> None:
+    async def watch(self, commits: Commits) -> None:
         """Tell Redis again whatever it has forgotten, and publish what is revoked, within a second; until cancelled."""
+        read: int | None = None
         while True:
+            number = commits.number
             try:
-                await asyncio.to_thread(self._list.refresh)  # other control planes revoke, too
+                if number != read:
+                    await asyncio.to_thread(self._list.refresh)  # other control planes revoke, too
+                    read = number
                 await self.remind()
                 if self._is_apart:
                     self._is_apart = False
@@ -128,7 +133,7 @@ class Revoker:
             except (StoreDown, RevocationListFault) as fault:
                 _log.warning("whether revocations are remembered cannot be seen: %s", fault)
             await self.follow()
-            await asyncio.sleep(_TICK)
+            await commits.after(number, _TICK)
 
     async def follow(self) -> None:
         """Have the bundle say what the list says: then it holds on every worker, whatever becomes of us and of Redis.

@@ -8,7 +8,9 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
+from aegis_authz.control.commits import look_at_commits
 from aegis_authz.control.policies.bulletin import Bulletin, Live
 from aegis_authz.control.policies.directory import EMPTY_DIRECTORY
 from aegis_authz.control.policies.publication import Admission, Builder, Draft, Passed, Published, Testing
@@ -24,13 +26,12 @@ from aegis_authz.core.release import Change, ChangeKind, ReleaseConflict, Releas
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import NO_REVISION, Revision
 from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.ports.commits import Commits
 from aegis_authz.ports.control_plane import Releases
 from aegis_authz.ports.data_plane import Clock
 
 _log = logging.getLogger(__name__)
 _SELF = "control"
-_TICK = 1.0
-"""Seconds between two looks for what other control planes published."""
 _REBUILDS = 4
 
 
@@ -82,14 +83,10 @@ class Publisher:
         self._rebuild(current)
         self._compare(folders)
 
-    async def watch(self) -> None:
+    async def watch(self, commits: Commits) -> None:
         """Serve what other control planes publish, within a second; until cancelled."""
-        while True:
-            try:
-                await self.follow()
-            except (ReleasesFault, RevisionUnknown) as fault:
-                _log.warning("whether another control plane has published cannot be seen: %s", fault)
-            await asyncio.sleep(_TICK)
+        trouble = partial(_log.warning, "whether another control plane has published cannot be seen: %s")
+        await look_at_commits(commits, self.follow, (ReleasesFault, RevisionUnknown), trouble)
 
     async def follow(self) -> None:
         """Serve what was published last, whichever control plane did. Raises ReleasesFault, RevisionUnknown."""

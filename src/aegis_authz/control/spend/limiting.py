@@ -41,6 +41,7 @@ class LimitKeeper:
         self._publisher = publisher
         self._clock = clock
         self._is_warned = False
+        self._is_finished = False
 
     async def quarantine(self, scope: Scope, life: Seconds, by: str, note: str) -> Quarantine:
         """Refuse every call of the agent for a while. Raises StoreDown, ReleasesFault when it could not be logged."""
@@ -88,7 +89,7 @@ class LimitKeeper:
 
         Raises StoreDown, OSError.
         """
-        begun = await asyncio.to_thread(self._first.life)
+        begun = await self._begun()
         if await self._memory.is_counted():
             self._is_warned = False
             if begun != _FINISHED:
@@ -108,3 +109,11 @@ class LimitKeeper:
                 "Redis may have forgotten what was used of limits: each refuses until its window is over (LIMIT_LOST), "
                 "or until an operator who knows what was lost says: aegis limits reset"
             )
+
+    async def _begun(self) -> str | None:
+        """How far the first start came; once it was finished, it is for good. Raises OSError."""
+        if self._is_finished:
+            return _FINISHED
+        begun = await asyncio.to_thread(self._first.life)
+        self._is_finished = begun == _FINISHED
+        return begun
