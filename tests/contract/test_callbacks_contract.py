@@ -72,6 +72,30 @@ async def test_what_is_over_is_never_claimed_again(callbacks: Callbacks) -> None
     assert await callbacks.claim(URL, 1000.0, 1001.0) is None
 
 
+async def test_when_the_next_one_can_be_claimed_is_known(callbacks: Callbacks) -> None:
+    second = replace(WANTED, task_id="apr_2")
+    await callbacks.enter(WANTED)
+    assert await callbacks.next_due(URL) is None
+    await callbacks.settle(WANTED, 10.0)
+    await callbacks.enter(second)
+    await callbacks.settle(second, 30.0)
+    seen = [await callbacks.next_due(URL)]
+    first = await callbacks.claim(URL, 10.0, 20.0)
+    assert first is not None
+    seen.append(await callbacks.next_due(URL))
+    await callbacks.complete(first, 11.0)
+    seen.append(await callbacks.next_due(URL))
+    last = await callbacks.claim(URL, 30.0, 40.0)
+    assert last is not None
+    await callbacks.postpone(last, "HTTP 503", 50.0)
+    seen.append(await callbacks.next_due(URL))
+    again = await callbacks.claim(URL, 50.0, 60.0)
+    assert again is not None
+    await callbacks.abandon(again, "HTTP 404", 51.0)
+    assert seen == [10.0, 20.0, 30.0, 50.0]
+    assert [await callbacks.next_due(place) for place in (URL, "https://other.example")] == [None, None]
+
+
 async def test_what_is_postponed_comes_when_it_is_due_and_says_what_was_wrong(callbacks: Callbacks) -> None:
     await callbacks.enter(WANTED)
     await callbacks.settle(WANTED, 10.0)

@@ -83,6 +83,28 @@ async def test_what_is_postponed_comes_when_it_is_due_and_says_what_was_wrong(ou
     assert (again.trouble, again.attempts) == ("HTTP 503", 2)
 
 
+async def test_when_the_next_notice_can_be_claimed_is_known(outbox: Outbox) -> None:
+    assert await outbox.next_due("slack") is None
+    await outbox.enter("apr_1", "slack:#a", HELD, 10.0)
+    await outbox.enter("apr_2", "slack:#a", HELD, 30.0)
+    await outbox.enter("apr_1", "email:a@b.example", HELD, 1.0)
+    seen = [await outbox.next_due("slack")]
+    first = await outbox.claim("slack", 10.0, 20.0)
+    assert first is not None
+    seen.append(await outbox.next_due("slack"))
+    await outbox.postpone(first, "HTTP 503", 50.0)
+    seen.append(await outbox.next_due("slack"))
+    second = await outbox.claim("slack", 30.0, 60.0)
+    assert second is not None
+    await outbox.complete(second, "", 31.0)
+    seen.append(await outbox.next_due("slack"))
+    last = await outbox.claim("slack", 50.0, 70.0)
+    assert last is not None
+    await outbox.abandon(last, "HTTP 404", 51.0)
+    assert seen == [10.0, 20.0, 30.0, 50.0]
+    assert await outbox.next_due("slack") is None
+
+
 async def test_the_second_notice_knows_the_receipt_of_the_first(outbox: Outbox) -> None:
     await outbox.enter("apr_1", "slack:#a", HELD, 10.0)
     notice = await outbox.claim("slack", 10.0, 11.0)

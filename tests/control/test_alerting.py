@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,14 +10,17 @@ import pytest
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.alerting import Alerter, destination_of
+from aegis_authz.control.commits import CommitWatch
 from aegis_authz.core.alert import ALERTING, NO_ALERT_RULES, AlertRules, AlertTerms, Sighting
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.release import ReleasesFault
 from aegis_authz.evidence.search import RecordsUnavailable
+from aegis_authz.ports.commits import LONGEST
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.testing.alerts import MemoryAlerts
 from aegis_authz.testing.outbox import MemoryOutbox
+from tests.support.commit_marks import ScriptedMarks
 from tests.support.made_records import DENIED
 
 EGRESS = replace(DENIED, reason=Reason.EGRESS_DENIED, tool="", action="", host="evil.example", port=443)
@@ -90,7 +94,8 @@ async def test_refusals_of_nobody_and_of_others_are_not_told() -> None:
 
 async def test_where_no_document_wants_any_nothing_is_read() -> None:
     desk = Desk(Script([None]), NO_ALERT_RULES)
-    await desk.alerter.look()
+    pause = await desk.alerter.look()
+    assert pause == LONGEST  # or until somebody publishes that they want some
     assert (desk.script.kept, desk.script.forgotten) == (0, 1)
 
 
@@ -149,3 +154,18 @@ def test_a_destination_holds_nothing_that_an_agent_sent_but_its_host() -> None:
     assert destination_of(DENIED) == "stripe-payments"
     assert destination_of(EGRESS) == "evil.example:443"
     assert destination_of(replace(EGRESS, port=None)) == "evil.example"
+
+
+async def test_refusals_are_told_once_it_is_published_that_somebody_wants_them() -> None:
+    commits, desk = CommitWatch(marks := ScriptedMarks()), Desk(Script([[EGRESS]]), NO_ALERT_RULES)
+    watch = asyncio.create_task(desk.alerter.watch(commits))
+    async with asyncio.timeout(20):  # sooner than anybody looks without a commit
+        while not desk.script.forgotten:
+            await asyncio.sleep(0)
+        desk.rules = RULES
+        marks.mark = 1
+        await commits.look()
+        while not desk.script.kept:
+            await asyncio.sleep(0)
+    watch.cancel()
+    assert len(await desk.told()) == 1

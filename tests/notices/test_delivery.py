@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
+from aegis_authz.adapters.system import SystemClock
+from aegis_authz.control.commits import CommitWatch
 from aegis_authz.core.alert import Alert, AlertPlan, Sighting
 from aegis_authz.core.approval import Approval, ApprovalRequest, ApprovalState
 from aegis_authz.core.identity import Identity, Way
-from aegis_authz.core.notice import Notice, NoticeKind
+from aegis_authz.core.notice import LOG_PLACE, Notice, NoticeKind
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.settlement import Settlement
 from aegis_authz.notices.delivery import Courier
@@ -19,6 +24,7 @@ from aegis_authz.ports.notices import ChannelFault
 from aegis_authz.testing.alerts import MemoryAlerts
 from aegis_authz.testing.outbox import MemoryOutbox
 from aegis_authz.testing.store import MemoryStore
+from tests.support.commit_marks import ScriptedMarks
 from tests.support.held_calls import REQUEST
 
 
@@ -70,6 +76,19 @@ class DeadPlace(Scripted):
         self.tries += 1
         self.clock.time += 5
         raise ChannelFault("cannot be reached: ConnectTimeout", is_final=False)
+
+
+class Arrival(Scripted):
+    """A channel that tells when a message arrived."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = asyncio.Event()
+
+    async def deliver(self, notice: Notice, approval: Approval) -> str:
+        receipt = await super().deliver(notice, approval)
+        self.event.set()
+        return receipt
 
 
 class Desk:
@@ -366,3 +385,37 @@ async def test_an_alert_that_is_forgotten_is_given_up(desk: Desk) -> None:
     desk.outbox.enter_alert("alt_gone", "slack:#soc", desk.clock.now())
     await desk.round()
     assert [notice.trouble for notice in await desk.outbox.undelivered(10)] == ["the alert is forgotten"]
+
+
+@asynccontextmanager
+async def watched(desk: Desk, channel: Arrival, commits: CommitWatch) -> AsyncIterator[None]:
+    """A courier that has nothing to do yet, of the log alone: it sees what is entered by what is committed."""
+    courier = replace(desk.courier, channels={LOG_PLACE: channel}, clock=SystemClock())
+    watch = asyncio.create_task(courier.watch(commits))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    yield
+    watch.cancel()
+
+
+async def test_a_notice_is_delivered_once_its_entry_is_committed(desk: Desk) -> None:
+    channel, commits = Arrival(), CommitWatch(marks := ScriptedMarks())
+    async with watched(desk, channel, commits):
+        request = await desk.hold(1, LOG_PLACE)
+        await desk.outbox.enter(request.id, LOG_PLACE, NoticeKind.HELD, desk.clock.now())
+        marks.mark = 1
+        await commits.look()
+        async with asyncio.timeout(20):  # sooner than anybody looks without a commit
+            await channel.event.wait()
+    assert channel.messages == [(LOG_PLACE, "held", "pending", "")]
+
+
+async def test_what_was_postponed_is_tried_again_without_a_commit(desk: Desk) -> None:
+    channel, commits = Arrival(), CommitWatch(ScriptedMarks())  # at which nobody looks
+    channel.faults = [ChannelFault("HTTP 503", is_final=False)]
+    request = await desk.hold(1, LOG_PLACE)
+    await desk.outbox.enter(request.id, LOG_PLACE, NoticeKind.HELD, desk.clock.now())
+    async with watched(desk, channel, commits), asyncio.timeout(20):
+        await channel.event.wait()
+    assert desk.counts[(LOG_PLACE, "postponed")] == 1
+    assert channel.messages == [(LOG_PLACE, "held", "pending", "")]

@@ -270,9 +270,10 @@ async def _serve(
         )
         watches = [group.create_task(watch) for watch in always]
         outreach = services.outreach
-        reaching = (outreach.courier, outreach.presses, outreach.socket, outreach.callbacks, outreach.alerter)
-        sometimes = (services.keeper, services.records.reconciler, *reaching, tls)
+        sometimes = (services.keeper, services.records.reconciler, outreach.presses, outreach.socket, tls)
         watches += [group.create_task(service.watch()) for service in sometimes if service is not None]
+        telling = (outreach.courier, outreach.callbacks, outreach.alerter)
+        watches += [group.create_task(service.watch(commits)) for service in telling if service is not None]
         context = None if tls is None else tls.context
         await ControlHost(services, gateways, context).serve(sockets=[listening])
         for watch in watches:

@@ -16,6 +16,7 @@ from aegis_authz.core.release import ReleasesFault, RevisionUnknown
 from aegis_authz.core.units import Epoch, Seconds
 from aegis_authz.evidence.search import RecordsUnavailable
 from aegis_authz.policy.source.problems import PolicyErrors
+from aegis_authz.ports.commits import LONGEST, Commits
 from aegis_authz.ports.data_plane import Clock, StoreDown
 from aegis_authz.ports.notices import Alerts
 from aegis_authz.telemetry.standing_trouble import StandingTrouble
@@ -83,22 +84,28 @@ class Alerter:
         self._trouble = StandingTrouble(_log, logging.ERROR)
         self._lost: set[str] = set()
 
-    async def watch(self) -> None:
+    async def watch(self, commits: Commits) -> None:
         """Look until cancelled."""
         while True:
+            number = commits.number
             pause = await self.look()
-            await asyncio.sleep(pause)
+            await commits.after(number, pause)
 
     async def look(self) -> Seconds:
-        """Look once; after how many seconds to look again. What hinders it is in the log once."""
+        """Look once; after how many seconds to look again unless something is committed. What hinders it is in the log
+        once.
+        """
         loop = asyncio.get_running_loop()
         begin = loop.time()
         try:
-            count = await self._follow()
+            rules = await asyncio.to_thread(self._rules)
+            count = await self._follow(rules)
         except _UNUSABLE as fault:
             self._trouble.begin(f"refusals are not told: {fault}")
             return _AFTER_FAULT
         self._trouble.end()
+        if not rules.shapes:
+            return LONGEST  # until somebody wants to be told, which is published
         return Seconds(loop.time() - begin) if count == _BATCH else _EVERY
 
     async def cautions(self) -> tuple[str, ...]:
@@ -110,8 +117,7 @@ class Alerter:
         writers = await asyncio.to_thread(self._refusals.writers) if rules.shapes else ()
         return (_NO_RECORDS,) if rules.shapes and not writers else ()
 
-    async def _follow(self) -> int:
-        rules = await asyncio.to_thread(self._rules)
+    async def _follow(self, rules: AlertRules) -> int:
         if not rules.shapes:
             await asyncio.to_thread(self._refusals.forget)
             return 0

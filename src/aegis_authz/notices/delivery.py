@@ -18,12 +18,12 @@ from typing import Protocol
 from aegis_authz.core.approval import MAX_APPROVAL_LIFE, Approval, ApprovalNotFound, ApprovalState
 from aegis_authz.core.notice import LOG_PLACE, ChannelHealth, Notice, NoticeKind, NoticeState
 from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.notices.pause import LOOK_EVERY, pause_until
+from aegis_authz.ports.commits import Commits
 from aegis_authz.ports.data_plane import Approvals, Clock, StoreDown
 from aegis_authz.ports.notices import Alerts, Channel, ChannelFault, Outbox
 
 _log = logging.getLogger(__name__)
-_LOOK_EVERY = 1.0
-"""Seconds between two looks for what is held or settled since."""
 _CLAIM = 20.0
 """Seconds for which a notice belongs to who claimed it; a message takes `_PATIENCE` at most."""
 _PATIENCE = 10.0
@@ -66,13 +66,13 @@ class Courier:
     failing: dict[str, ChannelHealth] = field(default_factory=dict)
     """The channels that failed since a message of theirs last arrived, by their kinds."""
 
-    async def watch(self) -> None:
+    async def watch(self, commits: Commits) -> None:
         """Look and deliver until cancelled."""
         async with asyncio.TaskGroup() as group:
             if self.channels.keys() - {LOG_PLACE}:  # else nobody is told of held calls
-                group.create_task(self._repeat(self.look, "what is held"))
+                group.create_task(self._look_each_second())
             for name in self.channels:
-                group.create_task(self._repeat(lambda name=name: self.empty(name), f"notices of {name}"))  # type: ignore[misc]  # bound now
+                group.create_task(self._deliver_when_due(name, commits))
 
     async def look(self) -> None:
         """Enter the notices of calls that are held or settled since the last look. Raises StoreDown."""
@@ -213,10 +213,20 @@ class Courier:
         except ApprovalNotFound:
             return True
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]], label: str) -> None:
+    async def _look_each_second(self) -> None:
         while True:
             try:
-                await step()
+                await self.look()
             except StoreDown as fault:
-                _log.warning("%s: %s", label, fault)
-            await asyncio.sleep(_LOOK_EVERY)
+                _log.warning("what is held: %s", fault)
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _deliver_when_due(self, channel: str, commits: Commits) -> None:
+        while True:
+            number, pause = commits.number, LOOK_EVERY
+            try:
+                await self.empty(channel)
+                pause = pause_until(await self.outbox.next_due(channel), self.clock.now())
+            except StoreDown as fault:
+                _log.warning("notices of %s: %s", channel, fault)
+            await commits.after(number, pause)

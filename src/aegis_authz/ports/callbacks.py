@@ -38,6 +38,13 @@ class Callbacks(Protocol):
         """The one of that endpoint that is due longest; nobody else gets it before `until`. Raises DatabaseFault."""
         ...
 
+    async def next_due(self, endpoint: str) -> Epoch | None:
+        """When the next one of that endpoint can be claimed, unless it changes; None where none is due ever.
+
+        Raises DatabaseFault.
+        """
+        ...
+
     async def complete(self, callback: Callback, now: Epoch) -> None:
         """It was delivered. Raises DatabaseFault."""
         ...

@@ -83,6 +83,13 @@ class Outbox(Protocol):
         """
         ...
 
+    async def next_due(self, channel: str) -> Epoch | None:
+        """When the next notice of that kind of channel can be claimed, unless it changes; None where none waits.
+
+        Raises StoreDown.
+        """
+        ...
+
     async def complete(self, notice: Notice, receipt: str, now: Epoch) -> None:
         """It was delivered. Raises StoreDown."""
         ...

@@ -55,6 +55,12 @@ class MemoryCallbacks:
         row.callback, row.due = replace(row.callback, attempts=row.callback.attempts + 1), until
         return row.callback
 
+    async def next_due(self, endpoint: str) -> Epoch | None:
+        """When the next one of that endpoint can be claimed."""
+        key = (endpoint, CallbackState.DUE)
+        rows = (row for row in self._rows.values() if (row.callback.endpoint, row.callback.state) == key)
+        return min((Epoch(row.due) for row in rows), default=None)
+
     async def complete(self, callback: Callback, now: Epoch) -> None:
         """It was delivered."""
         self._change(callback, CallbackState.DUE, now, state=CallbackState.DELIVERED, trouble="")

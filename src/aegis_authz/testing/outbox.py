@@ -51,6 +51,11 @@ class MemoryOutbox:
         row.notice, row.due = replace(row.notice, attempts=row.notice.attempts + 1, receipt=receipt), until
         return row.notice
 
+    async def next_due(self, channel: str) -> Epoch | None:
+        """When the next notice of that kind of channel can be claimed."""
+        waiting = (row for row in self._rows if row.notice.state is NoticeState.WAITING)
+        return min((Epoch(row.due) for row in waiting if row.notice.channel == channel), default=None)
+
     async def complete(self, notice: Notice, receipt: str, now: Epoch) -> None:
         """It was delivered."""
         self._change(notice, state=NoticeState.DELIVERED, receipt=receipt, trouble="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -10,14 +11,18 @@ import pytest
 
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.approvals.callbacks import ENDINGS, CallbackCourier, CallbackServices
+from aegis_authz.control.commits import CommitWatch
 from aegis_authz.core.approval import Approval, ApprovalNotFound, ApprovalState
 from aegis_authz.core.callback import Callback, CallbackState
 from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.notices.pause import LOOK_EVERY
+from aegis_authz.ports.commits import LONGEST
 from aegis_authz.ports.data_plane import StoreDown
 from aegis_authz.ports.notices import ChannelFault
 from aegis_authz.ports.people import Account
 from aegis_authz.testing.callbacks import MemoryCallbacks
 from aegis_authz.testing.people import MemoryPeople
+from tests.support.commit_marks import ScriptedMarks
 from tests.support.held_calls import REQUEST
 from tests.support.people import person
 
@@ -192,3 +197,30 @@ async def test_what_is_forgotten_is_given_up_and_what_cannot_be_read_is_not(scen
     del scene.states[TASK]
     await scene.turn()
     assert (await scene.store.watching(), scene.counts) == ([], {"undelivered": 1})
+
+
+async def test_callbacks_are_looked_at_each_second_while_tasks_are_open_and_else_once_something_is_committed(
+    scene: Scene,
+) -> None:
+    pauses = [await scene.courier.look()]
+    scene.states[TASK] = ApprovalState.APPROVED
+    pauses += [await scene.courier.look(), await scene.courier.look()]
+    assert pauses == [LOOK_EVERY, LOOK_EVERY, LONGEST]
+
+
+async def test_a_callback_is_posted_once_its_entry_is_committed_and_its_task_is_settled(scene: Scene) -> None:
+    commits = CommitWatch(marks := ScriptedMarks())
+    scene.states[TASK] = ApprovalState.APPROVED
+    await scene.turn()  # of the first nothing is left
+    watch = asyncio.create_task(scene.courier.watch(commits))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    scene.states["apr_later"] = ApprovalState.APPROVED
+    await scene.store.enter(replace(WANTED, task_id="apr_later"))
+    async with asyncio.timeout(20):  # sooner than anybody looks without a commit
+        while len(scene.endpoint.posts) < 2:
+            marks.mark += 1
+            await commits.look()
+            await asyncio.sleep(0)
+    watch.cancel()
+    assert [post["task"]["id"] for post in scene.endpoint.posts] == [TASK, "apr_later"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from aegis_authz.adapters.sql.database import Database
@@ -75,6 +75,13 @@ class SqlCallbacks:
         async with self._database.transaction() as connection:
             row = (await connection.execute(claimed)).first()
         return None if row is None else _callback(row)
+
+    async def next_due(self, endpoint: str) -> Epoch | None:
+        """When the next one of that endpoint can be claimed. Raises DatabaseFault."""
+        is_due_once = (_COLUMN.endpoint == endpoint) & (_COLUMN.state == CallbackState.DUE.value)
+        async with self._database.reading() as connection:
+            due = (await connection.execute(select(func.min(_COLUMN.due)).where(is_due_once))).scalar_one()
+        return None if due is None else Epoch(due)
 
     async def complete(self, callback: Callback, now: Epoch) -> None:
         """It was delivered. Raises DatabaseFault."""

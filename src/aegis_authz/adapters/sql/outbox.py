@@ -65,6 +65,13 @@ class SqlOutbox:
             row = (await connection.execute(_claim_statement(), {"of": channel, "at": now, "until": until})).first()
         return None if row is None else _notice(row)
 
+    async def next_due(self, channel: str) -> Epoch | None:
+        """When the next notice of that kind of channel can be claimed. Raises StoreDown."""
+        first = select(func.min(OUTBOX.c.due)).where((OUTBOX.c.channel == channel) & _is(NoticeState.WAITING))
+        async with self._on(self._database.reading) as connection:
+            due = (await connection.execute(first)).scalar_one()
+        return None if due is None else Epoch(due)
+
     async def complete(self, notice: Notice, receipt: str, now: Epoch) -> None:
         """It was delivered. Raises StoreDown."""
         await self._change(notice, state=NoticeState.DELIVERED.value, receipt=receipt, trouble="", ended=now)

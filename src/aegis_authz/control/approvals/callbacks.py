@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from aegis_authz.api.access_requests import CallbackPart, TaskStatus
@@ -22,9 +23,11 @@ from aegis_authz.core.callback import Callback, CallbackState
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.notice import ChannelHealth
 from aegis_authz.core.person import Domain
-from aegis_authz.core.units import ApprovalId, Epoch
+from aegis_authz.core.units import ApprovalId, Epoch, Seconds
+from aegis_authz.notices.pause import LOOK_EVERY, pause_until
 from aegis_authz.people.permissions import Permission, may
 from aegis_authz.ports.callbacks import Callbacks, CallbackSender
+from aegis_authz.ports.commits import LONGEST, Commits
 from aegis_authz.ports.data_plane import Clock, StoreDown
 from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.ports.notices import ChannelFault
@@ -35,8 +38,6 @@ ENDINGS = frozenset(status.value for status in TaskStatus if status is not TaskS
 """How a task can end here; the draft's `failed` is none, for nothing is carried out by a task."""
 CHANNEL = "callback"
 """As the figures of notices call it."""
-_LOOK_EVERY = 1.0
-"""Seconds between two looks for what is settled since."""
 _CLAIM, _PATIENCE = 20.0, 10.0
 """Seconds for which a callback belongs to who claimed it, and that a request takes at most."""
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 300.0
@@ -105,17 +106,21 @@ class CallbackCourier:
     failing: dict[str, str] = field(default_factory=dict)
     """Why the last callback to an endpoint failed, until one arrives."""
 
-    async def watch(self) -> None:
+    async def watch(self, commits: Commits) -> None:
         """Look and deliver until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat(self.look, "what is settled"))
+            group.create_task(self._repeat(self.look, "what is settled", commits))
             for endpoint in self.services.places:
-                group.create_task(self._repeat(lambda endpoint=endpoint: self.empty(endpoint), "callbacks"))  # type: ignore[misc]  # bound now
+                group.create_task(self._repeat(partial(self._deliver_due, endpoint), "callbacks", commits))
 
-    async def look(self) -> None:
-        """Have those due whose tasks are settled since the last look. Raises StoreDown, DatabaseFault."""
+    async def look(self) -> Seconds:
+        """Have those due whose tasks are settled since the last look; after how many seconds to look again.
+
+        Raises StoreDown, DatabaseFault.
+        """
         now = self.clock.now()
-        for callback in await self.services.store.watching():
+        watching = await self.services.store.watching()
+        for callback in watching:
             if callback.person not in self.services.places.get(callback.endpoint, ()):
                 await self._abandon(callback, "the settings name that endpoint for that person no more")
                 continue
@@ -133,6 +138,7 @@ class CallbackCourier:
                 await self.services.store.settle(callback, now)
             else:
                 await self.services.store.dismiss(callback, now)
+        return LOOK_EVERY if watching else LONGEST  # that somebody wants one is committed
 
     async def empty(self, endpoint: str) -> None:
         """Post what is due there, one after the other. Raises StoreDown, DatabaseFault."""
@@ -142,6 +148,10 @@ class CallbackCourier:
             if callback is None:
                 return
             await self._deliver(callback)
+
+    async def _deliver_due(self, endpoint: str) -> Seconds:
+        await self.empty(endpoint)
+        return pause_until(await self.services.store.next_due(endpoint), self.clock.now())
 
     def health(self) -> ChannelHealth:
         """How many endpoints fail, and why the last callback to each did."""
@@ -203,13 +213,15 @@ class CallbackCourier:
         await self.services.store.abandon(callback, trouble, self.clock.now())
         self.count(CHANNEL, "undelivered")
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]], label: str) -> None:
+    async def _repeat(self, step: Callable[[], Awaitable[Seconds]], label: str, commits: Commits) -> None:
+        """Do it again after so many seconds as it says, or once something is committed."""
         while True:
+            number, pause = commits.number, LOOK_EVERY
             try:
-                await step()
+                pause = await step()
             except (StoreDown, DatabaseFault) as fault:
                 _log.warning("%s: %s", label, fault)
-            await asyncio.sleep(_LOOK_EVERY)
+            await commits.after(number, pause)
 
 
 def callback_body(callback: Callback, status: TaskStatus, base: str) -> bytes:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from aegis_authz.adapters.channels.callbacks import CallbackPlace, HttpCallbackSender
 from aegis_authz.adapters.sql.callbacks import SqlCallbacks
+from aegis_authz.adapters.sql.commit_marks import SqlCommitMarks
 from aegis_authz.adapters.sql.database import Database
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.control.approvals.callbacks import ENDINGS, CallbackCourier, CallbackServices
+from aegis_authz.control.commits import CommitWatch
 from aegis_authz.core.approval import Approval, ApprovalState
 from aegis_authz.core.callback import Callback, CallbackState
 from aegis_authz.core.units import ApprovalId, Epoch
@@ -32,6 +34,8 @@ async def main(folder: Path, url: str) -> None:
     await people.add(Account(person("pep", "owner"), is_disabled=False, created=Epoch(1.0)))
     database = Database(f"sqlite:///{folder / 'control.db'}")
     await database.migrate()
+    commits = CommitWatch(SqlCommitMarks(database))
+    watching = asyncio.create_task(commits.watch())
     store = SqlCallbacks(database)
     await store.end_claims(clock.now())
     for number in range(CALLS):
@@ -39,7 +43,8 @@ async def main(folder: Path, url: str) -> None:
         await store.enter(Callback(name, url, "pep", None, ENDINGS, CallbackState.WATCHING, 0, ""))
     sender = HttpCallbackSender({url: CallbackPlace(b"k" * 32, is_internal=True)}, clock)
     services = CallbackServices(store, sender, {url: frozenset({"pep"})})
-    await CallbackCourier(services, stands, people, clock, lambda channel, outcome: None, url).watch()
+    await CallbackCourier(services, stands, people, clock, lambda channel, outcome: None, url).watch(commits)
+    await watching
 
 
 if __name__ == "__main__":
