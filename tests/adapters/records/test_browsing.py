@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from aegis_authz.adapters.records.browsing import RecordBrowser
 from aegis_authz.adapters.records.compression import compress_log
 from aegis_authz.adapters.records.files import log_files, newest_notes
 from aegis_authz.adapters.records.folder import RecordFolder
+from aegis_authz.adapters.records.index import IndexUpdate, RecordIndex
 from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.renewal import RecordKey
@@ -66,6 +68,76 @@ async def test_what_is_written_comes_once_and_is_found(browser: RecordBrowser, t
     assert (lines, len(first)) == (2, 2)
     assert [browser.advance(2)[0], browser.advance(2)[0]] == [1, 0]
     assert sorted(names(browser)) == ["a", "b", "c"]
+
+
+def rest(folder: Path) -> None:
+    """Have all that is in it be as it is for a while: what has just changed is looked at again."""
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (1.0, 1.0))
+
+
+async def looked_at_rest(browser: RecordBrowser, folder: Path) -> None:
+    """Two logs of which all is indexed, which stand still, and which the browser does not look into again."""
+    for writer in ("authz-0", "authz-1"):
+        await write(folder / writer, ["a"])
+    rest(folder)
+    assert [browser.advance(100)[0] for _ in range(2)] == [2, 0]
+
+
+async def test_logs_that_stand_still_are_not_opened_again(
+    browser: RecordBrowser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await looked_at_rest(browser, tmp_path / "records")
+
+    def update(index: RecordIndex, most: int) -> IndexUpdate:
+        raise AssertionError("it was looked into")
+
+    monkeypatch.setattr(RecordIndex, "update", update)
+    assert browser.advance(100) == (0, [])
+    rest(tmp_path / "records" / "authz-1")
+    (tmp_path / "records" / "authz-1" / "stray").touch()
+    with pytest.raises(AssertionError):
+        browser.advance(100)
+
+
+async def test_what_comes_to_logs_that_stood_still_is_indexed_at_the_next_look(
+    browser: RecordBrowser, tmp_path: Path
+) -> None:
+    folder = tmp_path / "records"
+    await looked_at_rest(browser, folder)
+    await write(folder / "authz-1", ["b"])  # to a log there is
+    seen = browser.advance(100)[0]
+    rest(folder)
+    browser.advance(100)
+    await write(folder / "authz-2", ["c"])  # to a new one
+    seen += browser.advance(100)[0]
+    rest(folder)
+    browser.advance(100)
+    shutil.rmtree(folder / "authz-0")
+    browser.advance(100)
+    assert seen == 2
+    assert sorted(names(browser)) == ["a", "b", "c"]
+
+
+async def test_each_record_comes_at_the_next_look_however_fast_they_are_written(
+    browser: RecordBrowser, tmp_path: Path
+) -> None:
+    folder = tmp_path / "records" / "authz-0"
+    async with FileRecordLog(folder, "authz-0", KEY, SystemClock(), max_file_bytes=4000) as log:
+        for number in range(60):  # over many files, of which some begin in the same tick of the file system's clock
+            await log.append(replace(DENIED, decision_id=f"d-{number}"))
+            _, records = browser.advance(100)
+            assert [each.stored.record.decision_id for each in records] == [f"d-{number}"]  # type: ignore[union-attr]  # decisions
+
+
+async def test_an_index_that_was_deleted_is_made_anew_though_the_logs_stand_still(
+    browser: RecordBrowser, tmp_path: Path
+) -> None:
+    await looked_at_rest(browser, tmp_path / "records")
+    (tmp_path / "records.index").unlink()
+    assert names(browser) == []  # a reader begins it
+    browser.advance(100)
+    assert names(browser) == ["a", "a"]
 
 
 async def test_every_record_is_proven_across_the_files_of_a_log(browser: RecordBrowser, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from aegis_authz.adapters.records.files import (
 from aegis_authz.adapters.records.index import IndexStale, IndexUnusable, RecordIndex
 from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.neighbourhood import position_of
+from aegis_authz.adapters.records.standstill import Standstill
 from aegis_authz.adapters.records.unread import NotKnown
 from aegis_authz.core.person import Domain
 from aegis_authz.evidence.anchors import NO_ANCHORS, ProvenAnchors
@@ -40,6 +42,8 @@ _PATIENCE = 2.0
 """Seconds that a search may take."""
 _TRIED_AGAIN = 30.0
 """Seconds until what could not be read is tried again."""
+_LOOKED_AGAIN = 30.0
+"""Seconds after which logs that seem to stand still are looked at all the same."""
 _ANEW = "the index of the records is made anew; try again in a moment"
 _NOT_KNOWN = (
     "no record of it is found, and segments that cannot be read may hold it; the control plane's log names them"
@@ -69,12 +73,36 @@ class RecordBrowser:
         self._lock = threading.Lock()
         self._is_stale = False
         self._gaps: tuple[RecordGap, ...] = ()
+        self._standstill = Standstill(folder)
+        self._end: object | None = None
+        self._looked_at = 0.0
 
     def advance(self, most: int) -> tuple[int, list[IndexedRecord]]:
         """Index at most so many lines that came since the last time; how many came, and their records.
 
-        An index that cannot be used is removed, to be made anew from the next time on.
+        An index that cannot be used is removed, to be made anew from the next time on. Where all was read and nothing
+        has changed since, nothing is opened.
         """
+        now = time.monotonic()
+        mark = self._mark()
+        is_known = mark is not None and mark == self._end and not self._is_stale
+        if is_known and now < self._looked_at + _LOOKED_AGAIN:
+            return 0, []
+        self._end = None
+        lines, records = self._advance(most)
+        if lines < most and not self._gaps:  # a gap may be read by now, and nothing about the logs says so
+            self._end, self._looked_at = mark, now
+        return lines, records
+
+    def _mark(self) -> object | None:
+        """Another once a log or the index is another; None while that cannot be told."""
+        logs = self._standstill.mark(time.time())
+        try:
+            return None if logs is None else (self._index_file.stat().st_ino, logs)
+        except OSError:
+            return None
+
+    def _advance(self, most: int) -> tuple[int, list[IndexedRecord]]:
         with self._translated(), self._lock:
             if self._is_stale:
                 self._index_file.unlink(missing_ok=True)
@@ -143,6 +171,8 @@ class RecordBrowser:
         with self._translated():
             try:
                 with self._lock:  # an index is begun once
+                    if not self._index_file.exists():
+                        self._end = None  # of what was read to its end nothing is in the next one
                     index = RecordIndex(self._folder, self._index_file, _TRIED_AGAIN)
                 with closing(index):
                     yield index
