@@ -22,7 +22,9 @@ from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE.parent / "src"
-sys.path.insert(0, str(SOURCES))
+sys.path[:0] = [str(SOURCES), str(HERE)]
+
+from constructors import with_constructors
 
 from aegis_authz import native  # of the sources that are compiled
 
@@ -72,6 +74,15 @@ def _imported(file: Path) -> Iterator[Path]:
                 yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file())
 
 
+def shadows(files: Iterable[Path], folder: Path) -> Iterator[str]:
+    """The words that have the compiler read texts with constructors, written to the folder, in place of these files."""
+    for file in files:
+        text = folder / file.relative_to(SOURCES)
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text(with_constructors(file.read_text("utf-8")), "utf-8")
+        yield from ("--shadow-file", str(file.relative_to(HERE.parent)), str(text))
+
+
 class Compiler(build_ext):
     """Makes C of the sources and modules of the C, only when a wheel is really built."""
 
@@ -83,6 +94,7 @@ class Compiler(build_ext):
         digests = digests_of(files)  # before a compiler reads them: who writes meanwhile makes the build a stale one
         self.build_temp, self.build_lib = str(Path(self.build_temp).absolute()), str(Path(self.build_lib).absolute())
         options = ["--config-file", "pyproject.toml", "--cache-dir", str(Path(self.build_temp, "types"))]
+        options += shadows(files, Path(self.build_temp, "texts"))
         os.chdir(HERE.parent)  # tracebacks name sources as a checkout does
         self.distribution.ext_modules = mypycify(
             [*options, *(str(file.relative_to(HERE.parent)) for file in files)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from aegis_authz.check.session import Session
 from aegis_authz.core.call import NO_RPC, Rpc, ToolCall
@@ -57,6 +57,7 @@ class Draft:
     environment: str
     time: Epoch
     started: Monotonic
+    ended: list[tuple[str, Monotonic]]
     caller: str = ""
     http: HttpCall | None = None
     identity: Identity | None = None
@@ -77,7 +78,6 @@ class Draft:
     question: Question | None = None
     judged: Decision | None = None
     place: HoldPlace | None = None
-    ended: list[tuple[str, Monotonic]] = field(default_factory=list)
 
     @property
     def rpc(self) -> Rpc:
@@ -105,7 +105,7 @@ class Draft:
     def begin(decision_id: DecisionId, traceparent: str, environment: str, clock: Clock) -> Draft:
         """Open the notes at the arrival of a call. `environment` is the mesh's, "" where it has none."""
         started = clock.monotonic()
-        return Draft(decision_id, traceparent, environment, clock.now(), started)
+        return Draft(decision_id, traceparent, environment, clock.now(), started, [])
 
     def again(self, decision_id: DecisionId, clock: Clock) -> Draft:
         """Fresh notes of the same call, as far as it is known."""

@@ -53,7 +53,7 @@ class SettledCall:
 async def settled_call(call: CallToSettle, snapshot: Snapshot, store: Store) -> SettledCall:
     """Settle a call under the snapshot that decided. Raises Refused for what the store fails at."""
     question, decision = call.question, call.decision
-    draft = Draft(call.decision_id, "", question.environment, question.time, Monotonic(0.0))
+    draft = Draft(call.decision_id, "", question.environment, question.time, Monotonic(0.0), [])
     draft.identity, draft.call, draft.snapshot = question.identity, question.call, snapshot
     draft.size = len(orjson.dumps(question.call.parameters))
     if isinstance(decision, Refused):
