@@ -26,7 +26,7 @@ import asyncio, os, secrets, sys, time
 from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.charge import Charging
 from aegis_authz.core.identity import Identity, Way
-from aegis_authz.core.limit import Budget, CalendarWindow, Count, Exceed, Limit, Per, Period, Rate
+from aegis_authz.core.limit import KINDS, Budget, CalendarWindow, Count, Exceed, Limit, Per, Period, Rate
 from aegis_authz.core.money import Money
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
@@ -35,7 +35,7 @@ from aegis_authz.limits.charges import Sessions, charges_of
 
 MONTH, BOT = CalendarWindow(Period.MONTH, "UTC"), Scope("acme", "emea", "bot")
 TERMS = (Count(3000, MONTH), Budget(6000, "USD", MONTH, None), Rate(100000, 1000, 100000))
-LIMITS = [Limit(terms.kind, "p", terms.kind, Per.TENANT, Exceed.DENY, (), None, terms) for terms in TERMS]
+LIMITS = [Limit(KINDS[type(terms)], "p", KINDS[type(terms)], Per.TENANT, Exceed.DENY, (), None, terms) for terms in TERMS]
 
 class Clock:
     now, monotonic = staticmethod(time.time), staticmethod(time.monotonic)

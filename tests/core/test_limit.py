@@ -23,6 +23,8 @@ def test_the_strictest_of_what_calls_over_a_limit_meet_is_a_denial() -> None:
     order = [Exceed.OBSERVE, Exceed.SANITIZE, Exceed.APPROVAL_NEEDED, Exceed.DENY]
     assert all(milder < stricter for milder, stricter in pairwise(order))
     assert max(Exceed) is Exceed.DENY
+    assert [exceed.strictness for exceed in order] == [0, 1, 2, 3]
+    assert [exceed.word for exceed in order] == [exceed.value for exceed in order]
     with pytest.raises(TypeError):
         assert Exceed.DENY < 3
 

@@ -28,7 +28,7 @@ from aegis_authz.core.catalogue import (
     ParameterType,
     Tool,
 )
-from aegis_authz.core.decision import FilterTools, InjectCredential, Redact, SetHeader, Target
+from aegis_authz.core.decision import FilterTools, InjectCredential, Redact, SetHeader, Target, changes_bodies
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.core.reason import Reason
@@ -300,7 +300,7 @@ async def test_a_caller_that_does_not_redact_is_never_told_true(world: World) ->
 )
 async def test_what_a_function_cannot_do_is_a_denial_and_gives_nothing_away(obligation: Any, world: World) -> None:
     effect, reason = (
-        (Effect.SANITIZE, Reason.SANITIZED) if obligation.changes_bodies else (Effect.ALLOW, Reason.ALLOWED)
+        (Effect.SANITIZE, Reason.SANITIZED) if changes_bodies(obligation) else (Effect.ALLOW, Reason.ALLOWED)
     )
     world.answers = [decision(effect, reason, obligations=(obligation,))]
     answer = await world.ask()

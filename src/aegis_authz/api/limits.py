@@ -84,7 +84,7 @@ class LimitAnswer(Answer):
             name=limit.name,
             policy=limit.policy,
             holder=charge.holder,
-            kind=limit.terms.kind,
+            kind=limit.kind,
             currency=limit.terms.currency if isinstance(limit.terms, Budget) else "",
             used=account.used,
             left=account.left,

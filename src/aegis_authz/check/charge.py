@@ -9,7 +9,7 @@ from aegis_authz.check.draft import Draft
 from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.breaker import COUNTED_REFUSALS, FORBIDDEN_DOMAINS, Tally
 from aegis_authz.core.charge import Account, Charge, Charging, Excess, Measure, Pace, Slot, Sum
-from aegis_authz.core.decision import ApprovalTerms, Decision
+from aegis_authz.core.decision import ApprovalTerms, Decision, changes_bodies
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.limit import Budget, Concurrency, Exceed, Rate, Terms
 from aegis_authz.core.reason import Reason
@@ -124,7 +124,7 @@ def _record(charge: Charge, account: Account) -> ChargeRecord:
         limit.name,
         limit.policy,
         charge.holder,
-        terms.kind,
+        limit.kind,
         terms.currency if isinstance(terms, Budget) else "",
         _amount(charge.measure),
         used,
@@ -159,7 +159,7 @@ def sanitized(decision: Decision, over: list[tuple[Charge, Account]]) -> Decisio
     obligations = decision.obligations
     for charge in charges:
         added = obligations_from_data([*charge.limit.obligations])
-        if not any(obligation.changes_bodies for obligation in added):
+        if not any(map(changes_bodies, added)):
             raise Refused(Reason.OBLIGATION_UNMET, f"the limit {charge.limit.name} names nothing to redact")
         obligations += tuple(obligation for obligation in added if obligation not in obligations)
     if decision.effect is Effect.APPROVAL_NEEDED:

@@ -17,6 +17,7 @@ from aegis_authz.core.decision import (
     RedactionTerms,
     SetHeader,
     Target,
+    kind_of,
 )
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.reason import Reason
@@ -79,7 +80,7 @@ def refuse_inapplicable(decision: Decision, question: Question, is_function: boo
     """
     for obligation in decision.obligations:
         if not isinstance(obligation, Redact | RedactionTerms):
-            raise Refused(Reason.OBLIGATION_UNMET, f"{obligation.kind} at the evaluation endpoint")
+            raise Refused(Reason.OBLIGATION_UNMET, f"{kind_of(obligation)} at the evaluation endpoint")
         if REDACT not in question.applies:
             raise Refused(Reason.OBLIGATION_UNMET, "the caller does not say that it applies redactions")
         if isinstance(obligation, Redact) and obligation.fields and not is_function:

@@ -65,7 +65,7 @@ def amount_text(charge: Charge, amount: int) -> str:
 def _facts(charge: Charge, account: Account) -> Json:
     terms = charge.limit.terms
     amounts: dict[str, int] = {"used": account.used, "left": account.left, "of": account.of}
-    facts: dict[str, Json] = {"limit": charge.limit.name, "kind": terms.kind, "per": charge.limit.per.value}
+    facts: dict[str, Json] = {"limit": charge.limit.name, "kind": charge.limit.kind, "per": charge.limit.per.value}
     if isinstance(terms, Budget):
         facts["currency"] = terms.currency
         facts |= {name: decimal_text(amount) for name, amount in amounts.items()}

@@ -21,6 +21,7 @@ from aegis_authz.core.decision import (
     Redact,
     RedactionTerms,
     Target,
+    changes_bodies,
     denied,
 )
 from aegis_authz.core.effect import Effect
@@ -221,7 +222,7 @@ def _is_of_request(obligation: Obligation) -> bool:
     """Whether it changes what the agent sends; lists of tools are filtered in answers."""
     if isinstance(obligation, Redact | RedactionTerms):
         return obligation.target is Target.REQUEST
-    return obligation.changes_bodies and not isinstance(obligation, FilterTools | HideTools)
+    return changes_bodies(obligation) and not isinstance(obligation, FilterTools | HideTools)
 
 
 def _terms(draft: Draft) -> tuple[RecordedParameters, bytes | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, NoReturn
 
 from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.call import ToolCall
@@ -46,8 +45,6 @@ class Target(Enum):
 class SetHeader:
     """Obligation: the tool receives this header, whatever the agent sent under its name."""
 
-    kind: ClassVar = "set_header"
-    changes_bodies: ClassVar = False
     name: str
     value: str
 
@@ -56,8 +53,6 @@ class SetHeader:
 class InjectCredential:
     """Obligation: the tool receives a header of `prefix` and the secret of that name, which the agent never sees."""
 
-    kind: ClassVar = "inject_credential"
-    changes_bodies: ClassVar = False
     header: str
     credential: str
     prefix: str
@@ -67,8 +62,6 @@ class InjectCredential:
 class Redact:
     """Obligation: redact what these detectors find and these JSON pointers name."""
 
-    kind: ClassVar = "redact"
-    changes_bodies: ClassVar = True
     target: Target
     detectors: tuple[str, ...]
     fields: tuple[str, ...]
@@ -91,8 +84,6 @@ class RedactionTerms:
     `passes_opaque` lets through what cannot be looked at; `own` detectors are searched for beside the others.
     """
 
-    kind: ClassVar = "redaction_terms"
-    changes_bodies: ClassVar = True
     target: Target
     is_loose: bool
     numbers: bool
@@ -104,8 +95,6 @@ class RedactionTerms:
 class FilterTools:
     """Obligation: a tools/list answer shows these tools alone."""
 
-    kind: ClassVar = "filter_tools"
-    changes_bodies: ClassVar = True
     allowed: tuple[str, ...]
 
 
@@ -113,8 +102,6 @@ class FilterTools:
 class HideTools:
     """Obligation: a tools/list answer shows all tools but these, in whatever spelling."""
 
-    kind: ClassVar = "hide_tools"
-    changes_bodies: ClassVar = True
     hidden: tuple[str, ...]
 
 
@@ -122,10 +109,25 @@ Obligation = Redact | RedactionTerms | FilterTools | HideTools | SetHeader | Inj
 """What must be done for the decision to hold. A kind not listed here is a deny."""
 
 OBLIGATIONS: Mapping[str, type[Obligation]] = {
-    obligation.kind: obligation
-    for obligation in (Redact, RedactionTerms, FilterTools, HideTools, SetHeader, InjectCredential)
+    "redact": Redact,
+    "redaction_terms": RedactionTerms,
+    "filter_tools": FilterTools,
+    "hide_tools": HideTools,
+    "set_header": SetHeader,
+    "inject_credential": InjectCredential,
 }
 """Every kind of obligation, by the name it has as data; its members are its fields."""
+_KINDS = {obligation: kind for kind, obligation in OBLIGATIONS.items()}
+
+
+def kind_of(obligation: Obligation) -> str:
+    """The name that the kind of an obligation has as data."""
+    return _KINDS[type(obligation)]
+
+
+def changes_bodies(obligation: Obligation) -> bool:
+    """Whether a request or response body has to pass the processor for the obligation to be met."""
+    return not isinstance(obligation, SetHeader | InjectCredential)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +196,9 @@ class Decision:
     @property
     def changes_bodies(self) -> bool:
         """Whether a request or response body has to pass the processor for the decision to hold."""
-        return any(obligation.changes_bodies for obligation in self.obligations)
+        return any(map(changes_bodies, self.obligations))
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:
         raise TypeError("a Decision has no truth value; look at its effect")
 
 

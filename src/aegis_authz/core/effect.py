@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import total_ordering
-from typing import NoReturn
 
 
 @total_ordering
@@ -21,7 +20,7 @@ class Effect(Enum):
             return NotImplemented
         return _STRICTNESS[self] < _STRICTNESS[other]
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:
         # `if effect:` would be true for a denial; make the mistake impossible.
         raise TypeError("an Effect has no truth value; compare it with `is`")
 

@@ -6,10 +6,11 @@ Money is whole micro-units of its currency and time whole milliseconds: nothing 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import total_ordering
-from typing import ClassVar, Final
+from typing import Final
 
 from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
@@ -40,19 +41,22 @@ MOST_PACE: Final = Millis(86_400_000)
 class Exceed(Enum):
     """What a call over a limit meets. Strictness: OBSERVE < SANITIZE < APPROVAL_NEEDED < DENY."""
 
+    word: str
+    strictness: int
+
     OBSERVE = "observe"
     SANITIZE = "sanitize"
     APPROVAL_NEEDED = "approval_needed"
     DENY = "deny"
 
-    def __init__(self, word: str) -> None:
-        self.word = word
-        self.strictness = len(type(self).__members__)  # 0 for the mildest
-
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Exceed):
             return NotImplemented
         return self.strictness < other.strictness
+
+
+for _strictness, _exceed in enumerate(Exceed):  # 0 for the mildest; compiled, an enumeration has no __init__
+    _exceed.word, _exceed.strictness = _exceed.value, _strictness
 
 
 class Per(Enum):
@@ -106,7 +110,6 @@ class OfParameter:
 class Rate:
     """At most `calls` per `per` milliseconds, evenly spread, `burst` of them at once (GCRA, ATM Forum af-tm-0121)."""
 
-    kind: ClassVar = "rate"
     calls: int
     per: Millis
     burst: int
@@ -119,7 +122,6 @@ class Budget:
     `of` is the parameter that is summed up, None for what calls cost by the catalogue's prices.
     """
 
-    kind: ClassVar = "budget"
     amount: Micros
     currency: str
     window: Window
@@ -130,7 +132,6 @@ class Budget:
 class Count:
     """At most `most` calls within a window."""
 
-    kind: ClassVar = "count"
     most: int
     window: Window
 
@@ -139,7 +140,6 @@ class Count:
 class Distinct:
     """At most `most` different values of a parameter within a window."""
 
-    kind: ClassVar = "distinct"
     parameter: str
     most: int
     window: Window
@@ -149,7 +149,6 @@ class Distinct:
 class Concurrency:
     """At most `most` calls under way; one whose end nobody tells counts for `life` milliseconds."""
 
-    kind: ClassVar = "concurrency"
     most: int
     life: Millis
 
@@ -163,7 +162,6 @@ class Flags:
     of a flag by naming another.
     """
 
-    kind: ClassVar = "flags"
     sets: tuple[str, ...]
     requires: tuple[str, ...]
     unless: tuple[str, ...]
@@ -171,6 +169,16 @@ class Flags:
 
 
 Terms = Rate | Budget | Count | Distinct | Concurrency | Flags
+
+KINDS: Mapping[type[Terms], str] = {
+    Rate: "rate",
+    Budget: "budget",
+    Count: "count",
+    Distinct: "distinct",
+    Concurrency: "concurrency",
+    Flags: "flags",
+}
+"""The name that each kind of terms has as data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +198,11 @@ class Limit:
     obligations: tuple[Json, ...]
     approval: ApprovalTerms | None
     terms: Terms
+
+    @property
+    def kind(self) -> str:
+        """The name that the kind of its terms has as data."""
+        return KINDS[type(self.terms)]
 
     def holder_of(self, scope: Scope) -> str:
         """Whose account a call of this agent is charged to: the agent's own, or that of its tenant."""

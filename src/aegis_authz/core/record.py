@@ -14,7 +14,7 @@ from aegis_authz.core.decision import Obligation
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity
 from aegis_authz.core.json_value import Json
-from aegis_authz.core.limit import Budget, Count
+from aegis_authz.core.limit import KINDS, Budget, Count
 from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.scope import Scope
@@ -23,7 +23,7 @@ DECISION_VERSION = 5
 """The version of the decision records that are written."""
 MARKS = (100, 80)
 """The percentages of a limit of which people are told when a call brings it there."""
-_USED_UP = frozenset((Budget.kind, Count.kind))
+_USED_UP = frozenset((KINDS[Budget], KINDS[Count]))
 MOST_PATH = 2048
 """Characters of a path that a record holds: who has no token must not fill the disk."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from aegis_authz.core.call import CallKind
 from aegis_authz.core.decision import Evaluation
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.limit import Count, Rate
+from aegis_authz.core.limit import KINDS, Count, Rate
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import DecisionRecord
 from aegis_authz.core.units import Jti
@@ -37,7 +37,7 @@ _HELD = frozenset(
     )
 )
 _COMPARED = frozenset(REASONS_OF_POLICY) | _BY_LIMITS | _HELD | {Reason.QUARANTINED}
-_CALLS = frozenset((Rate.kind, Count.kind))
+_CALLS = frozenset((KINDS[Rate], KINDS[Count]))
 
 
 class NotOfPolicy(Exception):

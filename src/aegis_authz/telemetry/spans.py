@@ -13,11 +13,12 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from aegis_authz.core.call import CallKind
+from aegis_authz.core.decision import Obligation, kind_of
 from aegis_authz.core.decision_trace import DecisionTrace
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.money import MICRO
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import CostState, DecisionRecord
+from aegis_authz.core.record import CostState, DecisionRecord, FlatObligation
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settled_call import SettledCall
 from aegis_authz.core.telemetry_terms import ParameterDisplay
@@ -207,10 +208,14 @@ def _shape(record: DecisionRecord, trace: DecisionTrace, guardrails: bool) -> _S
         record.would,
         record.cost.currency if record.cost is not None else "",
         tuple([f"{finding.parameter}:{finding.condition}" for finding in record.findings]) if record.findings else (),
-        tuple([getattr(duty, "kind", "") for duty in record.obligations]) if record.obligations else (),
+        tuple([_kind_of(duty) for duty in record.obligations]) if record.obligations else (),
         tuple(record.parameters)[:MOST_VALUES] if is_named else (),
         guardrails,
     )
+
+
+def _kind_of(obligation: Obligation | FlatObligation) -> str:
+    return "" if isinstance(obligation, FlatObligation) else kind_of(obligation)
 
 
 @lru_cache(_REMEMBERED)

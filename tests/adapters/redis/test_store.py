@@ -21,7 +21,7 @@ from aegis_authz.core.approval import ApprovalProof, ApprovalRequest
 from aegis_authz.core.charge import Charging, Excess
 from aegis_authz.core.grant import Narrowing
 from aegis_authz.core.identity import Identity, Override, Proof, Way
-from aegis_authz.core.limit import CalendarWindow, Count, Exceed, Limit, Per, Period, Rate
+from aegis_authz.core.limit import KINDS, CalendarWindow, Count, Exceed, Limit, Per, Period, Rate
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
@@ -503,7 +503,8 @@ async def test_an_answer_that_cannot_be_read_is_never_an_allow(answer: bytes) ->
 
 HOUR = CalendarWindow(Period.HOUR, "UTC")
 PLAIN = tuple(
-    Limit(terms.kind, "p", "n", Per.AGENT, Exceed.DENY, (), None, terms) for terms in (Count(5, HOUR), Rate(2, 1000, 3))
+    Limit(KINDS[type(terms)], "p", "n", Per.AGENT, Exceed.DENY, (), None, terms)
+    for terms in (Count(5, HOUR), Rate(2, 1000, 3))
 )
 
 

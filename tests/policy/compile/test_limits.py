@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aegis_authz.core.approval import ApprovalProof, Unattended
-from aegis_authz.core.decision import ApprovalTerms
+from aegis_authz.core.decision import ApprovalTerms, kind_of
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import Exceed, Flags, Limit, Per
 from aegis_authz.policy.bundle.limit_data import breakers_from_data, breakers_to_data, limits_from_data, limits_to_data
@@ -142,7 +142,7 @@ def test_what_is_redacted_beyond_a_limit_is_that_of_its_entry_or_rule() -> None:
     ):
         (limit,) = limits(document)
         assert limit.on_exceed is Exceed.SANITIZE
-        assert [obligation.kind for obligation in obligations_from_data([*limit.obligations])] == [
+        assert [kind_of(obligation) for obligation in obligations_from_data([*limit.obligations])] == [
             *("redact", "redact", "redaction_terms"),
         ]
 

@@ -18,6 +18,7 @@ from aegis_authz.core.decision import ApprovalTerms
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.limit import (
     FLAG_NAME,
+    KINDS,
     MOST_CONCURRENT,
     MOST_COUNT,
     MOST_DISTINCT,
@@ -58,7 +59,7 @@ def limits_to_data(limits: Mapping[LimitId, Limit]) -> dict[str, Json]:
             "on_exceed": limit.on_exceed.value,
             "obligations": [*limit.obligations],
             "approval": _approval_to_data(limit.approval),
-            "terms": {"kind": limit.terms.kind, **_terms_to_data(limit.terms)},
+            "terms": {"kind": limit.kind, **_terms_to_data(limit.terms)},
         }
         for limit_id, limit in sorted(limits.items())
     }
@@ -197,12 +198,12 @@ def _flags(data: Mapping[str, Json]) -> Terms:
 
 
 _TERMS: Mapping[str, tuple[set[str], Callable[[Mapping[str, Json]], Terms]]] = {
-    Rate.kind: ({"calls", "per", "burst"}, _rate),
-    Budget.kind: ({"amount", "currency", "window", "of"}, _budget),
-    Count.kind: ({"most", "window"}, _count),
-    Distinct.kind: ({"parameter", "most", "window"}, _distinct),
-    Concurrency.kind: ({"most", "life"}, _concurrency),
-    Flags.kind: ({"sets", "requires", "unless", "life"}, _flags),
+    KINDS[Rate]: ({"calls", "per", "burst"}, _rate),
+    KINDS[Budget]: ({"amount", "currency", "window", "of"}, _budget),
+    KINDS[Count]: ({"most", "window"}, _count),
+    KINDS[Distinct]: ({"parameter", "most", "window"}, _distinct),
+    KINDS[Concurrency]: ({"most", "life"}, _concurrency),
+    KINDS[Flags]: ({"sets", "requires", "unless", "life"}, _flags),
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 
 from aegis_authz.core.effect import Effect
 
@@ -31,5 +30,5 @@ class Answer:
     metadata: Mapping[str, str]
     is_followed: bool
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:
         raise TypeError("an Answer has no truth value; look at its effect")

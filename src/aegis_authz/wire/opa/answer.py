@@ -13,7 +13,7 @@ import orjson
 from aegis_authz.core.approval_terms import read_terms
 from aegis_authz.core.call import CallKind, ToolCall
 from aegis_authz.core.circumstances import CIRCUMSTANCES
-from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding
+from aegis_authz.core.decision import ApprovalTerms, Decision, Evaluation, Finding, changes_bodies
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.grant import Grant, Narrowing, Scalar
 from aegis_authz.core.json_value import Json
@@ -147,7 +147,7 @@ def _decision(text: bytes, revision: Revision) -> Decision:
     if allowed_by is not _EFFECTS[effect] or _REASONS[reason] is Reason.APPROVED:
         raise _malformed("the reason does not explain the effect")
     obligations = obligations_from_data(data["obligations"])
-    bodily = [obligation for obligation in obligations if obligation.changes_bodies]
+    bodily = [obligation for obligation in obligations if changes_bodies(obligation)]
     if _EFFECTS[effect] is Effect.SANITIZE and not bodily:
         raise _malformed("sanitize without a body to change")
     if _EFFECTS[effect] is Effect.ALLOW and bodily:

@@ -16,6 +16,7 @@ from aegis_authz.core.decision import (
     RedactionTerms,
     SetHeader,
     Target,
+    kind_of,
 )
 from aegis_authz.core.json_value import Json
 from aegis_authz.core.reason import Reason
@@ -41,7 +42,8 @@ def obligations_from_data(data: Json) -> tuple[Obligation, ...]:
 
 
 def _to_data(obligation: Obligation) -> Json:
-    return {"kind": obligation.kind} | {name: _plain(getattr(obligation, name)) for name in _MEMBERS[obligation.kind]}
+    kind = kind_of(obligation)
+    return {"kind": kind} | {name: _plain(getattr(obligation, name)) for name in _MEMBERS[kind]}
 
 
 def _plain(value: str | bool | Target | tuple[str | OwnDetector, ...]) -> Json:
@@ -59,18 +61,19 @@ def _own_data(own: OwnDetector) -> Json:
 def _from_data(item: Json) -> Obligation:
     kind = item.get("kind") if isinstance(item, dict) else None
     if isinstance(item, dict) and isinstance(kind, str) and item.keys() == {"kind", *_MEMBERS.get(kind, ())}:
-        if kind == Redact.kind and item["target"] in _TARGETS:
+        shape = OBLIGATIONS.get(kind)
+        if shape is Redact and item["target"] in _TARGETS:
             return Redact(Target(item["target"]), _texts(item["detectors"]), _texts(item["fields"]))
-        if kind == RedactionTerms.kind and item["target"] in _TARGETS:
+        if shape is RedactionTerms and item["target"] in _TARGETS:
             flags = _flags([item["is_loose"], item["numbers"], item["passes_opaque"]])
             return RedactionTerms(Target(item["target"]), *flags, _own(item["own"]))
-        if kind == FilterTools.kind:
+        if shape is FilterTools:
             return FilterTools(_texts(item["allowed"]))
-        if kind == HideTools.kind:
+        if shape is HideTools:
             return HideTools(_texts(item["hidden"]))
-        if kind == SetHeader.kind:
+        if shape is SetHeader:
             return SetHeader(*_texts([item["name"], item["value"]]))
-        if kind == InjectCredential.kind:
+        if shape is InjectCredential:
             return InjectCredential(*_texts([item["header"], item["credential"], item["prefix"]]))
     raise Refused(Reason.OBLIGATION_UNKNOWN, "an obligation of no known kind")
 
