@@ -43,7 +43,8 @@ class Elicitation:
 class Draft:
     """The notes of one check. A part is None until its stage is done.
 
-    `traceparent` is the span of the proxy and `caller` that of the caller, "" for none.
+    `traceparent` is the span of the proxy and `caller` that of the caller, "" for none. `source` is the address of a
+    request that could not be read, "" where that is not known; of any other, `http` says it.
     `environment` is the name of the mesh's environment. `ended` lists the finished stages with the moment each ended,
     `started` is that of arrival. `decoding` is None for a body that came as it is. `size` is that of the body
     as the tool gets it, bytes. `resumes` is None but for a held request that goes on. `comes_back`
@@ -59,6 +60,7 @@ class Draft:
     started: Monotonic
     ended: list[tuple[str, Monotonic]]
     caller: str = ""
+    source: str = ""
     http: HttpCall | None = None
     identity: Identity | None = None
     override: Override | None = None
@@ -118,7 +120,15 @@ class Draft:
     def bare(self) -> Draft:
         """These notes without the call: when it came, and how long it took."""
         return replace(
-            self, http=None, identity=None, override=None, call=None, session=None, settled=None, question=None
+            self,
+            source="",
+            http=None,
+            identity=None,
+            override=None,
+            call=None,
+            session=None,
+            settled=None,
+            question=None,
         )
 
     def read(self, http: HttpCall) -> None:

@@ -30,6 +30,7 @@ from aegis_authz.check.respond import respond
 from aegis_authz.check.session import bound_session
 from aegis_authz.check.settle import approval_terms, approved, settled_decision, settlement_of
 from aegis_authz.check.shares import Shares
+from aegis_authz.check.shedding import read_unjudged, shed
 from aegis_authz.check.slow_lane import SlowLane
 from aegis_authz.check.tunnel import is_spent, opened, shows_credentials
 from aegis_authz.core.approval import Unattended
@@ -137,14 +138,14 @@ class Pipeline:
 
     async def refuse(self, reason: Reason, request: bytes | HttpCall, traceparent: str, deadline: Monotonic) -> Answer:
         """Deny a call for `reason` without judging it, and record it; costs neither OPA nor Redis anything."""
-        draft, detail = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock), ""
-        try:
-            draft.read(decode(request))
-            draft.snapshot = self.snapshots.current()  # says which paths want an answer in JSON-RPC
-        except Refused as refusal:
-            detail = refusal.detail
+        draft = Draft.begin(self.ids.decision_id(), traceparent, self.limits.environment, self.clock)
+        detail = read_unjudged(request, draft, self.snapshots)
         decision = await self.recorder.keep(denied(reason, detail, NO_REVISION), draft, deadline)
         return respond(decision, NOTHING_TO_FULFIL, draft)
+
+    def shed(self, reason: Reason, message: bytes) -> bytes | None:
+        """Deny a call for `reason` at once, by a CheckResponse, and count it; None for one to be recorded: `refuse`."""
+        return shed(reason, message, self.recorder, self.snapshots, self.clock, self.ids)
 
     async def _decide(self, request: bytes | HttpCall, draft: Draft) -> Decision:
         http = decode(request)  # 1

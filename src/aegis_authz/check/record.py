@@ -62,7 +62,7 @@ class Recorder:
         """
         if draft.settled is not None or not may_count(decision, draft.identity is not None):
             return await self._keep_whole(decision, draft, deadline)
-        source = draft.http.source if draft.http is not None else ""
+        source = draft.http.source if draft.http is not None else draft.source
         if self.tally.is_full(decision.reason, source, draft.time):
             self.count(_unrecorded(decision, draft, source, self.clock))
             return decision
@@ -150,7 +150,7 @@ def record_of(decision: Decision, draft: Draft, clock: Clock) -> DecisionRecord:
         path="" if _is_hashed(call, terms) else judged_path[:MOST_PATH],
         whole_path=_whole_path(judged_path) if is_long else None,
         sealed=None,
-        source=http.source if http else "",
+        source=http.source if http else draft.source,
         environment=draft.environment,
         policies=decision.policies,
         revision=decision.revision,

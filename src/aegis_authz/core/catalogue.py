@@ -297,7 +297,7 @@ class Catalogue:
     JSON, and `documented` those whose calls may name a document that takes long to read. `routes` is each tool's route,
     by its name; `ways` its actions of a method, in the order in which they are tried. `holds` are the seconds for which
     a request of a tool may be kept open while a person decides, of every tool under `*`. `far` are the tools of other
-    regions.
+    regions. `mcp_paths` are all paths at which a tool speaks MCP, as the tool has them.
     """
 
     by_name: Mapping[str, Tool]
@@ -309,6 +309,7 @@ class Catalogue:
     documented: frozenset[str]
     holds: Mapping[str, Seconds]
     far: frozenset[str]
+    mcp_paths: frozenset[str]
 
     def within(self, region: str) -> Catalogue:
         """The same tools as they are in a region: no call of a `far` one, which is said to be in another, is forwarded.
@@ -367,6 +368,7 @@ class Catalogue:
             ),
             MappingProxyType({}),
             frozenset(),
+            frozenset(path for tool in tools for path in tool.mcp_paths),
         )
 
 
