@@ -122,6 +122,15 @@ async def test_a_message_may_be_empty(caller: Caller) -> None:
     assert await caller.do(b"") == b""
 
 
+async def test_an_answer_that_is_there_at_once_arrives_as_any_other(caller: Caller) -> None:
+    held = asyncio.ensure_future(caller.do(b"hold behind"))
+    await caller.do(b"await started:behind")
+    large = b"now " + bytes(5_000_000)
+    assert await asyncio.gather(*map(caller.do, (b"now ", b"now this", large))) == [b"now ", b"now this", large]
+    await caller.do(b"note release:behind")
+    assert await held == b"hold behind"
+
+
 async def test_large_messages_go_both_ways(caller: Caller) -> None:
     large = b"echo " + os.urandom(5_000_000)
     assert await caller.do(large) == large

@@ -42,6 +42,8 @@ class ScriptedPipeline:
         self.traceparents: list[str] = []
         self.answer: Any = ALLOW
         self.refused: list[Reason] = []
+        self.shed_for: list[Reason] = []
+        self.shed_as: bytes | Exception | None = None
         self.resumed: list[Hold | None] = []
         self.hold: Hold | None = None
 
@@ -74,6 +76,12 @@ class ScriptedPipeline:
         self.refused.append(reason)
         return DENY
 
+    def shed(self, reason: Reason, message: bytes) -> bytes | None:
+        self.shed_for.append(reason)
+        if isinstance(self.shed_as, Exception):
+            raise self.shed_as
+        return self.shed_as
+
 
 def handler(pipeline: ScriptedPipeline, most: int = 4) -> CheckHandler:
     holds = Holds(pipeline, HoldBounds(4, 4, 4, Seconds(60.0)), HoldMetrics(CollectorRegistry()), pipeline)
@@ -81,7 +89,8 @@ def handler(pipeline: ScriptedPipeline, most: int = 4) -> CheckHandler:
 
 
 async def asked(checks: CheckHandler, time_left: float | None = 1.0, gone: asyncio.Event | None = None) -> bytes:
-    return await checks(b"", "00-aa-bb-01", time_left, gone or asyncio.Event())
+    answer = checks(b"", "00-aa-bb-01", time_left, gone or asyncio.Event())
+    return answer if isinstance(answer, bytes) else await answer
 
 
 def kind(message: bytes) -> str:
@@ -120,6 +129,42 @@ async def test_calls_beyond_the_limit_are_refused_at_once() -> None:
     assert pipeline.refused == [Reason.OVERLOADED]
     pipeline.gate.set()
     assert kind(await first) == "ok_response"
+
+
+async def test_a_refusal_that_is_only_counted_is_there_at_once() -> None:
+    pipeline = ScriptedPipeline()
+    pipeline.shed_as = b"shed"
+    checks = handler(pipeline, most=1)
+    first = asyncio.create_task(asked(checks))
+    await asyncio.wait_for(pipeline.started.wait(), 5)
+    assert pipeline.shed_for == []
+    assert checks(b"", "", 1.0, asyncio.Event()) == b"shed"
+    assert (pipeline.shed_for, pipeline.refused) == ([Reason.OVERLOADED], [])
+    pipeline.gate.set()
+    assert kind(await first) == "ok_response"
+
+
+async def test_calls_that_come_together_are_refused_as_soon_as_one_of_them_took_the_last_room() -> None:
+    pipeline = ScriptedPipeline()
+    pipeline.shed_as = b"shed"
+    checks = handler(pipeline, most=1)
+    works = [checks(b"", "", 1.0, asyncio.Event()) for _ in range(3)]
+    first, *others = [asyncio.create_task(work) for work in works if not isinstance(work, bytes)]
+    assert await asyncio.gather(*others) == [b"shed", b"shed"]
+    pipeline.gate.set()
+    assert kind(await first) == "ok_response"
+
+
+async def test_a_refusal_that_goes_wrong_is_a_denial_and_takes_no_room() -> None:
+    pipeline = ScriptedPipeline()
+    pipeline.shed_as = RuntimeError("bug")
+    checks = handler(pipeline, most=1)
+    first = asyncio.create_task(asked(checks))
+    await asyncio.wait_for(pipeline.started.wait(), 5)
+    assert kind(await asked(checks)) == "denied_response"
+    pipeline.gate.set()
+    assert kind(await first) == "ok_response"
+    assert kind(await asked(checks)) == "ok_response"
 
 
 async def test_to_drain_is_to_wait_for_every_call_under_way() -> None:

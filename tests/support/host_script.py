@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 
 import uvloop
 
@@ -33,8 +33,13 @@ class Script:
         self._facts: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._stopping: asyncio.Task[None] | None = None
 
-    async def check(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
-        """Do what the message says."""
+    def check(
+        self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event
+    ) -> bytes | Coroutine[None, None, bytes]:
+        """Do what the message says, `now` without waiting."""
+        return message if message.startswith(b"now ") else self._done(message, traceparent, time_left, gone)
+
+    async def _done(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
         word, *rest = message.split(b" ", 2)
         names = [name.decode("latin-1") for name in rest]
         match word:

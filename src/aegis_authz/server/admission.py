@@ -42,9 +42,14 @@ class Admission:
         """How many may be under way now."""
         return int(self._limit)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether none may begin now."""
+        return self.under_way >= self._limit
+
     def enter(self) -> bool:
         """Whether one more may begin. Every check that did says `leave`."""
-        if self.under_way >= self._limit:
+        if self.is_full:
             return False
         self.under_way += 1
         return True

@@ -66,6 +66,10 @@ class DecisionPoint(Protocol):
         """As `Pipeline.refuse`."""
         ...
 
+    def shed(self, reason: Reason, message: bytes) -> bytes | None:
+        """As `Pipeline.shed`."""
+        ...
+
 
 class CheckHandler:
     """Answers Check calls, as many at once as `admission` lets in; beyond that, OVERLOADED.
@@ -84,16 +88,35 @@ class CheckHandler:
         self._last_resort = _last_resort(pipeline)
         self._last_message = write_check_response(self._last_resort)
 
-    async def __call__(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
-        """Answer one CheckRequest with one CheckResponse. Never raises; its host must not cancel it.
+    def __call__(
+        self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event
+    ) -> bytes | Coroutine[None, None, bytes]:
+        """Answer a CheckRequest with one CheckResponse, at once or by work. Never raises; its host must not cancel it.
 
         `traceparent` is the W3C header of the gRPC metadata, "" for none; `time_left` the seconds
         until the caller gives up, None when it would wait for ever. `gone` is set when the caller has left.
         """
+        refusal = self._shed(message)
+        return self._checked(message, traceparent, time_left, gone) if refusal is None else refusal
+
+    async def _checked(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
+        refusal = self._shed(message)  # calls that came together are begun one after the other
+        if refusal is not None:
+            return refusal
         try:
             return write_check_response(await self.answer(message, traceparent, time_left, gone))
         except Exception:  # noqa: BLE001  # whatever it is, the answer is a denial
             _log.exception("an answer could not be written")
+            return self._last_message
+
+    def _shed(self, message: bytes) -> bytes | None:
+        """The answer to a call for which there is no room, None where there is, or where the refusal is recorded."""
+        if not self._admission.is_full:
+            return None
+        try:
+            return self._pipeline.shed(Reason.OVERLOADED, message)
+        except Exception:  # noqa: BLE001  # whatever it is, the answer is a denial
+            _log.exception("a refusal could not be built")
             return self._last_message
 
     async def answer(
@@ -166,6 +189,6 @@ class Check(Protocol):
 
     def __call__(
         self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event, /
-    ) -> Coroutine[None, None, bytes]:
-        """Answer one message; `gone` is set by the host once its caller has left."""
+    ) -> bytes | Coroutine[None, None, bytes]:
+        """Answer one message, at once or by work; `gone` is set by the host once its caller has left."""
         ...

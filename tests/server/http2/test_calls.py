@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 
 import pytest
 from grpc_health.v1 import health_pb2
@@ -45,6 +45,13 @@ class Handlers:
             raise RuntimeError("a bug")
         return b"%s %s %r" % (message, traceparent.encode("latin-1"), time_left)
 
+    def answer(
+        self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event
+    ) -> bytes | Coroutine[None, None, bytes]:
+        if message == b"at once":
+            return b"at once"
+        return self.check(message, traceparent, time_left, gone)
+
     async def process(self, messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         await self.gate.wait()
         try:
@@ -63,7 +70,7 @@ def handlers() -> Handlers:
 
 @pytest.fixture
 async def peer(address: str, handlers: Handlers, dial: Dial) -> AsyncIterator[FramePeer]:
-    host = Http2Host(address, handlers.check, handlers.process, handlers.process)
+    host = Http2Host(address, handlers.answer, handlers.process, handlers.process)
     await host.start()
     yield await dial(address)
     await host.stop(0)
@@ -74,6 +81,21 @@ async def test_a_check_is_told_its_deadline_and_its_trace(peer: FramePeer) -> No
     assert (await peer.answer(1)).messages == [b"question 00-aa-bb-01 1.5"]
     peer.request(3, CHECK_METHOD, b"question", grpc_timeout="soon")
     assert (await peer.answer(3)).messages == [b"question  None"]
+
+
+async def test_an_answer_that_is_there_at_once_is_sent_beside_those_that_take_work(peer: FramePeer) -> None:
+    peer.request(1, CHECK_METHOD, b"question")
+    peer.request(3, CHECK_METHOD, b"at once")
+    peer.begin(5, CHECK_METHOD)
+    peer.body(5, length_prefixed(b"at once")[:3])
+    peer.body(5, length_prefixed(b"at once")[3:], ended=True)
+    peer.request(7, CHECK_METHOD, b"raise")
+    assert [(await peer.answer(stream)).messages for stream in (1, 3, 5, 7)] == [
+        [b"question  None"],
+        [b"at once"],
+        [b"at once"],
+        [],
+    ]
 
 
 async def test_a_message_may_come_in_pieces(peer: FramePeer) -> None:

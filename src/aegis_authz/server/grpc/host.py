@@ -77,7 +77,10 @@ def _check_service(check: Check) -> grpc.GenericRpcHandler:
                 traceparent = value
         # grpc.aio cancels the handler of a caller that gave up; the decision is settled and recorded all the same
         gone = asyncio.Event()
-        task = asyncio.ensure_future(check(message, traceparent, context.time_remaining(), gone))
+        checked = check(message, traceparent, context.time_remaining(), gone)
+        if isinstance(checked, bytes):
+            return checked
+        task = asyncio.ensure_future(checked)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:

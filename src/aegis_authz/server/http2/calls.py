@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 
 from aegis_authz.server.authz import Check
@@ -68,24 +68,29 @@ class Calls:
         return None
 
     def _answer_check(self, fields: Fields, message: bytes, answer: Answering, gone: asyncio.Event) -> None:
-        answer.run(self._checked(fields, message, answer, gone))
-
-    async def _checked(self, fields: Fields, message: bytes, answer: Answering, gone: asyncio.Event) -> None:
         timeout = fields.get(b"grpc-timeout")
         time_left = timeout_of(timeout) if timeout is not None else None
         traceparent = fields.get(b"traceparent", b"").decode("latin-1")
-        try:
-            checked = await self._check(message, traceparent, time_left, gone)
-        except Exception:  # noqa: BLE001  # whatever it is, the caller must not wait for an answer that never comes
-            _log.exception("a check failed")
-            return answer.fail(INTERNAL, "the handler failed")
-        return answer.reply(checked)
+        checked = self._check(message, traceparent, time_left, gone)
+        if isinstance(checked, bytes):  # a task costs more than such an answer
+            answer.reply(checked)
+        else:
+            answer.run(_reply(checked, answer))
 
     def _answer_health(self, fields: Fields, message: bytes, answer: Answering, gone: asyncio.Event) -> None:
         try:
             answer.reply(self._health.answer(message))
         except StreamBroken as fault:
             answer.fail(fault.status, str(fault))
+
+
+async def _reply(check: Coroutine[None, None, bytes], answer: Answering) -> None:
+    try:
+        checked = await check
+    except Exception:  # noqa: BLE001  # whatever it is, the caller must not wait for an answer that never comes
+        _log.exception("a check failed")
+        return answer.fail(INTERNAL, "the handler failed")
+    return answer.reply(checked)
 
 
 class UnaryCall:
