@@ -17,7 +17,18 @@ from aegis_authz.adapters.redis.store import RedisStore
 from aegis_authz.core.breaker import Breaker, Quarantine, Tally
 from aegis_authz.core.charge import Adjustment, Charging
 from aegis_authz.core.identity import Identity, Way
-from aegis_authz.core.limit import Budget, Concurrency, Count, Exceed, Limit, OfParameter, Per, RollingWindow, Terms
+from aegis_authz.core.limit import (
+    KINDS,
+    Budget,
+    Concurrency,
+    Count,
+    Exceed,
+    Limit,
+    OfParameter,
+    Per,
+    RollingWindow,
+    Terms,
+)
 from aegis_authz.core.money import Money
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
@@ -55,7 +66,7 @@ class Contract:
         charging = None
         now = time.time()
         if terms:
-            limits = [Limit(entry.kind, "p", "n", Per.AGENT, Exceed.DENY, (), None, entry) for entry in terms]
+            limits = [Limit(KINDS[type(entry)], "p", "n", Per.AGENT, Exceed.DENY, (), None, entry) for entry in terms]
             charges = charges_of(limits, {"amount": 6}, BOT, Sessions("", "", ""), Money(cost, "USD"), now)
             charging = Charging(decision_id or f"d-{next(NUMBERS)}", charges, reserve, is_held_when_over=True)
         return await self._settle(charging, None)
