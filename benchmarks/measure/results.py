@@ -75,6 +75,13 @@ class Point(_Value):
     answers: Answers
     cpu_seconds: float | None = None
 
+    @property
+    def us_per_decision(self) -> float | None:
+        """Microseconds of CPU of the deciding parts for each right answer, what refusals cost included."""
+        if self.cpu_seconds is None or not self.answers.right:
+            return None
+        return self.cpu_seconds * 1e6 / self.answers.right
+
 
 class Contender(_Value):
     """A contender in the closed loop, and at each rate of the open one; medians of the rounds.

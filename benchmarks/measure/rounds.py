@@ -19,7 +19,7 @@ from benchmarks.measure.cpu import cpu_seconds
 from benchmarks.measure.results import DECIDING
 
 TAIL = 1.0
-"""Seconds waited after a closed loop before its CPU is read: work that was put off is paid for too."""
+"""Seconds waited after a load before the CPU of who judged is read: work that was put off is paid for too."""
 _FIRST_GUESS = 4000.0
 """Calls a second to have ready before anything was measured."""
 _HEADROOM = 1.5
@@ -144,7 +144,7 @@ class Rounds:
             calls = await self._loads.prepare(target.contender, count)
             before = self._read_cpu(target.contender.pids)
             played[target.key].append(await self._loads.send(calls, now))
-            await self._pause(TAIL if target.share > 1 else 0.0)
+            await self._pause(TAIL if target.contender.judges else 0.0)
             after = self._read_cpu(target.contender.pids)
             self.spent.setdefault(target.key, []).append(
                 sum(after[part] - before[part] for part in DECIDING if part in after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.measure.results import FLOOR, QUANTILES, Contender, Milliseconds, Point, Results
+from benchmarks.measure.results import FLOOR, PEER, QUANTILES, Contender, Milliseconds, Point, Results
 from benchmarks.report.goals import Goal
 from benchmarks.report.pages import write_page
 
@@ -21,15 +22,16 @@ _COLUMNS = (
     *("contender", "offered/s", "right/s", "least-most", "p50 ms", "p90", "p99", "p99.9"),
     *("µs CPU", "authz", "OPA", "Redis", "Envoy", "x peer", "MiB", "refused", "errors"),
 )
-_CPU = 8
-"""Of the columns before this one the open loop fills all; the others belong to the closed loop."""
+_CLOSED_ONLY = 4
+"""Columns between those of CPU and the ratio that belong to the closed loop, and one after it."""
 _LEGEND = (
     "Every token is used once, one call in 20 must be denied, and every answer is checked.",
     "closed: each connection sends its next call when its last is answered; the latencies there are the whole.",
     "at N %: open loop at that share of the closed loop's rate; latency counts from when a call was due,",
     "less that of Envoy alone at the same rate.",
     "µs CPU: for each right answer, of authorizer, OPA and Redis; the Envoy in front is beside it.",
-    "x peer: decisions for a second of CPU, as a multiple of the Go peer's. MiB: resident, of all parts.",
+    "x peer: decisions for a second of CPU, as a multiple of the Go peer's; at a rate: of what it does at that rate.",
+    "MiB: resident, of all parts.",
 )
 _VERDICT = {True: "met", False: "MISSED", None: "not measured"}
 _STYLE = {True: "green", False: "bold red", None: "yellow"}
@@ -70,8 +72,15 @@ def rows(results: Results) -> Iterator[tuple[str, ...]]:
         if contender.name == FLOOR:
             continue  # what it says at each rate stands in the rows of the others, which are above it
         for point in contender.open:
-            answers = _counts(point.answers.turned_away, point.answers.errors)
-            yield (*_open(point), *[""] * (len(_COLUMNS) - _CPU - len(answers)), *answers)
+            spent, others = point.us_per_decision, _at_rate(results, PEER, point.offered)
+            yield (
+                *_open(point),
+                _whole(spent),
+                *[""] * _CLOSED_ONLY,
+                "" if spent is None or others is None else f"{others / spent:.2f}",
+                "",
+                *_counts(point.answers.turned_away, point.answers.errors),
+            )
 
 
 def captions(results: Results) -> list[str]:
@@ -146,6 +155,12 @@ def _open(point: Point) -> tuple[str, ...]:
     times = (f"{_time(added[name], '+')}" if name in added else "" for name in QUANTILES)
     spread = f"{point.rate_spread[0]:.0f}-{point.rate_spread[1]:.0f}"
     return (f"  at {point.share:.0%} of it", f"{point.offered:.0f}", f"{point.rate:.0f}", spread, *times)
+
+
+def _at_rate(results: Results, name: str, rate: float) -> float | None:
+    """What a decision of this contender costs at a rate, microseconds of CPU; None where it was not offered that."""
+    points = (point for contender in results.contenders if contender.name == name for point in contender.open)
+    return next((point.us_per_decision for point in points if math.isclose(point.offered, rate, abs_tol=0.5)), None)
 
 
 def _counts(*counts: int) -> tuple[str, ...]:

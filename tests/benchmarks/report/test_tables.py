@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.measure.results import PEER, Results, read, write
+from benchmarks.measure.results import PEER, Answers, Point, Results, read, write
 from benchmarks.report.comparison import compare
 from benchmarks.report.goals import goals
 from benchmarks.report.tables import END, START, WIDE, markdown, show, write_docs
-from tests.support.sample_runs import DEFAULT, answers, contender, run
+from tests.support.sample_runs import DEFAULT, answers, contender, point, run
 
 
 def shown(results: Results) -> str:
@@ -52,6 +52,31 @@ def test_each_contender_has_a_line_for_each_load(good_run: Results) -> None:
     mine = next(number for number, line in enumerate(lines) if line.lstrip().startswith(DEFAULT))
     assert "2.00" in lines[mine]
     assert [line.split()[1] for line in lines[mine + 1 : mine + 4]] == ["25%", "85%", "150%"]
+
+
+def at_rate(rate: float, seen: Answers, cpu_seconds: float) -> Point:
+    return point(rate / 1000, seen=seen).model_copy(update={"cpu_seconds": cpu_seconds})
+
+
+def cells(results: Results, name: str, row: int) -> list[str]:
+    """Of a contender's row of the page, counted from that of its closed loop."""
+    table = markdown(results, []).split("\n\n")[0].splitlines()
+    head = next(number for number, line in enumerate(table) if line.startswith(f"| {name} |"))
+    return [cell.strip() for cell in table[head + row].split("|")[1:-1]]
+
+
+def test_a_rate_has_what_a_decision_costs_there_beside_the_peers_at_that_rate() -> None:
+    calls = answers(right=1000)
+    mine = contender(DEFAULT, 500.0, at_rate(300.0, calls, 0.8), at_rate(600.0, calls, 0.6))
+    peer = contender(PEER, 1000.0, at_rate(300.2, calls, 0.4))
+    results = run(mine, peer)
+    assert cells(results, DEFAULT, 1)[8:14] == ["800", "", "", "", "", "0.50"]
+    assert cells(results, DEFAULT, 2)[8:14] == ["600", "", "", "", "", ""]
+
+
+def test_a_rate_without_a_right_answer_has_no_cost() -> None:
+    results = run(contender(DEFAULT, 500.0, at_rate(300.0, answers(right=0), 0.8)))
+    assert cells(results, DEFAULT, 1)[8:14] == [""] * 6
 
 
 def test_whoever_was_left_out_is_named_with_the_way_to_have_him(good_run: Results) -> None:
