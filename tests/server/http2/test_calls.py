@@ -38,9 +38,11 @@ class Handlers:
         self.gate = asyncio.Event()
         self.gate.set()
         self.read: list[bytes] = []
+        self.begun: list[bytes] = []
         self.faults: list[str] = []
 
     async def check(self, message: bytes, traceparent: str, time_left: float | None, gone: asyncio.Event) -> bytes:
+        self.begun.append(message)
         if message == b"raise":
             raise RuntimeError("a bug")
         return b"%s %s %r" % (message, traceparent.encode("latin-1"), time_left)
@@ -96,6 +98,14 @@ async def test_an_answer_that_is_there_at_once_is_sent_beside_those_that_take_wo
         [b"at once"],
         [],
     ]
+
+
+async def test_a_check_that_was_given_up_before_it_was_begun_takes_no_time(peer: FramePeer, handlers: Handlers) -> None:
+    peer.request(1, CHECK_METHOD, b"given up")
+    peer.say(frames.reset(1, frames.CANCEL))
+    peer.request(3, CHECK_METHOD, b"waited for")
+    assert (await peer.answer(3)).messages == [b"waited for  None"]
+    assert handlers.begun == [b"waited for"]
 
 
 async def test_a_message_may_come_in_pieces(peer: FramePeer) -> None:

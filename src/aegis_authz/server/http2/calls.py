@@ -75,7 +75,7 @@ class Calls:
         if isinstance(checked, bytes):  # a task costs more than such an answer
             answer.reply(checked)
         else:
-            answer.run(_reply(checked, answer))
+            answer.run(_reply(checked, answer, gone))
 
     def _answer_health(self, fields: Fields, message: bytes, answer: Answering, gone: asyncio.Event) -> None:
         try:
@@ -84,7 +84,10 @@ class Calls:
             answer.fail(fault.status, str(fault))
 
 
-async def _reply(check: Coroutine[None, None, bytes], answer: Answering) -> None:
+async def _reply(check: Coroutine[None, None, bytes], answer: Answering, gone: asyncio.Event) -> None:
+    if gone.is_set():  # given up before it was begun: under more load than there is room for, it is time for others
+        check.close()
+        return None
     try:
         checked = await check
     except Exception:  # noqa: BLE001  # whatever it is, the caller must not wait for an answer that never comes
@@ -125,7 +128,7 @@ class UnaryCall:
         self._answer(self._fields, self._message, self._answering, self._gone)
 
     def cancel(self) -> None:
-        """The caller is gone; what it asked is decided and recorded all the same, and waits for nobody."""
+        """The caller is gone; what was begun is decided and recorded all the same, and waits for nobody."""
         self._gone.set()
 
 
