@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from aegis_authz.adapters.redis.servers import Master, Servers, answers
-from aegis_authz.adapters.redis.wire import life_of
+from aegis_authz.adapters.redis.wire import LIFE, Command, life_of
 
 KeyOf = Callable[[str], str]
 """The mark's key in a partition."""
@@ -24,10 +25,16 @@ class LifeMarks:
 
     async def are_set(self) -> bool:
         """Whether all partitions are marked with the life that their server is in."""
+        return (await self.look())[1]
+
+    async def look(self) -> tuple[Mapping[str, str], bool]:
+        """The life that each server is in, by the server's name; and whether all partitions are marked with those."""
+        lives: dict[str, str] = {}
+        is_set = True
         for master in await self._servers.masters():
-            if not await self._are_set_at(master):
-                return False
-        return True
+            lives[master.name], marks = await self._at(master)
+            is_set = is_set and all(mark == lives[master.name].encode() for mark in marks)
+        return lives, is_set
 
     async def lives(self) -> Mapping[str, str]:
         """The life that each server is in, by the server's name."""
@@ -41,19 +48,22 @@ class LifeMarks:
                 questions = [(key, _setting(key, life)) for key in map(self._key_of, master.partitions)]
                 answers(await self._servers.ask_each(questions))
 
-    async def _are_set_at(self, master: Master) -> bool:
-        life = await life_at(master.redis)
-        # all of them: a slot that went and came back, all between two looks, has lost its mark and no other
-        questions = [(key, _getting(key)) for key in map(self._key_of, master.partitions)]
-        return all(mark == life.encode() for mark in answers(await self._servers.ask_each(questions)))
+    async def _at(self, master: Master) -> tuple[str, Sequence[object]]:
+        """The life of a server, and the marks of its partitions, of which one that came back may have lost its own."""
+        keys = [self._key_of(partition) for partition in master.partitions]
+        if master.name:
+            life = await life_at(master.redis)
+            return life, answers(await self._servers.ask_each([(key, _getting(key)) for key in keys]))
+        # the only one, asked each second for as long as nothing happens: three commands, and not one for each partition
+        server, replication, marks = await _pipeline(master.redis, (*LIFE, ("MGET", *keys)))
+        if not isinstance(marks, list):
+            raise ResponseError("MGET has no list")
+        return life_of((server, replication)), marks
 
 
 async def life_at(redis: Redis) -> str:
     """The life of one server."""
-    pipeline = redis.pipeline(transaction=False)
-    pipeline.execute_command("INFO", "server", NEVER_DECODE=True)
-    pipeline.execute_command("INFO", "replication", NEVER_DECODE=True)
-    return life_of([_text(reply) for reply in await pipeline.execute()])
+    return life_of(await _pipeline(redis, LIFE))
 
 
 async def life_of_all(servers: Servers) -> str:
@@ -70,9 +80,9 @@ def _getting(key: str) -> Callable[[Redis], Any]:
     return lambda redis: redis.get(key)
 
 
-def _text(reply: object) -> bytes:
-    """What INFO said, which the driver takes apart, put together again."""
-    if isinstance(reply, bytes):
-        return reply
-    facts = cast(dict[str, object], reply) if isinstance(reply, dict) else {}
-    return "".join(f"{name}:{value}\n" for name, value in facts.items()).encode()
+async def _pipeline(redis: Redis, commands: Sequence[Command]) -> list[object]:
+    """The replies to the commands, as they come: by its name in bytes the driver takes none of them apart."""
+    pipeline = redis.pipeline(transaction=False)
+    for name, *arguments in commands:
+        pipeline.execute_command(str(name).encode(), *arguments, NEVER_DECODE=True)
+    return list(await pipeline.execute())

@@ -47,8 +47,8 @@ class RedisRevocations:
     async def is_whole(self) -> bool:
         """Whether this life of each server was told everything. Raises StoreDown."""
         async with answering():
-            self._lives = await self._marks.lives()
-            return await self._marks.are_set()
+            self._lives, is_whole = await self._marks.look()
+            return is_whole
 
     async def declare_whole(self) -> None:
         """Say that each server was told everything in the life of which `is_whole` was asked. Raises StoreDown."""
