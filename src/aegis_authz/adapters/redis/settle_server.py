@@ -23,11 +23,12 @@ from aegis_authz.adapters.batching.batcher import Batcher
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import fault_text, script
 from aegis_authz.adapters.redis.settle_script import Arguments, of_life, to_ms
-from aegis_authz.adapters.redis.wire import LIFE, Command, RedisWire, is_stale, life_of
+from aegis_authz.adapters.redis.wire import Command, RedisWire, is_stale
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic, Seconds
 
+_POLICY = "maxmemory-policy"
 _MAX_BATCH = 64
 MAX_PIPELINES = 2
 _REASONS = (
@@ -82,28 +83,37 @@ class SettleServer:
         Raises RedisError, OSError. After a server that evicts was seen, calls are refused until it was looked at again
         and found fit.
         """
-        policy = await self._eviction()
+        life, (config, flags, *epochs) = await self._look()
+        policy = await self._eviction(config)
         if policy != "noeviction":
             self._sha = ""  # no call is settled before this was looked at again
             raise ResponseError(f"maxmemory-policy is {policy!r}, must be 'noeviction': it would forget used tokens")
-        pipeline = self.redis.pipeline(transaction=False)
-        pipeline.script_exists(self._name)
-        if self.partitions:
-            pipeline.get(redis_keys.epoch(self.partitions[-1]))  # the last one that is begun
-        flags, *epochs = await pipeline.execute(raise_on_error=False)
         if isinstance(flags, Exception):
             raise flags
-        await self._begin_memories(epochs)
+        await self._begin_memories(life, epochs)
         # never without need: older servers keep every SCRIPT LOAD in their append-only file
-        self._sha = self._name if list(flags) == [True] else await self.redis.script_load(self._text)
+        self._sha = self._name if flags == [1] else await self.redis.script_load(self._text)
 
     async def close(self) -> None:
         """Wait for what is under way and close the connections of calls."""
         await self._batcher.drain()
         await self._wire.close()
 
-    async def _begin_memories(self, epochs: Sequence[object]) -> None:
-        life = await self._life()
+    async def _look(self) -> tuple[str, Sequence[object]]:
+        """The life of the server that is reached now, and of it the policy of eviction, whether it knows the script,
+        and the epoch of the partition that is begun last, where there are any: one round trip each second.
+        """
+        lives: list[str] = []
+
+        def compose(life: str) -> Sequence[Command]:
+            lives.append(life)
+            epochs = [("GET", redis_keys.epoch(partition)) for partition in self.partitions[-1:]]
+            return [("CONFIG", "GET", _POLICY), ("SCRIPT", "EXISTS", self._name), *epochs]
+
+        replies = await self._wire.ask(compose, is_look=True)
+        return lives[0], replies
+
+    async def _begin_memories(self, life: str, epochs: Sequence[object]) -> None:
         partitions = frozenset(self.partitions)
         in_life = all(isinstance(epoch, bytes) and epoch.partition(b" ")[2] == life.encode() for epoch in epochs)
         if in_life and self._begun[0] == life and partitions <= self._begun[1]:
@@ -119,24 +129,13 @@ class SettleServer:
         pairs = zip(self.partitions, replies, strict=True)
         self._begun = (life, frozenset(name for name, reply in pairs if not isinstance(reply, Exception)))
 
-    async def _life(self) -> str:
-        """The life of the server that is reached now."""
-        lives: list[str] = []
-
-        def compose(life: str) -> Sequence[Command]:
-            lives.append(life)
-            return LIFE
-
-        if life_of(await self._wire.ask(compose)) != lives[0]:
-            raise ResponseError("the server is another, or has another role")
-        return lives[0]
-
-    async def _eviction(self) -> object:
-        """What Redis does when its memory is full."""
-        try:
-            return (await self.redis.config_get("maxmemory-policy")).get("maxmemory-policy")
-        except ResponseError:  # hosted servers close CONFIG; INFO tells it too
+    async def _eviction(self, config: object) -> object:
+        """What Redis does when its memory is full, by its reply to CONFIG GET. Raises RedisError, OSError."""
+        if isinstance(config, ResponseError):  # hosted servers close CONFIG; INFO tells it too
             return (await self.redis.info("memory")).get("maxmemory_policy")
+        facts = [*config.items()] if isinstance(config, dict) else [config]  # as RESP3 has it, and as RESP2
+        policy = next((list(fact)[1] for fact in facts if isinstance(fact, list | tuple) and len(fact) == 2), None)
+        return policy.decode("ascii", "replace") if isinstance(policy, bytes) else policy
 
     async def _send(self, calls: list[Arguments], deadline: Monotonic) -> Sequence[object]:
         try:

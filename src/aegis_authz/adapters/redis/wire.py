@@ -42,17 +42,18 @@ class RedisWire:
         self._pool = redis.connection_pool
         self._idle: list[_Line] = []
 
-    async def ask(self, compose: Callable[[str], Sequence[Command]]) -> list[object]:
+    async def ask(self, compose: Callable[[str], Sequence[Command]], *, is_look: bool = False) -> list[object]:
         """The replies to what `compose` makes for the server's life, its error replies as ResponseErrors among them.
 
-        Nothing is sent twice. Raises RedisError or OSError when not all replies came, or when they came from a server
-        in another life; the commands may have run.
+        With `is_look` the life is asked for with them, whenever it was last. Nothing is sent twice. Raises RedisError
+        or OSError when not all replies came, or when they came from a server in another life; the commands may have
+        run.
         """
         line = self._idle.pop() if self._idle else self._new()
         try:
             await self._open(line)
             now = asyncio.get_running_loop().time()
-            look = LIFE if now - line.looked_at >= _LIFE_SECONDS else ()
+            look = LIFE if is_look or now - line.looked_at >= _LIFE_SECONDS else ()
             commands = compose(line.life)
             replies = await _exchange(line.connection, [*look, *commands])
             if look:
