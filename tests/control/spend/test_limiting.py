@@ -140,6 +140,15 @@ async def test_a_store_that_counts_already_is_known_to_have_begun(
     assert not await store.is_counted()
 
 
+async def test_limits_are_looked_at_each_second_until_they_count_and_seldom_then(
+    plane: ControlServices, store: Flaky
+) -> None:
+    pauses = [await plane.limits.remind(), await plane.limits.remind()]
+    store.start_again()
+    pauses.append(await plane.limits.remind())
+    assert pauses == [10.0, 10.0, 1.0]
+
+
 async def test_the_watch_goes_on_when_the_disk_was_full(
     plane: ControlServices, store: Flaky, start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

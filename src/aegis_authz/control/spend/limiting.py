@@ -17,6 +17,9 @@ _log = logging.getLogger(__name__)
 _EVERYBODY = Scope("all", "all", "all")
 """Whom the change log names where it is about every agent."""
 _TICK = Seconds(1.0)
+"""Seconds between two looks until limits count."""
+_REST = Seconds(10.0)
+"""And from then on: where they are forgotten calls are refused at once all the same, and a look says so in the log."""
 _FINISHED = ""
 """What is kept of a first start that was finished, in place of the life it was begun in."""
 
@@ -76,25 +79,26 @@ class LimitKeeper:
         return self._clock.now()
 
     async def watch(self) -> None:
-        """See whether limits count, once a second, until cancelled."""
+        """See whether limits count, until cancelled."""
         while True:
+            pause = _TICK
             try:
-                await self.remind()
+                pause = await self.remind()
             except (StoreDown, OSError) as fault:
                 _log.warning("whether limits are remembered cannot be seen: %s", fault)
-            await asyncio.sleep(_TICK)
+            await asyncio.sleep(pause)
 
-    async def remind(self) -> None:
+    async def remind(self) -> Seconds:
         """Begin the memory of limits at the first start; say it when it may have been lost.
 
-        Raises StoreDown, OSError.
+        Returns after how long to look again. Raises StoreDown, OSError.
         """
         begun = await self._begun()
         if await self._memory.is_counted():
             self._is_warned = False
             if begun != _FINISHED:
                 await asyncio.to_thread(self._first.finish)
-            return
+            return _REST
         # on disk before it counts: a store that is lost between the two must not be taken for a new one
         if begun is None:
             begun = await self._memory.life()
@@ -102,13 +106,14 @@ class LimitKeeper:
         if begun != _FINISHED and begun == await self._memory.life():
             await self._memory.declare_counted()
             await asyncio.to_thread(self._first.finish)
-            return
+            return _REST
         if not self._is_warned:
             self._is_warned = True
             _log.error(
                 "Redis may have forgotten what was used of limits: each refuses until its window is over (LIMIT_LOST), "
                 "or until an operator who knows what was lost says: aegis limits reset"
             )
+        return _TICK
 
     async def _begun(self) -> str | None:
         """How far the first start came; once it was finished, it is for good. Raises OSError."""
