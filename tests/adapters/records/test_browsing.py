@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from dataclasses import replace
@@ -19,6 +20,7 @@ from aegis_authz.adapters.records.keys import RecordKeyError
 from aegis_authz.adapters.records.log import FileRecordLog
 from aegis_authz.adapters.records.renewal import RecordKey
 from aegis_authz.adapters.records.retention import log_plan, retire
+from aegis_authz.adapters.records.standstill import Standstill
 from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.anchor import FIRST_PREVIOUS, Anchor, Head
 from aegis_authz.core.person import WHOLE_MESH
@@ -128,6 +130,40 @@ async def test_each_record_comes_at_the_next_look_however_fast_they_are_written(
             await log.append(replace(DENIED, decision_id=f"d-{number}"))
             _, records = browser.advance(100)
             assert [each.stored.record.decision_id for each in records] == [f"d-{number}"]  # type: ignore[union-attr]  # decisions
+
+
+async def test_a_rest_ends_with_what_comes_and_not_before(
+    browser: RecordBrowser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "records"
+    await looked_at_rest(browser, folder)
+    looks, mark = 0, Standstill.mark
+
+    def look(standstill: Standstill, now: float) -> object:
+        nonlocal looks
+        looks += 1
+        return mark(standstill, now)
+
+    monkeypatch.setattr(Standstill, "mark", look)
+    resting = asyncio.create_task(asyncio.to_thread(browser.rest, 0.001, 3600.0))
+    async with asyncio.timeout(20):
+        while looks < 5:
+            await asyncio.sleep(0)
+    assert not resting.done()
+    await write(folder / "authz-1", ["b"])
+    async with asyncio.timeout(20):
+        await resting
+    assert browser.advance(100)[0] == 1
+
+
+async def test_a_rest_ends_where_nothing_was_looked_at_when_its_time_is_over_and_once_it_is_ended(
+    browser: RecordBrowser, tmp_path: Path
+) -> None:
+    browser.rest(0.0, 3600.0)  # nothing was looked at yet
+    await looked_at_rest(browser, tmp_path / "records")
+    browser.rest(0.0, 0.0)  # its time is over
+    browser.end_rest()
+    browser.rest(3600.0, 3600.0)
 
 
 async def test_an_index_that_was_deleted_is_made_anew_though_the_logs_stand_still(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -84,3 +85,16 @@ async def test_the_watch_looks_until_it_is_cancelled() -> None:
         while not live.number:  # the watch has no event of its own
             await asyncio.sleep(0.001)
     watch.cancel()
+
+
+async def test_a_watch_that_ends_leaves_no_thread_that_rests() -> None:
+    browsing = Coming([record(1)])
+    live = LiveRecords(browsing, Seconds(3600.0))
+    watch = asyncio.create_task(live.watch())
+    async with asyncio.timeout(30):
+        while not any(thread.name.startswith("records-live") for thread in threading.enumerate()):
+            await asyncio.sleep(0)
+        watch.cancel()
+        while any(thread.name.startswith("records-live") for thread in threading.enumerate()):
+            await asyncio.sleep(0)
+    assert live.number == 1

@@ -46,6 +46,13 @@ class ScriptedBrowsing:
         self.domains: list[Collection[Domain]] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.rests_end = threading.Event()
+
+    def rest(self, pause: float, most: float) -> None:
+        self.rests_end.wait(pause)
+
+    def end_rest(self) -> None:
+        self.rests_end.set()
 
     def advance(self, most: int) -> tuple[int, list[IndexedRecord]]:
         return 0, []

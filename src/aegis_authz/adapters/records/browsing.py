@@ -76,6 +76,7 @@ class RecordBrowser:
         self._standstill = Standstill(folder)
         self._end: object | None = None
         self._looked_at = 0.0
+        self._rest_ends = threading.Event()
 
     def advance(self, most: int) -> tuple[int, list[IndexedRecord]]:
         """Index at most so many lines that came since the last time; how many came, and their records.
@@ -85,14 +86,29 @@ class RecordBrowser:
         """
         now = time.monotonic()
         mark = self._mark()
-        is_known = mark is not None and mark == self._end and not self._is_stale
-        if is_known and now < self._looked_at + _LOOKED_AGAIN:
+        if self._is_at_end(mark) and now < self._looked_at + _LOOKED_AGAIN:
             return 0, []
         self._end = None
         lines, records = self._advance(most)
         if lines < most and not self._gaps:  # a gap may be read by now, and nothing about the logs says so
             self._end, self._looked_at = mark, now
         return lines, records
+
+    def rest(self, pause: float, most: float) -> None:
+        """Return once a log may be another than `advance` read to its end: looked at every `pause` seconds, for `most`
+        seconds at most.
+        """
+        end = time.monotonic() + most
+        while not self._rest_ends.wait(pause):
+            if time.monotonic() >= end or not self._is_at_end(self._mark()):
+                return
+
+    def end_rest(self) -> None:
+        """Have `rest` return at once, now and from now on."""
+        self._rest_ends.set()
+
+    def _is_at_end(self, mark: object | None) -> bool:
+        return mark is not None and mark == self._end and not self._is_stale
 
     def _mark(self) -> object | None:
         """Another once a log or the index is another; None while that cannot be told."""

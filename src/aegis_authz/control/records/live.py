@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from aegis_authz.control.records.reading import RecordBrowsing
@@ -19,6 +20,7 @@ takes half a core at most, and the event loop goes on.
 """
 _PAUSE = Seconds(0.5)
 _AFTER_FAULT = Seconds(5.0)
+_LONGEST_REST = Seconds(10.0)
 MOST_RECENT = 400
 """How many of the last records are kept for those who watch."""
 
@@ -36,7 +38,7 @@ class LiveRecords:
     """Brings the index up to date while the control plane runs, and tells those who ask what came."""
 
     def __init__(self, browsing: RecordBrowsing, pause: Seconds = _PAUSE) -> None:
-        """`pause` is how long between two looks at logs that are read to their ends."""
+        """`pause` is how long between two looks whether anything came to logs that are read to their ends."""
         self._browsing = browsing
         self._pause = pause
         self._recent: deque[IndexedRecord] = deque(maxlen=MOST_RECENT)
@@ -69,9 +71,19 @@ class LiveRecords:
 
     async def watch(self) -> None:
         """Look until cancelled."""
-        while True:
-            pause = await self.look()
-            await asyncio.sleep(pause)
+        loop = asyncio.get_running_loop()
+        # a thread of its own that waits by itself: to hand it each look would cost ten times what the look does
+        waiting = ThreadPoolExecutor(1, thread_name_prefix="records-live")
+        try:
+            while True:
+                pause = await self.look()
+                if self._is_level:
+                    await loop.run_in_executor(waiting, self._browsing.rest, self._pause, _LONGEST_REST)
+                else:
+                    await asyncio.sleep(pause)
+        finally:
+            self._browsing.end_rest()
+            waiting.shutdown(wait=False)
 
     async def look(self) -> Seconds:
         """Look once; after how many seconds to look again. What hinders it is in the log once."""

@@ -34,6 +34,16 @@ class RecordBrowsing(Protocol):
         """Index at most so many lines that came since the last time; how many came, and their records."""
         ...
 
+    def rest(self, pause: Seconds, most: Seconds) -> None:
+        """Return once the logs may be others than `advance` read to their ends: looked at every `pause` seconds, for
+        `most` seconds at most.
+        """
+        ...
+
+    def end_rest(self) -> None:
+        """Have `rest` return at once, now and from now on; this alone does not block."""
+        ...
+
     def gaps(self) -> tuple[RecordGap, ...]:
         """The segments that the index left out as it was last brought up to date."""
         ...
