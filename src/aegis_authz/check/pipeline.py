@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +10,7 @@ from aegis_authz.check.authenticate import Authenticator, read_override
 from aegis_authz.check.charge import charging_of
 from aegis_authz.check.content_coding import Reading, coding_of
 from aegis_authz.check.cost import estimate_of
+from aegis_authz.check.deadline import Deadline
 from aegis_authz.check.decode import decode
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.elicitation import elicitation_of, require_own_state
@@ -114,7 +114,7 @@ class Pipeline:
     async def _judged(self, request: bytes | HttpCall, draft: Draft, deadline: Monotonic) -> Judgement:
         fulfilment = NOTHING_TO_FULFIL
         try:
-            async with asyncio.timeout_at(min(deadline, draft.started + self.limits.total * _SLACK)):
+            with Deadline(min(deadline, draft.started + self.limits.total * _SLACK)):
                 decision = await self._decide(request, draft)  # 1 to 5
             draft.elicitation = elicitation_of(decision, draft, self.session_keys)
             fulfilment = self._fulfilled(decision, draft)  # 6

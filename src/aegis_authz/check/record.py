@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from aegis_authz.check.charge import charge_records
+from aegis_authz.check.deadline import Deadline
 from aegis_authz.check.draft import Draft
 from aegis_authz.check.refusal_tally import RefusalTally, may_count
 from aegis_authz.core.call import CallKind, ToolCall
@@ -78,7 +79,7 @@ class Recorder:
         answer, record = decision, record_of(decision, draft, self.clock)
         _tell_of_limits(record)
         try:
-            async with asyncio.timeout_at(deadline):
+            with Deadline(deadline):
                 await self.records.append(record)
         except (Refused, TimeoutError) as fault:
             _log.error("decision %s was not recorded: %s", draft.decision_id, str(fault) or "too slow")
