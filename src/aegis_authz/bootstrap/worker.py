@@ -296,14 +296,15 @@ def _gauges(snapshots: OpaSnapshots, readiness: Readiness, admission: Admission)
 
 def _telemetry(settings: AuthzSettings, keys: Keys, write: Callable[[], None]) -> tuple[DecisionTelemetry, Exemplars]:
     """What tells of decisions, and `write`s what else was counted at its end."""
-    metrics = DecisionMetrics(None, asyncio.get_running_loop().call_later)
+    later = asyncio.get_running_loop().call_later
+    metrics = DecisionMetrics(None, later)
     spans, end = span_export(settings, keys, ExportMetrics(None)) or (None, lambda: None)
 
     def close() -> None:
         write()
         end()
 
-    return DecisionTelemetry(metrics, spans, close), metrics.exemplars
+    return DecisionTelemetry(metrics, spans, later, close), metrics.exemplars
 
 
 def _admission(settings: AuthzSettings) -> Admission:

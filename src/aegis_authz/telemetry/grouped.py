@@ -12,7 +12,7 @@ from typing import Protocol
 from prometheus_client import Histogram
 
 LATENCY_BUCKETS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25)
-WRITE_AFTER = 0.5
+WRITE_AFTER = 0.4
 REST = "(other)"
 """In place of labels for which there is no room. No name of ours can be spelt so."""
 _MOST_CHARACTERS = 128
