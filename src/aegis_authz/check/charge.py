@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from aegis_authz.check.draft import Draft
 from aegis_authz.core.approval import ApprovalProof, Unattended
 from aegis_authz.core.breaker import COUNTED_REFUSALS, FORBIDDEN_DOMAINS, Tally
-from aegis_authz.core.charge import Account, Charge, Charging, Excess, Measure, Pace, Slot, Sum
+from aegis_authz.core.charge import Account, Charge, Charging, Excess, Pace, Slot, Sum
 from aegis_authz.core.decision import ApprovalTerms, Decision, changes_bodies
 from aegis_authz.core.effect import Effect
-from aegis_authz.core.limit import Budget, Concurrency, Exceed, Rate, Terms
+from aegis_authz.core.limit import Budget, Concurrency, Exceed, Limit, Rate, Terms
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import ChargeRecord
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.units import Millis
+from aegis_authz.core.units import LimitId, Millis
 from aegis_authz.limits.charges import Sessions, charges_by
 from aegis_authz.limits.sheets import Sheets
 from aegis_authz.wire.http.call import HttpCall
@@ -26,11 +27,24 @@ SESSION_HEADER = "x-aegis-session"
 _RESERVE = Millis(3_600_000)
 """How long what was charged waits for what became of the call; then it stays charged."""
 _SHEETS = Sheets()
+_MOST_REMEMBERED = 4096
+_WITHIN = Excess.WITHIN  # a member of an enumeration is looked up each time it is named
 _REASONS = {
     Excess.FLAG_MISSING: Reason.FLAG_MISSING,
     Excess.FLAG_SET: Reason.FLAG_SET,
     Excess.LOST: Reason.LIMIT_LOST,
 }
+
+
+class _Whose(NamedTuple):
+    """What stays the same of the records of charges of one limit to one account."""
+
+    limit: Limit
+    words: tuple[str, str, str, str, str, str]
+    on_exceed: str
+
+
+_WHOSE: dict[tuple[LimitId, str], _Whose] = {}
 
 
 def charging_of(decision: Decision, draft: Draft) -> Charging | None:
@@ -105,7 +119,7 @@ def excesses(charging: Charging | None, accounts: tuple[Account, ...]) -> list[t
     if charging is None:
         return []
     pairs = zip(charging.charges, accounts, strict=False)  # none where it did not come to them
-    over = [(charge, account) for charge, account in pairs if account.excess is not Excess.WITHIN]
+    over = [(charge, account) for charge, account in pairs if account.excess is not _WITHIN]
     return sorted(over, key=lambda pair: -pair[0].limit.on_exceed.strictness) if len(over) > 1 else over
 
 
@@ -113,34 +127,29 @@ def charge_records(charging: Charging | None, accounts: tuple[Account, ...]) -> 
     """What is kept of the charges of a call; nothing where it did not come to them."""
     if charging is None or len(accounts) != len(charging.charges):
         return ()
-    return tuple(_record(charge, account) for charge, account in zip(charging.charges, accounts, strict=True))
+    return tuple(map(_record, charging.charges, accounts))
 
 
 def _record(charge: Charge, account: Account) -> ChargeRecord:
-    limit, terms = charge.limit, charge.limit.terms
+    limit, holder, measure = charge
+    whose = _WHOSE.get((limit.id, holder))
+    if whose is None or whose.limit is not limit:
+        whose = _remembered(limit, holder)
     _, used, left, of, resets_at, excess = account
-    return ChargeRecord(  # by place: naming thirteen takes as long as all else of it
-        limit.id,
-        limit.name,
-        limit.policy,
-        charge.holder,
-        limit.kind,
-        terms.currency if isinstance(terms, Budget) else "",
-        _amount(charge.measure),
-        used,
-        left,
-        of,
-        resets_at / 1000,
-        "within" if excess is Excess.WITHIN else excess.name.lower(),
-        limit.on_exceed.word,
-    )
+    # what the call itself adds: of values that may have been there before, and of flags, nothing
+    amount = measure.amount if isinstance(measure, (Sum, Pace)) else int(isinstance(measure, Slot))
+    word = "within" if excess is _WITHIN else excess.name.lower()
+    return ChargeRecord(*whose.words, amount, used, left, of, resets_at / 1000, word, whose.on_exceed)
 
 
-def _amount(measure: Measure) -> int:
-    """What the call itself adds to what is used; of values that may have been there before, and of flags, nothing."""
-    if isinstance(measure, Sum | Pace):
-        return measure.amount
-    return 1 if isinstance(measure, Slot) else 0
+def _remembered(limit: Limit, holder: str) -> _Whose:
+    terms = limit.terms
+    currency = terms.currency if isinstance(terms, Budget) else ""
+    if len(_WHOSE) >= _MOST_REMEMBERED:
+        _WHOSE.clear()
+    words = (limit.id, limit.name, limit.policy, holder, limit.kind, currency)
+    whose = _WHOSE[limit.id, holder] = _Whose(limit, words, limit.on_exceed.word)
+    return whose
 
 
 def exceeded_reason(charge: Charge, account: Account) -> Reason:

@@ -17,7 +17,6 @@ from aegis_authz.core.money import Money
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import (
     DECISION_VERSION,
-    ChargeRecord,
     DecisionRecord,
     FindingName,
     FlatObligation,
@@ -28,6 +27,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.units import Digest, Epoch, Jti, Seconds
 from aegis_authz.encoding.narrowing import integer, items, mapping, number, text
 from aegis_authz.encoding.narrowing import members as exact_members
+from aegis_authz.evidence.charge_document import charge_from_json, charge_to_json
 from aegis_authz.wire.grant import narrowing_from_data, narrowing_to_data
 from aegis_authz.wire.opa.obligations import obligations_from_data, obligations_to_data
 
@@ -124,7 +124,7 @@ def _newest_decision_to_json(record: DecisionRecord) -> dict[str, Json]:
         "would": record.would,
         "approval_id": record.approval_id,
         "approved_by": record.approved_by,
-        "charges": [charge._asdict() for charge in record.charges],
+        "charges": [*map(charge_to_json, record.charges)],
         "quarantined_until": record.quarantined_until,
         "cost": None if record.cost is None else _cost_to_json(record.cost),
         "mcp_session": record.mcp_session,
@@ -189,7 +189,7 @@ def decision_from_json(data: Mapping[str, Json]) -> DecisionRecord:
         obligations=obligations_from_data(data["obligations"]),
         findings=tuple(_finding(finding) for finding in items(data["findings"], "findings")),
         would=_word(Effect, would, "would").value if would else "",
-        charges=tuple(_charge(charge) for charge in items(data["charges"], "charges")),
+        charges=tuple(charge_from_json(charge) for charge in items(data["charges"], "charges")),
         quarantined_until=number(data["quarantined_until"], "quarantined_until"),
         cost=None if data["cost"] is None else _cost(data["cost"]),
         stages={name: number(took, name) for name, took in mapping(data["stages"], "stages").items()},
@@ -284,18 +284,6 @@ def _sealed(data: Json) -> SealedParameters:
     return SealedParameters(text(members["key_id"], "key_id"), text(members["box"], "box"))
 
 
-def _charge(data: Json) -> ChargeRecord:
-    entry = exact_members(data, {*ChargeRecord._fields}, "a charge")
-    return ChargeRecord(
-        amount=integer(entry["amount"], "amount"),
-        used=integer(entry["used"], "used"),
-        left=integer(entry["left"], "left"),
-        of=integer(entry["of"], "of"),
-        resets_at=number(entry["resets_at"], "resets_at"),
-        **{name: text(entry[name], name) for name in _CHARGE_TEXTS},
-    )
-
-
 def _finding(data: Json) -> FindingName:
     members = exact_members(data, {"parameter", "condition"}, "a finding")
     return FindingName(text(members["parameter"], "parameter"), text(members["condition"], "condition"))
@@ -319,7 +307,6 @@ def _word(words: type[_WORD], data: Json, name: str) -> _WORD:
         raise ValueError(f"{name} is an unknown word") from None
 
 
-_CHARGE_TEXTS = ("limit", "name", "policy", "holder", "kind", "currency", "excess", "on_exceed")
 _SCOPE = ("org", "tenant", "agent")
 _IDENTITY_TEXTS = ("on_behalf_of", "issuer", "key_id", "jti", "session")
 _TEXTS = (
