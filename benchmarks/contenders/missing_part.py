@@ -21,7 +21,7 @@ Nor does the Go peer tell the caller apart by its share, find revocations, limit
 
 
 async def _keep_nothing(*_: object) -> None:
-    """Stands for the record of a decision."""
+    """Stands for the record of a decision, and for those of what became of calls."""
 
 
 def _count_nothing(*_: object) -> None:
@@ -41,17 +41,18 @@ def leave_out(part: str) -> None:
         return Settled(SettleOutcome.CLEAR, ApprovalId(""), Epoch(0.0), "", (), Millis(0), None)
 
     pdp = vars(worker)["OpaPdp"]
-    places: dict[str, tuple[object, str, object]] = {
-        "record": (vars(worker)["FileRecordLog"], "append", _keep_nothing),
-        "metrics": (vars(worker)["DecisionMetrics"], "count", _count_nothing),
-        "settle": (vars(worker)["RedisStore"], "settle", settle),
-        "memory": (worker, "OpaPdp", lambda http, answers: pdp(http)),
+    log = vars(worker)["FileRecordLog"]
+    places: dict[str, tuple[tuple[object, str, object], ...]] = {
+        "record": ((log, "append", _keep_nothing), (log, "append_all", _keep_nothing)),
+        "metrics": ((vars(worker)["DecisionMetrics"], "count", _count_nothing),),
+        "settle": ((vars(worker)["RedisStore"], "settle", settle),),
+        "memory": ((worker, "OpaPdp", lambda http, answers: pdp(http)),),
     }
     if part not in (*PARTS, EQUAL):
         raise SystemExit(f"there is no part {part}")
     for name in PARTS if part == EQUAL else (part,):
-        if name in places:
-            setattr(*places[name])
+        for place in places.get(name, ()):
+            setattr(*place)
 
 
 def main(part: str, config: Path) -> None:

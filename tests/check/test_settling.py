@@ -97,9 +97,10 @@ def test_another_text_is_no_ticket(text: str) -> None:
 
 @dataclass
 class Log:
-    """A record log that takes what it is given, or refuses all."""
+    """A record log that takes what it is given, or refuses all, or the records of one decision."""
 
     refuses: bool = False
+    refused_id: str = ""
     is_down: bool = False
     records: list[Record] = field(default_factory=list)
     adjusted: list[tuple[str, bool, int | None]] = field(default_factory=list)
@@ -140,7 +141,14 @@ class Log:
     async def append(self, record: Record) -> None:
         if self.refuses:
             raise Refused(Reason.RECORD_FAILED, "disk full")
+        if self.refused_id and getattr(record, "decision_id", "") == self.refused_id:
+            raise Refused(Reason.RECORD_FAILED, "no JSON form")
         self.records.append(record)
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        if self.refuses or self.refused_id in [getattr(record, "decision_id", "") for record in records]:
+            raise Refused(Reason.RECORD_FAILED, "one of them, perhaps")
+        self.records += records
 
 
 async def test_an_outcome_is_recorded_with_what_it_cost() -> None:
@@ -183,6 +191,14 @@ async def test_a_log_that_takes_nothing_stops_nobody() -> None:
     full = Log(refuses=True)
     await Settler(full, full, full, full, full).settle([DONE])
     await Settler(full, full, full, full, full).measure("d-1", MODEL, MODEL_COST, None, TRACE)
+
+
+async def test_an_outcome_that_cannot_be_recorded_keeps_no_other_from_being_settled() -> None:
+    log = Log(refused_id="d-2")
+    entries = [replace(DONE, decision_id=f"d-{number}") for number in (1, 2, 3)]
+    await Settler(log, log, log, log, log).settle(entries)
+    assert [record.decision_id for record in log.records if isinstance(record, OutcomeRecord)] == ["d-1", "d-3"]
+    assert log.confirmed == [["d-1", "d-3"]]
 
 
 async def test_a_usage_is_recorded_with_what_the_call_costs_by_it() -> None:

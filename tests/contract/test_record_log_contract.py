@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,29 @@ async def test_a_record_without_json_form_is_refused_and_harms_no_other(made: Ma
         await log.append(record(2))
         assert len(read()[0]) == 1
         assert log.trouble == ""
+
+
+async def test_records_that_are_appended_together_are_there_in_their_order(made: Made) -> None:
+    log, read = made
+    async with log:
+        await asyncio.gather(
+            log.append(record(0)), log.append_all([record(1), record(2), record(3)]), log.append(record(4))
+        )
+        await log.append_all([])
+        await log.append_all([record(5)])
+        lines, _ = read()
+        assert [read_members(line)["decision_id"] for line in lines] == [f"0190-{number:04d}" for number in range(6)]
+    with pytest.raises(Refused):
+        await log.append_all([record(6), record(7)])
+
+
+async def test_of_records_that_are_appended_together_none_is_kept_when_one_cannot_be(made: Made) -> None:
+    log, read = made
+    spoilt = replace(record(1), counts={"us_ssn": object()})  # type: ignore[dict-item]
+    async with log:
+        with pytest.raises(Refused) as refusal:
+            await log.append_all([record(0), spoilt, record(2)])
+        assert refusal.value.reason is Reason.RECORD_FAILED
+        await log.append_all([record(3), record(4)])
+        lines, _ = read()
+    assert [read_members(line)["decision_id"] for line in lines] == ["0190-0003", "0190-0004"]

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -119,6 +119,10 @@ class World(PipelineWorld):
             raise self.record_fault
         self.kept.append(record)
         return None
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        for record in records:
+            await self.append(record)
 
     async def adjust(self, scope: Any, decision_id: str, adjustment: Any) -> None:
         self.adjusted.append((decision_id, adjustment))

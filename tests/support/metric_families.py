@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,9 @@ from aegis_authz.telemetry.worker_gauges import WorkerGauges, WorkerReadings
 class _Nowhere:
     async def append(self, record: Record) -> None:
         """Forget it."""
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        """Forget them."""
 
 
 def _never(delay: float, callback: object) -> None:

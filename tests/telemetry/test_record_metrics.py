@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -22,6 +24,10 @@ class Log:
         if self.is_full:
             raise Refused(Reason.RECORD_FAILED, "no space left")
         self.records.append(record)
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        for record in records:
+            await self.append(record)
 
 
 async def test_what_is_recorded_is_counted_and_passed_on() -> None:
@@ -82,3 +88,21 @@ async def test_a_record_that_cannot_be_kept_is_refused_as_before_and_counted() -
     metrics.write()
     assert registry.get_sample_value("aegis_record_failures_total") == 1
     assert registry.get_sample_value("aegis_record_seconds_count") == 0
+
+
+async def test_records_that_are_written_together_are_each_counted() -> None:
+    registry, log = CollectorRegistry(), Log()
+    metrics = RecordMetrics(log, registry, lambda delay, callback: None)
+    cost = SettledCost(Money(500_000, "USD"), CostState.KEPT)
+    outcome = OutcomeRecord("d-1", 1.0, 200, "via_upstream", (), True, 1, 1, 1.0, 1.0, cost)
+    await metrics.append_all([outcome, outcome, DENIED])
+    log.is_full = True
+    with pytest.raises(Refused):
+        await metrics.append_all([outcome])
+    metrics.write()
+    value = registry.get_sample_value
+    assert log.records == [outcome, outcome, DENIED]
+    assert value("aegis_cost_settled_total", {"state": "kept", "currency": "USD"}) == 1.0
+    assert value("aegis_record_seconds_count") == 3
+    assert value("aegis_records_waiting") == 0
+    assert value("aegis_record_failures_total") == 0, "each may be tried by itself yet"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aegis_authz.core.approval import ApprovalNotFound, CallOutcome
 from aegis_authz.core.charge import Adjustment
@@ -22,7 +23,7 @@ from aegis_authz.costs.usage import Usage, measured
 from aegis_authz.ports.data_plane import (
     ApprovalOutcomes,
     Clock,
-    RecordLog,
+    OutcomeLog,
     Reservations,
     SettlementTelemetry,
     StoreDown,
@@ -36,6 +37,15 @@ _REFUSED = 400
 _AS_CHARGED = Adjustment(gives_back=False, cost=None)
 
 
+class _Ended(NamedTuple):
+    """A call that is over: what Envoy says of it, its ticket, its record, and what that makes of what it charged."""
+
+    entry: LogEntry
+    ticket: Ticket | None
+    outcome: OutcomeRecord
+    adjustment: Adjustment | None
+
+
 @dataclass(frozen=True, slots=True)
 class Settler:
     """Settles calls by what became of them and by what they used: on record first, then where limits were charged.
@@ -43,7 +53,7 @@ class Settler:
     What cannot be recorded is not settled, and what cannot be settled is logged: it is charged as it was estimated.
     """
 
-    records: RecordLog
+    records: OutcomeLog
     reservations: Reservations
     approvals: ApprovalOutcomes
     clock: Clock
@@ -51,8 +61,21 @@ class Settler:
 
     async def settle(self, entries: Sequence[LogEntry]) -> None:
         """Take what Envoy tells of calls that are over; what stands as it was charged is confirmed in one go."""
-        settled = await asyncio.gather(*map(self._settle, entries))
-        confirmed = [decision for decision in settled if decision is not None]
+        confirmed: list[tuple[Scope, DecisionId]] = []
+        others: list[Coroutine[None, None, None]] = []
+        for call in await self._kept([*map(_ended, entries)]):
+            self._tell(call)
+            ticket = call.ticket
+            if ticket is None:
+                continue
+            stands = ticket.reserved and not ticket.under_way and call.adjustment == _AS_CHARGED
+            if stands:
+                confirmed.append((ticket.scope, DecisionId(call.entry.decision_id)))
+            adjustment = None if stands else call.adjustment
+            if ticket.approval or adjustment is not None:
+                others.append(self._finish(call, ticket, adjustment))
+        if others:
+            await asyncio.gather(*others)
         if not confirmed:
             return
         try:
@@ -77,27 +100,30 @@ class Settler:
             adjustment = Adjustment(gives_back=False, cost=None if money is None else money.micros)
             await self._adjust(ticket.scope, decision_id, adjustment)
 
-    async def _settle(self, entry: LogEntry) -> tuple[Scope, DecisionId] | None:
-        """Record what became of a call and adjust what it charged; returns it where nothing has to be adjusted."""
-        ticket = _ticket(entry)
+    async def _kept(self, ended: Sequence[_Ended]) -> list[_Ended]:
+        """Those of which it is on record what became of them."""
+        try:
+            await self.records.append_all([call.outcome for call in ended])
+        except Refused:  # of one of them, perhaps
+            kept = await asyncio.gather(*[self._keep(call.outcome) for call in ended])
+            return [call for call, is_kept in zip(ended, kept, strict=True) if is_kept]
+        return [*ended]
+
+    def _tell(self, call: _Ended) -> None:
+        """Tell of a cost that is settled."""
+        entry, ticket, outcome = call.entry, call.ticket, call.outcome
         estimate = ticket.estimate if ticket is not None else None
-        cost = None if estimate is None else settled_cost(estimate, entry)
-        outcome = outcome_of(entry, cost)
-        if not await self._keep(outcome) or ticket is None:
-            return None
-        if estimate is not None and cost is not None and entry.trace is not None and not outcome.is_superseded:
-            call = SettledCall(entry.decision_id, ticket.scope, entry.trace, Epoch(outcome.time), estimate.money, cost)
-            self.telemetry.settled(call)
+        if ticket is None or estimate is None or outcome.cost is None or entry.trace is None or outcome.is_superseded:
+            return
+        moment, cost = Epoch(outcome.time), outcome.cost
+        self.telemetry.settled(SettledCall(entry.decision_id, ticket.scope, entry.trace, moment, estimate.money, cost))
+
+    async def _finish(self, call: _Ended, ticket: Ticket, adjustment: Adjustment | None) -> None:
+        """Note what became of the call at its approval, and adjust what it charged."""
         if ticket.approval:
-            await self._conclude(ticket.approval, entry)
-        if not ticket.reserved:
-            return None
-        adjustment = adjustment_of(estimate, entry)
-        if adjustment == _AS_CHARGED and not ticket.under_way:
-            return ticket.scope, DecisionId(entry.decision_id)
+            await self._conclude(ticket.approval, call.entry)
         if adjustment is not None:
-            await self._adjust(ticket.scope, entry.decision_id, adjustment)
-        return None
+            await self._adjust(ticket.scope, call.entry.decision_id, adjustment)
 
     async def _conclude(self, approval_id: ApprovalId, entry: LogEntry) -> None:
         outcome = CallOutcome(entry.status, Epoch(entry.ended_at), entry.was_reached)
@@ -131,7 +157,7 @@ def adjustment_of(estimate: Estimate | None, entry: LogEntry) -> Adjustment | No
     is_watched = entry.details != AGENT_REPORT  # a function has no answer that its usage could be read from
     if is_watched and estimate is not None and estimate.tokens is not None and entry.status in GOOD:
         return None
-    return Adjustment(gives_back=False, cost=None)
+    return _AS_CHARGED
 
 
 def settled_cost(estimate: Estimate, entry: LogEntry) -> SettledCost:
@@ -167,6 +193,15 @@ def outcome_of(entry: LogEntry, cost: SettledCost | None) -> OutcomeRecord:
         duration_ms=entry.duration_ms,
         cost=cost,
     )
+
+
+def _ended(entry: LogEntry) -> _Ended:
+    ticket = _ticket(entry)
+    if ticket is None:
+        return _Ended(entry, None, outcome_of(entry, None), None)
+    estimate = ticket.estimate
+    cost = None if estimate is None else settled_cost(estimate, entry)
+    return _Ended(entry, ticket, outcome_of(entry, cost), adjustment_of(estimate, entry) if ticket.reserved else None)
 
 
 def _ticket(entry: LogEntry) -> Ticket | None:

@@ -145,6 +145,14 @@ class RecordLog(Protocol):
         ...
 
 
+class OutcomeLog(RecordLog, Protocol):
+    """A log of records that are written many at a time, too, because nobody waits for an answer."""
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        """Return once all are durable. Raises Refused(RECORD_FAILED): none is kept then, and each may be by itself."""
+        ...
+
+
 class Telemetry(Protocol):
     """Spans and metrics; never fails a call."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
+from collections.abc import Sequence
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -31,6 +32,10 @@ class Log(Protocol):
 
     async def append(self, record: Record) -> None:
         """Return once the record is durable. Raises Refused(RECORD_FAILED)."""
+        ...
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        """Return once all are durable. Raises Refused(RECORD_FAILED): none is kept then."""
         ...
 
 
@@ -65,11 +70,7 @@ class RecordMetrics:
 
     async def append(self, record: Record) -> None:
         """Return once the record is durable. Raises Refused(RECORD_FAILED)."""
-        began = time.monotonic()
-        self._under_way += 1
-        if not self._is_due:
-            self._is_due = True
-            self._later(WRITE_AFTER, self.write)
+        began = self._begin(1)
         try:
             await self._log.append(record)
         except Refused:
@@ -77,7 +78,31 @@ class RecordMetrics:
             raise
         finally:
             self._under_way -= 1
-        self._took.add(time.monotonic() - began)
+        self._count(record, time.monotonic() - began)
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        """Return once all are durable.
+
+        Raises Refused(RECORD_FAILED): none is kept then, and none counted as a failure: each may be tried by itself.
+        """
+        began = self._begin(len(records))
+        try:
+            await self._log.append_all(records)
+        finally:
+            self._under_way -= len(records)
+        took = time.monotonic() - began
+        for record in records:
+            self._count(record, took)
+
+    def _begin(self, more: int) -> float:
+        self._under_way += more
+        if not self._is_due:
+            self._is_due = True
+            self._later(WRITE_AFTER, self.write)
+        return time.monotonic()
+
+    def _count(self, record: Record, took: float) -> None:
+        self._took.add(took)
         if isinstance(record, RedactionRecord):
             for name, count in record.counts.items():
                 label = _FIELD if name.startswith("/") else self._detectors.of((name,))[0]

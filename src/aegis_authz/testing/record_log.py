@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -75,7 +76,22 @@ class MemoryRecordLog:
             encoded = encode_record(record)
         except ValueError as fault:
             raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
+        self._keep(record, encoded)
+        await asyncio.sleep(0)
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        """Keep all of them, or none: raises as `append` does."""
+        if self.trouble:
+            raise Refused(Reason.RECORD_FAILED, self.trouble)
+        try:
+            encoded = [*map(encode_record, records)]
+        except ValueError as fault:
+            raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
+        for record, members in zip(records, encoded, strict=True):
+            self._keep(record, members)
+        await asyncio.sleep(0)
+
+    def _keep(self, record: Record, encoded: bytes) -> None:
         line, self._head = link(self._writer, len(self.lines) + 1, self._head, encoded)
         self.lines.append(line)
         self.records.append(record)
-        await asyncio.sleep(0)

@@ -7,6 +7,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -36,7 +37,8 @@ _LOOK_SECONDS = 1.0
 _WINDOW = 0.006  # seconds between commits when much comes
 _WORTH = 4.0  # records within a window that are worth waiting for
 
-_Waiting = tuple[bytes, asyncio.Future[None]]
+_Waiting = tuple[bytes, asyncio.Future[None] | None]
+"""A record, and who waits for it; None of one that is waited for with the next."""
 
 
 class FileRecordLog:
@@ -124,22 +126,31 @@ class FileRecordLog:
 
     async def append(self, record: Record) -> None:
         """Return once the record is durable and sealed. Raises Refused(RECORD_FAILED)."""
+        await self._append((record,))
+
+    async def append_all(self, records: Sequence[Record]) -> None:
+        """Return once all are durable and sealed. Raises Refused(RECORD_FAILED): none of them is kept then."""
+        if records:
+            await self._append(records)
+
+    def _append(self, records: Sequence[Record]) -> asyncio.Future[None]:
         if self._loop is None or not self._open:
             raise Refused(Reason.RECORD_FAILED, "the record log is closed")
-        if self._waiting >= self._max_waiting:
+        if self._waiting + len(records) > self._max_waiting:
             raise Refused(Reason.RECORD_FAILED, "too many records wait to be written")
         try:
-            encoded = encode_record(record)
+            *others, last = map(encode_record, records)
         except ValueError as fault:
             raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
         receipt = self._loop.create_future()
-        self._waiting += 1
-        self._gathered.append((encoded, receipt))
+        self._waiting += len(records)
+        self._gathered += [(encoded, None) for encoded in others]
+        self._gathered.append((last, receipt))
         self._cadence.came(self._loop.time())
         if not self._is_writing:
             self._is_writing = True
             self._schedule(self._loop)
-        await receipt
+        return receipt
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have what is gathered written: at once, or in a moment when much comes,
@@ -255,7 +266,7 @@ class FileRecordLog:
     def _resolve(self, batch: list[_Waiting], problem: str) -> None:
         self._waiting -= len(batch)
         for _, receipt in batch:
-            if receipt.done():  # its caller stopped waiting
+            if receipt is None or receipt.done():  # its caller stopped waiting
                 continue
             if problem:
                 receipt.set_exception(Refused(Reason.RECORD_FAILED, problem))
