@@ -79,8 +79,8 @@ class Readiness:
 
     async def look(self) -> None:
         """Look at every control once and tell the sink."""
-        troubles = await asyncio.gather(*(probe() for probe in self._probes.values()))
-        self._controls = dict(zip(self._probes, troubles, strict=True))
+        # in turn: to wait for all at once takes a task for each, once a second, and one alone asks anybody
+        self._controls = {name: await probe() for name, probe in self._probes.items()}
         self._tell_log()
         missing = self._missing({*self._apart, *self._partial})
         self._could_serve = self._could_serve or not (missing or self._draining)
