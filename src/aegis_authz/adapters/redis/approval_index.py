@@ -9,6 +9,7 @@ from enum import Enum
 from redis.exceptions import ResponseError
 
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.client import script
 from aegis_authz.adapters.redis.servers import Question, Servers
 from aegis_authz.core.approval import MAX_SHOWN_BYTES, ApprovalNotFound
 from aegis_authz.core.units import ApprovalId
@@ -45,6 +46,7 @@ class ApprovalIndex:
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
+        self._find = script("places.lua")
 
     async def before(self, place: Place | None, count: int) -> list[Place]:
         """The first `count` places behind that one, those that expire last first; from the beginning for None."""
@@ -59,7 +61,12 @@ class ApprovalIndex:
 
     async def between(self, since: int, until: int, count: int) -> list[Place]:
         """The first `count` places whose expiry lies between two moments in milliseconds, the earliest first."""
-        indexes = map(redis_keys.approvals, redis_keys.ALL_PARTITIONS)
+        indexes = [*map(redis_keys.approvals, redis_keys.ALL_PARTITIONS)]
+        if self._servers.is_one:  # by one command: it is asked for as long as nothing happens
+            reply = await self._servers.ask(
+                indexes[0], lambda redis: redis.eval(self._find, len(indexes), *indexes, since, until, count)
+            )
+            return sorted(_places([_pairs(places) for places in reply]))[:count]
         replies = await self._servers.ask_each([(index, _between(index, since, until, count)) for index in indexes])
         return sorted(_places(replies))[:count]
 
@@ -103,6 +110,11 @@ def _key(name: str) -> str:
         return redis_keys.approval(ApprovalId(name))
     except ApprovalNotFound:  # something else that stands in the index
         return redis_keys.nothing(redis_keys.ALL_PARTITIONS[0])
+
+
+def _pairs(places: Sequence[bytes]) -> list[tuple[bytes, float]]:
+    """The names and scores of a script's reply, which has them one after the other."""
+    return [(name, float(score)) for name, score in zip(places[::2], places[1::2], strict=True)]
 
 
 def _places(replies: Sequence[object]) -> list[Place]:

@@ -42,6 +42,11 @@ class Servers(Protocol):
     Nothing is sent twice that may have run.
     """
 
+    @property
+    def is_one(self) -> bool:
+        """Whether one server holds all, so that a command may be about keys of several partitions."""
+        ...
+
     async def ask(self, key: str, question: Question) -> Any:
         """The reply to one command about that key."""
         ...
@@ -81,6 +86,8 @@ def answers(replies: Sequence[Any]) -> Sequence[Any]:
 
 class OneServer:
     """`Servers` where there is one."""
+
+    is_one = True
 
     def __init__(self, redis: Redis) -> None:
         self._masters = (Master("", redis, redis_keys.ALL_PARTITIONS),)
@@ -125,6 +132,8 @@ class ClusterServers:
     Where a slot has moved (MOVED, ASK) or is on the move (TRYAGAIN) nothing has run, and the command is sent again,
     for a second or so. A connection that fails is reported, and makes us look for who took over.
     """
+
+    is_one = False
 
     def __init__(self, place: ClusterPlace, max_connections: int) -> None:
         self._place = place
