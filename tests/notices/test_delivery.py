@@ -419,3 +419,68 @@ async def test_what_was_postponed_is_tried_again_without_a_commit(desk: Desk) ->
         await channel.event.wait()
     assert desk.counts[(LOG_PLACE, "postponed")] == 1
     assert channel.messages == [(LOG_PLACE, "held", "pending", "")]
+
+
+class Looks:
+    """Counts how often held calls were looked for."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store, self.count = store, 0
+
+    async def ending(self, since: float, until: float, limit: int) -> tuple[list[str], float]:
+        self.count += 1
+        return await self.store.ending(since, until, limit)
+
+
+class Asked(MemoryOutbox):
+    """Counts how often it was asked for what is not settled."""
+
+    def __init__(self) -> None:
+        super().__init__(for_tests=True)
+        self.count = 0
+
+    async def unsettled(self) -> list[Notice]:
+        self.count += 1
+        return await super().unsettled()
+
+
+async def test_the_end_of_a_call_is_told_though_nothing_is_committed_when_it_is_decided(desk: Desk) -> None:
+    channel, commits = Arrival(), CommitWatch(marks := ScriptedMarks())
+    outbox = MemoryOutbox(for_tests=True)
+    watch = asyncio.create_task(replace(desk.courier, outbox=outbox, channels={"slack": channel}).watch(commits))
+    request = await desk.hold()
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(20):  # sooner than anybody looks without a commit
+            while len(channel.messages) < count:
+                marks.mark += 1
+                await commits.look()
+                await asyncio.sleep(0)
+
+    await until(1)
+    marks.mark += 1
+    await commits.look()  # it was delivered, which is committed
+    for _ in range(20):
+        await asyncio.sleep(0)
+    await desk.store.decide(request.id, ApprovalState.DENIED, "ann", desk.clock.now())  # in Redis alone
+    async with asyncio.timeout(20):
+        while await outbox.next_due("slack") is None:
+            await asyncio.sleep(0.01)
+    await until(2)
+    watch.cancel()
+    assert [message[1:3] for message in channel.messages] == [("held", "pending"), ("settled", "denied")]
+
+
+async def test_what_is_not_settled_is_read_again_once_something_is_committed_alone(desk: Desk) -> None:
+    commits = CommitWatch(marks := ScriptedMarks())
+    outbox, looks = Asked(), Looks(desk.store)
+    watch = asyncio.create_task(replace(desk.courier, outbox=outbox, approvals=looks).watch(commits))
+    async with asyncio.timeout(20):
+        while looks.count < 3:  # a look each second, and the database is asked at the first
+            await asyncio.sleep(0.01)
+        assert outbox.count == 1
+        marks.mark = 1
+        await commits.look()
+        while outbox.count < 2:
+            await asyncio.sleep(0)
+    watch.cancel()

@@ -70,18 +70,26 @@ class Courier:
         """Look and deliver until cancelled."""
         async with asyncio.TaskGroup() as group:
             if self.channels.keys() - {LOG_PLACE}:  # else nobody is told of held calls
-                group.create_task(self._look_each_second())
+                group.create_task(self._look_each_second(commits))
             for name in self.channels:
                 group.create_task(self._deliver_when_due(name, commits))
 
     async def look(self) -> None:
         """Enter the notices of calls that are held or settled since the last look. Raises StoreDown."""
+        await self._look_at_held()
+        await self._look_at_settled()
+
+    async def _look_at_held(self) -> None:
         now = self.clock.now()
         names = await self._open_names(now)
         for name in names:
             if name not in self.entered and await self._enter_all(name, now):
                 self.entered.add(name)
         self.entered.intersection_update(names)
+
+    async def _look_at_settled(self) -> bool:
+        """Enter what is settled; returns whether there is any that may be settled later."""
+        now = self.clock.now()
         unsettled: dict[ApprovalId, list[Notice]] = {}
         for notice in await self.outbox.unsettled():
             unsettled.setdefault(ApprovalId(notice.subject), []).append(notice)
@@ -89,6 +97,7 @@ class Courier:
             if await self._is_settled(approval_id):
                 for notice in notices:
                     await self.outbox.enter(approval_id, notice.place, NoticeKind.SETTLED, now)
+        return bool(unsettled)
 
     def health(self) -> list[ChannelHealth]:
         """How each channel does that there is."""
@@ -213,13 +222,19 @@ class Courier:
         except ApprovalNotFound:
             return True
 
-    async def _look_each_second(self) -> None:
+    async def _look_each_second(self, commits: Commits) -> None:
+        read: int | None = None
+        is_any_open = True
         while True:
+            number = commits.number
             try:
-                await self.look()
+                await self._look_at_held()
+                if is_any_open or number != read:  # that a notice was delivered, and may be settled later, is committed
+                    is_any_open = await self._look_at_settled()
+                    read = number
             except StoreDown as fault:
                 _log.warning("what is held: %s", fault)
-            await asyncio.sleep(LOOK_EVERY)
+            await commits.after(number, LOOK_EVERY)
 
     async def _deliver_when_due(self, channel: str, commits: Commits) -> None:
         while True:
