@@ -16,8 +16,8 @@ from aegis_authz.server.ext_proc import StreamAborted
 from aegis_authz.wire.envoy.access_log import LOG_REPLY, LogEntry, read_log
 
 _log = logging.getLogger(__name__)
-_AT_ONCE = 16
-"""Entries that are taken together: about a millisecond."""
+_AT_ONCE = 32
+"""Entries that are taken together, most messages whole: a good half of a millisecond."""
 
 
 class Outcomes(Protocol):
