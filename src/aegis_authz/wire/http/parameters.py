@@ -184,23 +184,25 @@ def refuse_undeclared(names: Iterable[str], declared: Collection[str], others: b
 
 
 def _refuse_disguise(action: Action, body: Body, query: Query) -> None:
-    declared = {(parameter.source, parameter.at) for parameter in action.parameters}
     if (
         body is not NO_BODY
         and action.method in _BODILESS
-        and not any(source is ParameterSource.BODY for source, _ in declared)
+        and not any(parameter.source is ParameterSource.BODY for parameter in action.parameters)
     ):
         # RFC 9110, section 9.3.1: such content has no defined meaning; one tool reads it, another does not
         problem = f"A {action.method} has a body here, and no parameter of this action is declared in one."
         raise _malformed(f"a {action.method} with a body in which no parameter is declared", "body", "", problem)
     members = body.value if isinstance(body.value, dict) else {}
-    overrides = [(ParameterSource.QUERY, name) for name in query] + [
-        (ParameterSource.BODY, f"/{name}") for name in members
-    ]
-    if any(folded(at.lstrip("/")) == _METHOD and (source, at) not in declared for source, at in overrides):
+    overrides = [(ParameterSource.QUERY, name) for name in query if _is_override(name)]
+    overrides += [(ParameterSource.BODY, f"/{name}") for name in members if _is_override(name)]
+    if overrides and not {(parameter.source, parameter.at) for parameter in action.parameters}.issuperset(overrides):
         # frameworks take it for the method instead of the one that was judged
         problem = "A parameter _method asks some servers to take the call for one of another method."
         raise _malformed("_method asks to be taken for another request", "query", "_method", problem)
+
+
+def _is_override(name: str) -> bool:
+    return folded(name.lstrip("/")) == _METHOD
 
 
 def _holds_declared_members_alone(action: Action, body: Body) -> bool:
