@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import hpack
 import pytest
+from hpack.huffman import HuffmanEncoder
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.huffman_table import decode_huffman
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aegis_authz.server.http2.frames import COMPRESSION_ERROR, ConnectionBroken
-from aegis_authz.server.http2.headers import HeaderReader, block_of, check_request
+from aegis_authz.server.http2.headers import HeaderReader, block_of, check_request, decoded
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -200,3 +205,21 @@ def test_a_request_is_a_request() -> None:
 def test_headers_of_no_request_are_refused(fields: dict[bytes, bytes]) -> None:
     with pytest.raises(ConnectionBroken):
         check_request(fields)
+
+
+CODED = st.binary(max_size=40).map(HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH).encode)
+
+
+def text_or_fault(read: Callable[[bytes], bytes], coded: bytes) -> bytes | None:
+    try:
+        return bytes(read(coded))
+    except hpack.HPACKDecodingError:
+        return None
+
+
+@given(CODED | st.binary(max_size=12) | st.tuples(CODED, st.binary(max_size=3)).map(b"".join))
+@example(b"")
+@example(b"\xff\xff\xff\xff")
+@example(b"\x00\xff")
+def test_a_text_in_huffmans_code_is_what_hpack_reads(coded: bytes) -> None:
+    assert text_or_fault(decoded, coded) == text_or_fault(decode_huffman, coded)

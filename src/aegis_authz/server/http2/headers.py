@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import hpack
-from hpack.huffman_table import decode_huffman
+from hpack.huffman_table import HUFFMAN_COMPLETE, HUFFMAN_EMIT_SYMBOL, HUFFMAN_FAIL, HUFFMAN_TABLE
 
 from aegis_authz.server.http2.frames import COMPRESSION_ERROR, PROTOCOL_ERROR, ConnectionBroken
 
@@ -24,6 +25,8 @@ _TRACEPARENT = b"traceparent"
 _SPANS_AHEAD = (b"\x00\x88M\x83!k\x1d\x85\xa9?", b"\x40\x0btraceparent")
 """That name as Envoy begins the field, in Huffman's code, and as gRPC's C library does: a literal without a table."""
 _IS_CODED, _LENGTH = 0x80, 0x7F  # of the byte ahead of a value; a length of _LENGTH goes on in the next
+_MOST_STEPS: Final = 4096
+"""Steps that are remembered: those of a `traceparent` are some 1,600, and other texts do not fill the memory."""
 _PSEUDO = frozenset({b":method", b":scheme", b":authority", b":path"})
 
 Fields = Mapping[bytes, bytes]
@@ -78,6 +81,36 @@ class HeaderReader:
         return {bytes(name): bytes(value) for name, value in self._decoder.decode(block, raw=True)}
 
 
+_STEPS: Final[dict[int, tuple[int, int, bytes]]] = {}
+"""By state and byte: the next state, whether a text may end there, and the symbols that the byte completes."""
+
+
+def decoded(text: bytes) -> bytes:
+    """A text in Huffman's code, read by the table of hpack (RFC 7541, section 5.2). Raises hpack.HPACKDecodingError.
+
+    What hpack walks half a byte at a time is remembered by the byte: a `traceparent` took it 5 us of each decision.
+    """
+    state, ends, pieces = 0, HUFFMAN_COMPLETE, list[bytes]()
+    for byte in text:
+        state, ends, piece = _STEPS.get(state << 8 | byte) or _step(state, byte)
+        pieces.append(piece)
+    if not ends:
+        raise hpack.HPACKDecodingError("a text in Huffman's code without its end")
+    return b"".join(pieces)
+
+
+def _step(state: int, byte: int) -> tuple[int, int, bytes]:
+    middle, first, ahead = HUFFMAN_TABLE[state << 4 | byte >> 4]
+    end, second, behind = HUFFMAN_TABLE[middle << 4 | byte & 0xF]
+    if (first | second) & HUFFMAN_FAIL:
+        raise hpack.HPACKDecodingError("no text in Huffman's code")
+    symbols = [symbol for flags, symbol in ((first, ahead), (second, behind)) if flags & HUFFMAN_EMIT_SYMBOL]
+    step = end, second & HUFFMAN_COMPLETE, bytes(symbols)
+    if len(_STEPS) < _MOST_STEPS:
+        _STEPS[state << 8 | byte] = step
+    return step
+
+
 @dataclass(frozen=True, slots=True)
 class _AroundSpan:
     """A block about its `traceparent`: what comes before the field, its value as it is written, what comes behind."""
@@ -89,7 +122,7 @@ class _AroundSpan:
 
     def value(self) -> bytes:
         """The field's value. Raises hpack.HPACKError."""
-        return bytes(decode_huffman(self.text)) if self.is_coded else self.text
+        return decoded(self.text) if self.is_coded else self.text
 
 
 def _around_span(block: bytes) -> _AroundSpan | None:
