@@ -87,7 +87,7 @@ def read_operation(query: Mapping[str, str | list[str]], action: Action) -> Body
 
 def _format(declared: str, action: Action) -> BodyFormat:
     formats = action.bodies
-    if not declared and len(formats) == 1 and formats[0] in (*_DEFAULT_TYPES, BodyFormat.BINARY):
+    if not declared and len(formats) == 1 and (formats[0] in _DEFAULT_TYPES or formats[0] is BodyFormat.BINARY):
         return formats[0]
     likely = _likely(declared)
     if likely is BodyFormat.JSON and BodyFormat.GRAPHQL in formats:
