@@ -164,6 +164,7 @@ async def test_each_refusal_has_an_id_of_its_own_wherever_it_stands() -> None:
     assert len({refusal.decision_id for refusal in world.refusals}) == 3
 
 
+@pytest.mark.interpreted  # `Named` inherits from what is compiled
 @pytest.mark.parametrize("decision_id", ["e", "00", "0193a2f4-7c1e-7000-8000-000000000000"])
 async def test_an_id_of_any_length_stands_where_it_belongs(decision_id: str) -> None:
     world = World()
