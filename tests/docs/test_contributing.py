@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 HOW_TO_ADD = PAGE[PAGE.index("## How to add") :]
 SOURCES = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
-NOT_OURS = {"sanitize", "AEGIS_WORKER_HOST", "interpreted", "frozenset", "NoReturn", "_thread"}
+NOT_OURS = {"sanitize", "AEGIS_WORKER_HOST", "interpreted", "frozenset", "NoReturn", "True", "_thread"}
 """A word of policies, a variable of the environment, a mark of tests, and names of Python's own."""
 
 
