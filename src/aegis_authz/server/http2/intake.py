@@ -8,7 +8,7 @@ from aegis_authz.core.cadence import Cadence
 
 WINDOW: Final = 0.006
 """Seconds between two reads of a socket when much comes (docs/decisions/0053)."""
-_WORTH: Final = 2.0  # calls within a window that are worth waiting for
+_WORTH: Final = 4.0  # calls within a window that are worth waiting for, as of queries to OPA and of records
 _EARLY: Final = 0.001  # seconds: timers of the event loop ring that early
 
 
