@@ -18,14 +18,13 @@ from aegis_authz.core.record import (
     OutcomeRecord,
     Record,
     RedactionRecord,
-    RefusalsRecord,
     SealRecord,
     SettledCost,
     UsageRecord,
 )
 from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.document import record_members, record_to_json
-from tests.support.made_records import DENIED
+from tests.support.made_records import DENIED, REFUSALS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "records.md"
 _WRITTEN: tuple[Record, ...] = (
@@ -34,7 +33,7 @@ _WRITTEN: tuple[Record, ...] = (
     CutRecord(1.0, 40, "00000001-300.0.torn"),
     KeyRecord(1.0, "kid", "note"),
     SealRecord(1.0, 1, 1, 14, "0" * 64, "signature"),
-    RefusalsRecord.of(DENIED),
+    REFUSALS,
     ApprovalRecord(
         "d-1", 1.0, "apr_1", ApprovalStep.DENIED, "ann", "", Scope("o", "t", "a"), "t", "a", "d", "b", "r", (), 0.0, 2.0
     ),

@@ -45,7 +45,7 @@ from aegis_authz.core.record import (
 from aegis_authz.core.scope import Scope
 from aegis_authz.evidence.chain import encode_record, link, read_members, read_record
 from aegis_authz.evidence.document import RecordInvalid, record_from_json, record_members, record_to_json
-from tests.support.made_records import DENIED
+from tests.support.made_records import DENIED, REFUSALS
 
 VERSION_1 = Path(__file__).parent / "version_1"
 CUT = CutRecord(1_800_000_000.5, 40, "00000002-1942.0.torn")
@@ -72,8 +72,7 @@ OUTCOME = OutcomeRecord(
 USAGE = UsageRecord("d-1", 2.0, (1, 2, 3, 4), SettledCost(Money(42, "USD"), CostState.MEASURED))
 KEY_CHANGED = KeyRecord(1_800_000_000.5, "kid", "aegis-succession\n")
 SEALED = SealRecord(1_800_000_000.5, 1, 1, 3, "0" * 64, "signature")
-COUNTED = RefusalsRecord.of(DENIED)
-ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, KEY_CHANGED, SEALED, COUNTED, OUTCOME, USAGE)
+ONE_OF_EACH = (DENIED, SECOND, FLAT, REDACTED, APPROVED, CUT, KEY_CHANGED, SEALED, REFUSALS, OUTCOME, USAGE)
 
 TEXTS = st.text(st.characters(), max_size=8)
 NAMES = st.lists(TEXTS, max_size=3).map(tuple)

@@ -8,7 +8,14 @@ from aegis_authz.core.call import CallKind
 from aegis_authz.core.effect import Effect
 from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.reason import Reason
-from aegis_authz.core.record import DECISION_VERSION, ApprovalRecord, ApprovalStep, DecisionRecord, FindingName
+from aegis_authz.core.record import (
+    DECISION_VERSION,
+    ApprovalRecord,
+    ApprovalStep,
+    DecisionRecord,
+    FindingName,
+    RefusalsRecord,
+)
 from aegis_authz.core.scope import Scope
 
 AGENT = Identity(
@@ -67,6 +74,11 @@ DENIED = DecisionRecord(
     stages={"evaluate": 1.5},
     total_ms=2.5,
 )
+
+REFUSALS = RefusalsRecord(
+    DENIED.time, DENIED.reason, 1, DENIED.time, DENIED.time, (DENIED.decision_id,), (DENIED.source,)
+)
+"""The same refusal as a count."""
 
 
 def named(agent: str) -> Identity:

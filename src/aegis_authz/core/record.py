@@ -221,12 +221,6 @@ class RefusalsRecord:
     decision_ids: tuple[str, ...]
     sources: tuple[str, ...]
 
-    @staticmethod
-    def of(record: DecisionRecord) -> RefusalsRecord:
-        """One refusal as a count."""
-        ids, sources = (record.decision_id,), (record.source,)
-        return RefusalsRecord(record.time, record.reason, 1, record.time, record.time, ids, sources)
-
 
 class ApprovalStep(Enum):
     """What became of a held call; UNDONE: what the record before says was decided did not come about."""
