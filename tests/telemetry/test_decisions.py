@@ -113,3 +113,14 @@ def test_a_decision_that_cannot_be_told_of_takes_no_other_with_it() -> None:
     assert counted(registry, metrics) == 4
     telemetry.close()
     assert counted(registry, metrics) == 4
+
+
+def test_what_waits_behind_one_that_cannot_be_told_of_is_told_when_telemetry_closes() -> None:
+    registry, ends = CollectorRegistry(), list[str]()
+    metrics = DecisionMetrics(registry, never)
+    telemetry = DecisionTelemetry(metrics, None, never, lambda: ends.append("exported"))
+    for record in (DENIED, replace(DENIED, stages={"evaluate": None}), DENIED, DENIED):  # type: ignore[dict-item]
+        telemetry.decided(record, NOWHERE)
+    with pytest.raises(TypeError):
+        telemetry.close()
+    assert (counted(registry, metrics), ends) == (4, ["exported"])

@@ -71,9 +71,12 @@ class DecisionTelemetry:
             self._spans.emit_settled(call)
 
     def close(self) -> None:
-        """Write and export what waits."""
+        """Write and export what waits, also behind what cannot be told: no timer rings any more."""
         try:
             self._tell()
         finally:
-            self._metrics.write()
-            self._end()
+            if self._waiting:
+                self.close()
+            else:
+                self._metrics.write()
+                self._end()
