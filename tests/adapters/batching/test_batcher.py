@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import math
 import time
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -139,3 +142,14 @@ async def test_each_question_ends_at_its_own_deadline() -> None:
             await batcher.ask("late", time.monotonic() + seconds)
     server.gate.set()
     assert await patient == "PATIENT"
+
+
+async def test_of_what_was_answered_nothing_is_kept_where_questions_have_no_deadline() -> None:
+    async def send(questions: list[str], _deadline: float) -> Sequence[Server | Exception]:
+        return [Server() for _ in questions]
+
+    batcher: Batcher[str, Server] = Batcher(send, max_batch=8, max_under_way=1)
+    reply = weakref.ref(await batcher.ask("a", math.inf))
+    await batcher.drain()
+    gc.collect()
+    assert reply() is None

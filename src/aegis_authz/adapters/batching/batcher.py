@@ -120,6 +120,8 @@ class _Deadlines:
         self._rings_at = math.inf
 
     def add(self, reply: asyncio.Future[Any], deadline: float, loop: asyncio.AbstractEventLoop) -> None:
+        if deadline == math.inf:
+            return  # no timer would ever come by to forget it
         self._pending.append((reply, deadline))
         if deadline < self._rings_at:
             self._rest_until(deadline, loop)
