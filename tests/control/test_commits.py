@@ -127,3 +127,27 @@ async def test_the_watch_looks_until_it_is_cancelled(marks: ScriptedMarks) -> No
     await commits.after(number, FOREVER)
     watch.cancel()
     assert commits.number != number
+
+
+class Hanging:
+    """A database that was answered once, and gives no answer any more."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def read(self) -> object:
+        """The mark, at the first time."""
+        self.count += 1
+        if self.count > 1:
+            await asyncio.Event().wait()
+        return 0
+
+
+@pytest.mark.parametrize("marks", [ScriptedMarks, Hanging])
+async def test_everybody_looks_now_and_then_whatever_the_database_says(marks: type[ScriptedMarks | Hanging]) -> None:
+    commits = CommitWatch(marks(), longest=Seconds(0.01))
+    watch = asyncio.create_task(commits.watch())
+    async with asyncio.timeout(20):
+        for _ in range(3):
+            await commits.after(commits.number, FOREVER)
+    watch.cancel()

@@ -16,22 +16,26 @@ _EVERY = Seconds(1.0)
 class CommitWatch:
     """`ports.Commits` by one look a second at `marks`."""
 
-    def __init__(self, marks: CommitMarks) -> None:
+    def __init__(self, marks: CommitMarks, longest: Seconds = LONGEST) -> None:
+        """`longest` is how often everybody is woken whatever the database says, and while it says nothing."""
         self._marks = marks
+        self._longest = longest
         self._mark: object = object()
         self._number = 0
         self._news = asyncio.Event()
 
     @property
     def number(self) -> int:
-        """Another after each commit that was noticed."""
+        """Another after each commit that was noticed, and now and then without one."""
         return self._number
 
     async def watch(self) -> None:
         """Look until cancelled."""
-        while True:
-            await self.look()
-            await asyncio.sleep(_EVERY)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._doubt())
+            while True:
+                await self.look()
+                await asyncio.sleep(_EVERY)
 
     async def look(self) -> None:
         """Look once, and wake everybody who waits if there is a reason to."""
@@ -41,9 +45,18 @@ class CommitWatch:
             mark = object()  # whoever reads the database meets the fault, and says what it hinders
         if mark != self._mark:
             self._mark = mark
-            self._number += 1
-            self._news.set()
-            self._news = asyncio.Event()
+            self._wake()
+
+    async def _doubt(self) -> None:
+        # who reads at another number alone would else never learn what a server says that answers nothing, or the same
+        while True:
+            await asyncio.sleep(self._longest)
+            self._wake()
+
+    def _wake(self) -> None:
+        self._number += 1
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def after(self, number: int, patience: Seconds) -> None:
         """Return once `number` is another than that, at the latest after so many seconds."""

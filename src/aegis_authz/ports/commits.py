@@ -19,7 +19,7 @@ class Commits(Protocol):
 
     @property
     def number(self) -> int:
-        """Another after each commit, and whenever it cannot be told whether there was one."""
+        """Another after each commit, whenever it cannot be told whether there was one, and every `LONGEST` seconds."""
         ...
 
     async def after(self, number: int, patience: Seconds) -> None:
