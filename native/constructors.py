@@ -16,18 +16,21 @@ STORES = {
 }
 """How a field is stored, by the decorator as it is written. Classes with others are left to the interpreter."""
 _AFTER = "__post_init__"
+_NO_FIELDS = frozenset({"ClassVar", "InitVar", "KW_ONLY"})
+_MEMBERS = (ast.AnnAssign, ast.Assign, ast.AsyncFunctionDef, ast.Expr, ast.FunctionDef)
+"""What a class may be made of: fields of a branch within it would be overlooked."""
 
 
 def with_constructors(source: str) -> str:
     """The source with an `__init__` in each dataclass whose fields have no factories, line by line the same else."""
-    lines = source.splitlines()
+    lines = source.split("\n")  # as the parser counts them; `splitlines` also ends one at U+2028 within a text
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef) and (constructor := _constructor(node)):
             end = node.end_lineno or 0
-            if "".join(lines[end : end + 1]).strip():
+            if lines[end].strip():
                 raise ValueError(f"line {end + 1}: no empty line after {node.name}")
-            lines[end : end + 1] = [f"    {constructor}"]
-    return "\n".join(lines) + "\n"
+            lines[end] = f"    {constructor}"
+    return "\n".join(lines)
 
 
 def _constructor(node: ast.ClassDef) -> str:
@@ -36,6 +39,8 @@ def _constructor(node: ast.ClassDef) -> str:
     methods = {member.name for member in node.body if isinstance(member, ast.FunctionDef)}
     fields = [member for member in node.body if isinstance(member, ast.AnnAssign)]
     if node.bases or len(decorators) != 1 or decorators[0] not in STORES or "__init__" in methods:
+        return ""
+    if not all(isinstance(member, _MEMBERS) for member in node.body):
         return ""
     try:
         parameters = list(_parameters(fields))
@@ -53,11 +58,11 @@ def _parameters(fields: list[ast.AnnAssign]) -> Iterator[str]:
     for field in fields:
         default = field.value
         annotation = ast.unparse(field.annotation)
-        if isinstance(default, ast.Call):
+        if isinstance(default, ast.Call):  # any other than `field` is the factory of one value, for all
             words = {word.arg: word.value for word in default.keywords}
-            if default.args or not words.keys() <= {"default", "repr", "compare"}:
+            if ast.unparse(default.func) != "field" or not words.keys() <= {"default", "repr", "compare"}:
                 raise LookupError(ast.unparse(default))
             default = words.get("default")
-        if annotation.partition("[")[0] in ("ClassVar", "InitVar", "KW_ONLY"):
+        if annotation.partition("[")[0].rpartition(".")[2] in _NO_FIELDS:
             raise LookupError(annotation)
         yield f"{ast.unparse(field.target)}: {annotation}" + (f" = {ast.unparse(default)}" if default else "")

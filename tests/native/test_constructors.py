@@ -49,6 +49,35 @@ class Other:
 '''
 LEFT = """
 @dataclass(frozen=True, slots=True)
+class Shared:
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    names: dict[str, int] = dict(default=1)
+
+
+@dataclass(slots=True)
+class Constant:
+    kind: typing.ClassVar[str] = "constant"
+    name: str = ""
+
+
+@dataclass(slots=True)
+class Early:
+    name: str
+    size: dataclasses.InitVar[int]
+
+
+@dataclass(slots=True)
+class Branch:
+    name: str
+    if FULL:
+        size: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     names: list[str] = field(default_factory=list)
 
@@ -140,6 +169,18 @@ def test_every_line_keeps_its_number(constructors: ModuleType) -> None:
 
 def test_what_is_not_made_of_fields_and_defaults_alone_is_left_as_it_is(constructors: ModuleType) -> None:
     assert constructors.with_constructors(LEFT) == LEFT
+
+
+def test_a_separator_within_a_text_is_no_line_of_its_own(constructors: ModuleType) -> None:
+    text = '@dataclass(slots=True)\nclass Word:\n    name: str = "a\u2028b"\n\nNAME = 1\n'
+    before, after = text.split("\n"), constructors.with_constructors(text).split("\n")
+    assert [number for number, line in enumerate(after) if line != before[number]] == [3]
+    assert len(before) == len(after)
+
+
+def test_a_class_at_the_end_of_a_file_has_its_constructor(constructors: ModuleType) -> None:
+    text = "@dataclass(slots=True)\nclass Last:\n    name: str\n"
+    assert constructors.with_constructors(text) == text + "    def __init__(self, name: str) -> None: self.name = name"
 
 
 def test_a_class_without_room_after_it_is_named(constructors: ModuleType) -> None:
