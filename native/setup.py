@@ -25,6 +25,7 @@ SOURCES = HERE.parent / "src"
 sys.path[:0] = [str(SOURCES), str(HERE)]
 
 from constructors import with_constructors
+from recipe import recipe
 
 from aegis_authz import native  # of the sources that are compiled
 
@@ -91,7 +92,8 @@ class Compiler(build_ext):
         from mypyc.build import mypycify
 
         files = compiled_files()
-        digests = digests_of(files)  # before a compiler reads them: who writes meanwhile makes the build a stale one
+        # before a compiler reads them: who writes meanwhile makes the build a stale one
+        digests, digest_of_recipe = digests_of(files), recipe()
         self.build_temp, self.build_lib = str(Path(self.build_temp).absolute()), str(Path(self.build_lib).absolute())
         options = ["--config-file", "pyproject.toml", "--cache-dir", str(Path(self.build_temp, "types"))]
         options += shadows(files, Path(self.build_temp, "texts"))
@@ -107,18 +109,19 @@ class Compiler(build_ext):
         self.swig_opts = None  # as before the first time
         super().finalize_options()  # of those that are known now
         super().run()
-        self._write_manifest(digests)
+        self._write_manifest(digests, digest_of_recipe)
 
     def get_ext_fullpath(self, ext_name: str) -> str:
         """In the one folder, by the whole name."""
         return str(Path(self.build_lib, GROUP, f"{ext_name}{SUFFIX}"))
 
-    def _write_manifest(self, digests: dict[str, str]) -> None:
+    def _write_manifest(self, digests: dict[str, str], digest_of_recipe: str) -> None:
         manifest = native.Manifest(
             SUFFIX,
             f"mypyc {importlib.metadata.version('mypy')}",
             digests,
             {extension.name: f"{extension.name}{SUFFIX}" for extension in self.extensions},
+            digest_of_recipe,
         )
         place = Path(self.build_lib, GROUP, native.MANIFEST)
         place.write_text(json.dumps(manifest._asdict(), indent=1, sort_keys=True) + "\n", "utf-8")

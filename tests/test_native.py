@@ -31,7 +31,7 @@ class Installed:
 
     def write(self, **changes: Any) -> None:
         modules = {name: f"{name}{SUFFIX}" for name in ("part", "library")}
-        manifest = Manifest(SUFFIX, "mypyc 1.0", {"part.py": digest(SOURCE)}, modules)
+        manifest = Manifest(SUFFIX, "mypyc 1.0", {"part.py": digest(SOURCE)}, modules, "")
         (self.folder / MANIFEST).write_text(json.dumps(manifest._asdict() | changes))
 
     @property

@@ -52,13 +52,15 @@ class NativeUnusable(Exception):
 class Manifest(NamedTuple):
     """What a build says of itself: its interpreter's suffix, its compiler, digests of sources, files of modules.
 
-    A source is named by its place under the package, a file by its name within the distribution.
+    A source is named by its place under the package, a file by its name within the distribution. `recipe` is the digest
+    of what made modules of the sources (`native/recipe.py`), which a checkout alone can hold against its own.
     """
 
     suffix: str
     compiler: str
     sources: Mapping[str, str]
     modules: Mapping[str, str]
+    recipe: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,14 @@ def examine_folder(folder: Path, sources: Path) -> Build:
     try:
         manifest = _manifest((folder / MANIFEST).read_bytes())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
-        return Build(folder, Manifest("", "", {}, {}), f"its {MANIFEST} cannot be used ({type(fault).__name__})")
+        return Build(folder, Manifest("", "", {}, {}, ""), f"its {MANIFEST} cannot be used ({type(fault).__name__})")
     return Build(folder, manifest, _trouble(folder, manifest, sources))
 
 
 def _manifest(text: bytes) -> Manifest:
     data = json.loads(text)
-    tables = [{str(key): str(value) for key, value in data[name].items()} for name in ("sources", "modules")]
-    return Manifest(str(data["suffix"]), str(data["compiler"]), *tables)
+    sources, modules = ({str(key): str(value) for key, value in data[name].items()} for name in ("sources", "modules"))
+    return Manifest(str(data["suffix"]), str(data["compiler"]), sources, modules, str(data["recipe"]))
 
 
 def _trouble(folder: Path, manifest: Manifest, sources: Path) -> str:

@@ -39,10 +39,10 @@ def test_a_question_is_read_as_one_of_envoy() -> None:
 
 
 def test_compiled_workers_take_part_where_their_build_can_be_run() -> None:
-    build = Build(Path(), Manifest("", "", {}, {}), "")
+    build = Build(Path(), Manifest("", "", {}, {}, ""), "")
     assert wanted(build) == ({**KINDS, **COMPILED_KINDS}, "")
     assert wanted(None) == (KINDS, "no compiled workers: run `make compiled`")
-    stale = Build(Path(), Manifest("", "", {}, {}), "they were made of other sources: a.py")
+    stale = Build(Path(), Manifest("", "", {}, {}, ""), "they were made of other sources: a.py")
     assert wanted(stale) == (KINDS, "no compiled workers: they were made of other sources: a.py")
 
 
