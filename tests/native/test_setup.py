@@ -135,3 +135,29 @@ def test_what_is_compiled_keeps_the_rules_of_the_compiler(setup: ModuleType) -> 
         for rule in broken_rules(ast.parse(file.read_bytes()))
     ]
     assert broken == []
+
+
+COPY = {
+    "proxy/connection.py",  # a message of protobuf
+    "redact/sanitizer.py",  # itself, which is not compiled
+    "testing/people.py",  # what a twin in memory keeps, in tests and interpreted alone
+}
+"""Modules that copy, none of them a value that compiled code makes."""
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The modules that are imported by their first names."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=aliases):
+                yield from (alias.name.partition(".")[0] for alias in aliases)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module.partition(".")[0]
+
+
+def test_nothing_copies_or_pickles_what_compiled_code_made(setup: ModuleType) -> None:
+    """Values with a compiled `__init__` refuse both: they begin with an empty one, which mypyc does not make."""
+    assert set(imported(ast.parse("import copy.deepcopy\nfrom pickle import dumps"))) == {"copy", "pickle"}
+    files = sorted((setup.SOURCES / setup.PACKAGE).rglob("*.py"))
+    copying = [file for file in files if {"copy", "pickle"} & set(imported(ast.parse(file.read_bytes())))]
+    assert places(setup, copying) == COPY
