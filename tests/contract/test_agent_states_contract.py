@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from aegis_authz.adapters.sql.blocking import BlockingDatabase
 from aegis_authz.adapters.sql.enrolments import SqlEnrolments
@@ -24,6 +26,7 @@ from aegis_authz.ports.control_plane import (
     RevocationList,
     RevocationListFault,
 )
+from aegis_authz.ports.database import DatabaseFault
 from aegis_authz.testing.agent_states import MemoryEnrolments, MemoryFirstStart, MemoryRevocationList
 from tests.support.real_postgres import database_url
 
@@ -153,3 +156,35 @@ def test_a_database_that_is_away_is_a_fault_and_leaves_what_was_read() -> None:
         SqlFirstStart(database).life()
     database.close()
     assert (enrolments.current, revoked.current) == (NOBODY_ENROLLED, ())
+
+
+class Full(BlockingDatabase):
+    """A database that can be read, and whose disk is full at every commit."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with super().transaction() as connection:
+            yield connection
+            raise DatabaseFault("the disk is full")
+
+
+def test_what_could_not_be_committed_is_not_what_was_read(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/control.db"
+    with closing(BlockingDatabase(url)) as database, closing(Full(url)) as full:
+        database.migrate()
+        SqlEnrolments(database).invite(CODE, NOW)
+        SqlRevocationList(database).add(REVOKED)
+        enrolments, revoked = SqlEnrolments(full), SqlRevocationList(full)
+        enrolments.refresh()
+        revoked.refresh()
+        with pytest.raises(EnrolmentsFault):
+            enrolments.enrol(CODE, KEY)
+        with pytest.raises(EnrolmentsFault):
+            enrolments.invite(replace(CODE, digest="b" * 64), NOW)
+        with pytest.raises(RevocationListFault):
+            revoked.remove([REVOKED.target])
+        assert enrolments.current == Enrolled((CODE,), ())
+        assert revoked.current == (REVOKED,)
+        with pytest.raises(RevocationListFault):
+            revoked.add(replace(REVOKED, target=Revoked.agent(Scope("acme", "emea", "other"))))
+        assert revoked.current == (REVOKED,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -23,6 +24,7 @@ class SqlEnrolments:
     def __init__(self, database: BlockingDatabase) -> None:
         """Reads nothing yet: `refresh` does."""
         self._database = database
+        self._turn = threading.Lock()  # else what was read before could be kept after what was read later
         self._current = NOBODY_ENROLLED
 
     @property
@@ -32,27 +34,32 @@ class SqlEnrolments:
 
     def refresh(self) -> None:
         """Read what is kept by now. Raises EnrolmentsFault, and then `current` is as it was."""
-        with self._on(self._database.reading()) as connection:
-            enrolled = _read(connection)
-        if enrolled != self._current:  # else all that was worked out from it still holds
-            self._current = enrolled
+        with self._turn:
+            with self._on(self._database.reading()) as connection:
+                enrolled = _read(connection)
+            if enrolled != self._current:  # else all that was worked out from it still holds
+                self._current = enrolled
 
     def invite(self, invitation: Invitation, now: Epoch) -> None:
         """Keep one more code, and forget those whose time is over. Raises EnrolmentsFault."""
-        with self._on(self._database.transaction()) as connection:
-            connection.execute(delete(INVITATIONS).where(INVITATIONS.c.expires <= now))
-            keep_enrolled(connection, Enrolled((invitation,), ()))
-            self._current = _read(connection)
+        with self._turn:
+            with self._on(self._database.transaction()) as connection:
+                connection.execute(delete(INVITATIONS).where(INVITATIONS.c.expires <= now))
+                keep_enrolled(connection, Enrolled((invitation,), ()))
+                enrolled = _read(connection)
+            self._current = enrolled  # now that it is committed: what is not, nobody is told to read again
 
     def enrol(self, invitation: Invitation, key: EnrolledKey) -> bool:
         """Keep the key and use the code up; False where either is used already. Raises EnrolmentsFault."""
         used = delete(INVITATIONS).where(INVITATIONS.c.digest == invitation.digest).returning(INVITATIONS.c.digest)
-        with self._on(self._database.transaction()) as connection:
-            new = _key_row(connection, key).returning(ENROLLED_KEYS.c.raw_key)
-            if connection.execute(new).first() is None or connection.execute(used).first() is None:
-                connection.rollback()
-                return False
-            self._current = _read(connection)
+        with self._turn:
+            with self._on(self._database.transaction()) as connection:
+                new = _key_row(connection, key).returning(ENROLLED_KEYS.c.raw_key)
+                if connection.execute(new).first() is None or connection.execute(used).first() is None:
+                    connection.rollback()
+                    return False
+                enrolled = _read(connection)
+            self._current = enrolled
             return True
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -22,6 +23,7 @@ class SqlRevocationList:
     def __init__(self, database: BlockingDatabase) -> None:
         """Reads nothing yet: `refresh` does."""
         self._database = database
+        self._turn = threading.Lock()  # else what was read before could be kept after what was read later
         self._current: tuple[Revocation, ...] = ()
 
     @property
@@ -31,21 +33,27 @@ class SqlRevocationList:
 
     def refresh(self) -> None:
         """Read what is kept by now. Raises RevocationListFault, and then `current` is as it was."""
-        with self._on(self._database.reading()) as connection:
-            self._current = _read(connection)
+        with self._turn:
+            with self._on(self._database.reading()) as connection:
+                current = _read(connection)
+            self._current = current
 
     def add(self, revocation: Revocation) -> None:
         """Keep one more, instead of the one of the same target. Raises RevocationListFault."""
-        with self._on(self._database.transaction()) as connection:
-            keep_revocation(connection, revocation)
-            self._current = _read(connection)
+        with self._turn:
+            with self._on(self._database.transaction()) as connection:
+                keep_revocation(connection, revocation)
+                current = _read(connection)
+            self._current = current  # now that it is committed: what is not, nobody is told to read again
 
     def remove(self, targets: Iterable[Revoked]) -> None:
         """Keep these no longer. Raises RevocationListFault."""
         marks = [target.mark for target in targets]
-        with self._on(self._database.transaction()) as connection:
-            connection.execute(delete(REVOCATIONS).where(REVOCATIONS.c.mark.in_(marks)))
-            self._current = _read(connection)
+        with self._turn:
+            with self._on(self._database.transaction()) as connection:
+                connection.execute(delete(REVOCATIONS).where(REVOCATIONS.c.mark.in_(marks)))
+                current = _read(connection)
+            self._current = current
 
     @contextmanager
     def _on(self, begun: AbstractContextManager[Connection]) -> Iterator[Connection]:
