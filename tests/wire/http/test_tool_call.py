@@ -255,6 +255,25 @@ def test_a_request_in_doubt_is_refused(method: str, target: str, body: bytes, re
     assert reason_of(method, target, body) is reason
 
 
+@pytest.mark.parametrize("target", ["", "?_method=x", "?_Method=x", "?%2F_method=x", "?_method=x&_METHOD=y"])
+@pytest.mark.parametrize("body", [b"{}", b'{"_method":"x"}', b'{"_METHOD":"x"}', b'{"/_method":"x"}'])
+@pytest.mark.parametrize("source", ParameterSource)
+def test_another_method_is_a_parameter_where_and_as_it_is_declared_alone(
+    source: ParameterSource, body: bytes, target: str
+) -> None:
+    at = "/_method" if source is ParameterSource.BODY else "_method"
+    declared = Parameter("way", source, at, ParameterType.STRING, False, None)
+    action = Action("update", "PUT", ("v1",), (declared,), True, JSON_ALONE, ONE_OPERATION)
+    catalogue = Catalogue.of((replace(STRIPE, actions=(action,)),))
+    passing = {ParameterSource.QUERY: ("?_method=x", b"{}"), ParameterSource.BODY: ("", b'{"_method":"x"}')}
+    if (target, body) == passing.get(source):
+        assert read_tool_call(http("PUT", f"/v1{target}", body), catalogue).parameters == {"way": "x"}
+    elif (target, body) != ("", b"{}"):
+        with pytest.raises(Refused) as refusal:
+            read_tool_call(http("PUT", f"/v1{target}", body), catalogue)
+        assert refusal.value.reason in (Reason.MALFORMED_CALL, Reason.DUPLICATE_KEY)
+
+
 @pytest.mark.parametrize(
     ("sent", "forwarded"),
     [
