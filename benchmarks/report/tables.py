@@ -29,7 +29,7 @@ _LEGEND = (
     "closed: each connection sends its next call when its last is answered; the latencies there are the whole.",
     "at N %: open loop at that share of the closed loop's rate; latency counts from when a call was due,",
     "less that of Envoy alone at the same rate.",
-    "µs CPU: for each right answer, of authorizer, OPA and Redis; the Envoy in front is beside it.",
+    "µs CPU: for each right answer, what others cost included, of authorizer, OPA and Redis; Envoy is beside it.",
     "x peer: decisions for a second of CPU, as a multiple of the Go peer's; at a rate: of what it does at that rate.",
     "MiB: resident, of all parts.",
 )
