@@ -39,9 +39,9 @@ from aegis_authz.core.settlement import Settled, SettleOutcome
 from aegis_authz.core.units import Seconds
 from aegis_authz.ports.data_plane import ApprovalOutcomes, Reservations
 from aegis_authz.server import evaluation, evaluation_app, request_body
-from aegis_authz.server.admission import LEAST_CONCURRENT, Admission
+from aegis_authz.server.admission import Admission
 from aegis_authz.server.authz import CheckHandler, CheckTimes
-from aegis_authz.server.evaluation import EvaluationDesk
+from aegis_authz.server.evaluation import MOST_REPORTS, EvaluationDesk
 from aegis_authz.server.evaluation_app import (
     EVALUATION_LISTENER,
     EVALUATION_PATH,
@@ -422,14 +422,14 @@ async def test_the_outcomes_of_one_agent_do_not_hold_up_those_of_another(world: 
     world.app = lambda: app  # type: ignore[method-assign]  # one desk for all
     world.outcome = lambda: _after(store)
     used = len(world.settled)
-    flood = [asyncio.create_task(world.post(OUTCOME_PATH, ticket)) for _ in range(2 * LEAST_CONCURRENT)]
+    flood = [asyncio.create_task(world.post(OUTCOME_PATH, ticket)) for _ in range(2 * MOST_REPORTS)]
     refused = []
     for reply in asyncio.as_completed(flood):
         refused.append(await reply)
-        if len(refused) == LEAST_CONCURRENT:
+        if len(refused) == MOST_REPORTS:
             break
     assert {(reply.status_code, reply.json()["reason"]) for reply in refused} == {(503, "OVERLOADED")}
-    assert len(world.settled) - used <= LEAST_CONCURRENT  # what a refused report showed is not used up
+    assert len(world.settled) - used <= MOST_REPORTS  # what a refused report showed is not used up
     other = token(sub="acme/emea/other", agent="other").decode()
     heard = asyncio.create_task(world.post(OUTCOME_PATH, ticket, x_aegis_token=other))
     store.set()

@@ -28,7 +28,6 @@ from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic
 from aegis_authz.encoding import strict_json
 from aegis_authz.identity.outcome_ticket import OutcomeTicket, opened, sealed
-from aegis_authz.server.admission import LEAST_CONCURRENT
 from aegis_authz.server.authz import CheckHandler
 from aegis_authz.server.ext_proc import THREAD_FROM
 from aegis_authz.server.outcomes import Outcomes
@@ -42,6 +41,8 @@ from aegis_authz.wire.envoy.ext_authz import COST_METADATA, DECISION_METADATA
 from aegis_authz.wire.http.call import HttpCall
 from aegis_authz.wire.opa.obligations import obligations_from_data, obligations_to_data
 
+MOST_REPORTS = 24
+"""Reports of outcomes that may be under way, of which each agent has its share."""
 _log = logging.getLogger(__name__)
 _OBLIGATIONS = "obligations"
 _STATUS = {Outcome.DONE: 200, Outcome.FAILED: 500, Outcome.NOT_CALLED: 0}
@@ -71,7 +72,7 @@ class EvaluationDesk:
         self._redactor = redactor
         self._outcomes = outcomes
         self._outcome_url = outcome_url
-        self._reports = Shares(lambda: LEAST_CONCURRENT)
+        self._reports = Shares(lambda: MOST_REPORTS)
 
     @property
     def requests_base(self) -> str:
