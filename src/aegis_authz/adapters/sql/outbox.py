@@ -135,7 +135,7 @@ class SqlOutbox:
 
 @cache
 def _claim_statement() -> ReturningUpdate[Any]:
-    """Made once: every channel asks each second, and to make it costs more than to run it."""
+    """Made once: to make it costs more than to run it."""
     is_due = (OUTBOX.c.channel == bindparam("of")) & _is(NoticeState.WAITING) & (OUTBOX.c.due <= bindparam("at"))
     # whoever claims at the same moment takes the next one, and waits for nobody
     first = select(OUTBOX.c.number).where(is_due).order_by(_is_alert(), OUTBOX.c.due, OUTBOX.c.number).limit(1)
