@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from aegis_authz.core.units import Monotonic
 
-LEAST_CONCURRENT = 12
-"""Checks that always may be under way: what one worker answers in time on a core that it shares with Envoy and OPA when
-more is offered than that core can carry (docs/performance.md)."""
+LEAST_CONCURRENT = 24
+"""Checks that always may be under way: what one worker answers in time on two slow cores (docs/performance.md)."""
 SHARE_OF_BUDGET = 0.75
 """What of a check's time it may take on average; the rest is for one admitted when the queue is as long as it gets."""
 _CUT = 0.85
