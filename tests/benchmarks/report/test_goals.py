@@ -115,6 +115,15 @@ def test_evidence_is_what_turning_its_parts_off_saves() -> None:
     assert "record 100 µs" in goal.why
 
 
+def test_evidence_is_not_measured_when_a_part_seems_to_cost_less_than_nothing() -> None:
+    lighter = [
+        contender(f"Aegis without {part}", spent) for part, spent in (("record", 400), ("span", 520), ("metrics", 490))
+    ]
+    goal = named(goals(run(contender(DEFAULT, 500.0), *lighter)), "records together")
+    assert goal.met is None
+    assert "span -20 µs" in goal.why
+
+
 def test_evidence_is_not_measured_when_one_part_was_never_off(good_run: Results) -> None:
     lacking = tuple(one for one in good_run.contenders if one.name != "Aegis without span")
     goal = named(goals(good_run.model_copy(update={"contenders": lacking})), "records together")
