@@ -192,8 +192,7 @@ def _tell_of_limits(record: DecisionRecord) -> None:
     """Log what operators may want to hear of before the next call is refused, once each time it comes about."""
     if record.effect.lets_through:
         for charge in record.charges:
-            # a mark is of 80 percent at least; to look for one takes several times as long
-            if charge.used * 5 >= charge.of * 4 and charge.mark:
+            if charge.mark:
                 facts = (charge.name, charge.policy, charge.holder, charge.mark)
                 _log.warning("the limit %s of %s is used by %s to %d %%", *facts)
     if record.quarantined_until and record.reason is not Reason.QUARANTINED and record.identity is not None:

@@ -23,6 +23,7 @@ DECISION_VERSION = 5
 """The version of the decision records that are written."""
 MARKS = (100, 80)
 """The percentages of a limit of which people are told when a call brings it there."""
+_LEAST_MARK = min(MARKS)
 _USED_UP = frozenset((KINDS[Budget], KINDS[Count]))
 MOST_PATH = 2048
 """Characters of a path that a record holds: who has no token must not fill the disk."""
@@ -85,6 +86,8 @@ class ChargeRecord(NamedTuple):  # to make a frozen dataclass of so many fields 
     @property
     def reached(self) -> int:
         """The percentage of the limit, 80 or 100, that this call's charge reached or passed; 0 for neither."""
+        if self.used * 100 < _LEAST_MARK * self.of:  # nearly always, and to look for one takes several times as long
+            return 0
         for percent in MARKS:
             if self.of and (self.used - self.amount) * 100 < percent * self.of <= self.used * 100:
                 return percent
