@@ -272,8 +272,8 @@ async def _serve(
         outreach = services.outreach
         sometimes = (services.keeper, services.records.reconciler, outreach.presses, outreach.socket, tls)
         watches += [group.create_task(service.watch()) for service in sometimes if service is not None]
-        telling = (outreach.courier, outreach.callbacks, outreach.alerter)
-        watches += [group.create_task(service.watch(commits)) for service in telling if service is not None]
+        notifiers = (outreach.courier, outreach.callbacks, outreach.alerter)
+        watches += [group.create_task(service.watch(commits)) for service in notifiers if service is not None]
         context = None if tls is None else tls.context
         await ControlHost(services, gateways, context).serve(sockets=[listening])
         for watch in watches:

@@ -36,15 +36,15 @@ _REASONS = {
 }
 
 
-class _Whose(NamedTuple):
-    """What stays the same of the records of charges of one limit to one account."""
+class _RecordHead(NamedTuple):
+    """What is the same in all records of charges of one limit to one account."""
 
     limit: Limit
     words: tuple[str, str, str, str, str, str]
     on_exceed: str
 
 
-_WHOSE: dict[tuple[LimitId, str], _Whose] = {}
+_HEADS: dict[tuple[LimitId, str], _RecordHead] = {}
 
 
 def charging_of(decision: Decision, draft: Draft) -> Charging | None:
@@ -132,24 +132,24 @@ def charge_records(charging: Charging | None, accounts: tuple[Account, ...]) -> 
 
 def _record(charge: Charge, account: Account) -> ChargeRecord:
     limit, holder, measure = charge
-    whose = _WHOSE.get((limit.id, holder))
-    if whose is None or whose.limit is not limit:
-        whose = _remembered(limit, holder)
+    head = _HEADS.get((limit.id, holder))
+    if head is None or head.limit is not limit:
+        head = _head_of(limit, holder)
     _, used, left, of, resets_at, excess = account
     # what the call itself adds: of values that may have been there before, and of flags, nothing
     amount = measure.amount if isinstance(measure, (Sum, Pace)) else int(isinstance(measure, Slot))
     word = "within" if excess is _WITHIN else excess.name.lower()
-    return ChargeRecord(*whose.words, amount, used, left, of, resets_at / 1000, word, whose.on_exceed)
+    return ChargeRecord(*head.words, amount, used, left, of, resets_at / 1000, word, head.on_exceed)
 
 
-def _remembered(limit: Limit, holder: str) -> _Whose:
+def _head_of(limit: Limit, holder: str) -> _RecordHead:
     terms = limit.terms
     currency = terms.currency if isinstance(terms, Budget) else ""
-    if len(_WHOSE) >= _MOST_REMEMBERED:
-        _WHOSE.clear()
+    if len(_HEADS) >= _MOST_REMEMBERED:
+        _HEADS.clear()
     words = (limit.id, limit.name, limit.policy, holder, limit.kind, currency)
-    whose = _WHOSE[limit.id, holder] = _Whose(limit, words, limit.on_exceed.word)
-    return whose
+    head = _HEADS[limit.id, holder] = _RecordHead(limit, words, limit.on_exceed.word)
+    return head
 
 
 def exceeded_reason(charge: Charge, account: Account) -> Reason:

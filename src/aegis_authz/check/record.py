@@ -65,7 +65,7 @@ class Recorder:
             return await self._keep_whole(decision, draft, deadline)
         source = draft.http.source if draft.http is not None else draft.source
         if self.tally.is_full(decision.reason, source, draft.time):
-            self.count(_unrecorded(decision, draft, source, self.clock))
+            self.count(_without_record(decision, draft, source, self.clock))
             return decision
         with self.tally.recording(decision.reason, source):
             return await self._keep_whole(decision, draft, deadline)
@@ -105,7 +105,7 @@ class Recorder:
             await asyncio.shield(self.keep_counts())  # what was taken is written, also when the worker stops now
 
 
-def _unrecorded(decision: Decision, draft: Draft, source: str, clock: Clock) -> UnrecordedRefusal:
+def _without_record(decision: Decision, draft: Draft, source: str, clock: Clock) -> UnrecordedRefusal:
     return UnrecordedRefusal(
         draft.decision_id,
         draft.time,

@@ -37,7 +37,7 @@ _REFUSED = 400
 _AS_CHARGED = Adjustment(gives_back=False, cost=None)
 
 
-class _Ended(NamedTuple):
+class _CallEnd(NamedTuple):
     """A call that is over: what Envoy says of it, its ticket, its record, and what that makes of what it charged."""
 
     entry: LogEntry
@@ -63,7 +63,7 @@ class Settler:
         """Take what Envoy tells of calls that are over; what stands as it was charged is confirmed in one go."""
         confirmed: list[tuple[Scope, DecisionId]] = []
         others: list[Coroutine[None, None, None]] = []
-        for call in await self._kept([*map(_ended, entries)]):
+        for call in await self._with_records([*map(_end_of, entries)]):
             self._tell(call)
             ticket = call.ticket
             if ticket is None:
@@ -100,16 +100,16 @@ class Settler:
             adjustment = Adjustment(gives_back=False, cost=None if money is None else money.micros)
             await self._adjust(ticket.scope, decision_id, adjustment)
 
-    async def _kept(self, ended: Sequence[_Ended]) -> list[_Ended]:
+    async def _with_records(self, ends: Sequence[_CallEnd]) -> list[_CallEnd]:
         """Those of which it is on record what became of them."""
         try:
-            await self.records.append_all([call.outcome for call in ended])
+            await self.records.append_all([call.outcome for call in ends])
         except Refused:  # of one of them, perhaps
-            kept = await asyncio.gather(*[self._keep(call.outcome) for call in ended])
-            return [call for call, is_kept in zip(ended, kept, strict=True) if is_kept]
-        return [*ended]
+            kept = await asyncio.gather(*[self._keep(call.outcome) for call in ends])
+            return [call for call, is_kept in zip(ends, kept, strict=True) if is_kept]
+        return [*ends]
 
-    def _tell(self, call: _Ended) -> None:
+    def _tell(self, call: _CallEnd) -> None:
         """Tell of a cost that is settled."""
         entry, ticket, outcome = call.entry, call.ticket, call.outcome
         estimate = ticket.estimate if ticket is not None else None
@@ -118,7 +118,7 @@ class Settler:
         moment, cost = Epoch(outcome.time), outcome.cost
         self.telemetry.settled(SettledCall(entry.decision_id, ticket.scope, entry.trace, moment, estimate.money, cost))
 
-    async def _finish(self, call: _Ended, ticket: Ticket, adjustment: Adjustment | None) -> None:
+    async def _finish(self, call: _CallEnd, ticket: Ticket, adjustment: Adjustment | None) -> None:
         """Note what became of the call at its approval, and adjust what it charged."""
         if ticket.approval:
             await self._conclude(ticket.approval, call.entry)
@@ -195,13 +195,13 @@ def outcome_of(entry: LogEntry, cost: SettledCost | None) -> OutcomeRecord:
     )
 
 
-def _ended(entry: LogEntry) -> _Ended:
+def _end_of(entry: LogEntry) -> _CallEnd:
     ticket = _ticket(entry)
     if ticket is None:
-        return _Ended(entry, None, outcome_of(entry, None), None)
+        return _CallEnd(entry, None, outcome_of(entry, None), None)
     estimate = ticket.estimate
     cost = None if estimate is None else settled_cost(estimate, entry)
-    return _Ended(entry, ticket, outcome_of(entry, cost), adjustment_of(estimate, entry) if ticket.reserved else None)
+    return _CallEnd(entry, ticket, outcome_of(entry, cost), adjustment_of(estimate, entry) if ticket.reserved else None)
 
 
 def _ticket(entry: LogEntry) -> Ticket | None:

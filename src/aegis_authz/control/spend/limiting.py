@@ -93,7 +93,7 @@ class LimitKeeper:
 
         Returns after how long to look again. Raises StoreDown, OSError.
         """
-        begun = await self._begun()
+        begun = await self._first_life()
         if await self._memory.is_counted():
             self._is_warned = False
             if begun != _FINISHED:
@@ -115,7 +115,7 @@ class LimitKeeper:
             )
         return _TICK
 
-    async def _begun(self) -> str | None:
+    async def _first_life(self) -> str | None:
         """How far the first start came; once it was finished, it is for good. Raises OSError."""
         if self._is_finished:
             return _FINISHED

@@ -85,7 +85,7 @@ _STEPS: Final[dict[int, tuple[int, int, bytes]]] = {}
 """By state and byte: the next state, whether a text may end there, and the symbols that the byte completes."""
 
 
-def decoded(text: bytes) -> bytes:
+def huffman_text(text: bytes) -> bytes:
     """A text in Huffman's code, read by the table of hpack (RFC 7541, section 5.2). Raises hpack.HPACKDecodingError.
 
     What hpack walks half a byte at a time is remembered by the byte: a `traceparent` took it 5 us of each decision.
@@ -122,7 +122,7 @@ class _AroundSpan:
 
     def value(self) -> bytes:
         """The field's value. Raises hpack.HPACKError."""
-        return decoded(self.text) if self.is_coded else self.text
+        return huffman_text(self.text) if self.is_coded else self.text
 
 
 def _around_span(block: bytes) -> _AroundSpan | None:

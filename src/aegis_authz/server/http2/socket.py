@@ -112,7 +112,7 @@ class Http2Socket(asyncio.Protocol):
         self._moved = asyncio.Event()
         self._is_paused = False
         self._is_gathering = False
-        self._begun = 0
+        self._new_calls = 0
         self.queued = 0
         self.lost = asyncio.Event()
 
@@ -205,15 +205,15 @@ class Http2Socket(asyncio.Protocol):
 
     def _gather(self) -> None:
         """Let what comes next wait in the kernel until it is worth a turn: who is read is woken for every call."""
-        begun, self._begun = self._begun, 0
+        new_calls, self._new_calls = self._new_calls, 0
         now = self._loop.time()
-        reads_on = self._intake.reads_on(begun, now)
+        reads_on = self._intake.reads_on(new_calls, now)
         if reads_on > now and not self._is_gathering and not self._transport.is_closing():
             self._is_gathering = True
             self._transport.pause_reading()
-            self._loop.call_at(reads_on, self._gathered)
+            self._loop.call_at(reads_on, self._read_on)
 
-    def _gathered(self) -> None:
+    def _read_on(self) -> None:
         self._is_gathering = False
         self._listen()
 
@@ -245,7 +245,7 @@ class Http2Socket(asyncio.Protocol):
             if call is None:
                 return
             self._calls[event.stream] = call
-            self._begun += 1
+            self._new_calls += 1
             if event.ended:
                 call.feed(b"", True)
         elif (closing := self._calls.pop(event.stream, None)) is not None:
