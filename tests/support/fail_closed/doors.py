@@ -123,11 +123,15 @@ class Caller:
         return Seen(reply.status_code, decision, facts["reason"], form, record["total_ms"])
 
     async def until_open(self, seconds: float, doors: Sequence[Door] = DOORS) -> None:
-        """Return once a good call passes each door. Raises TimeoutError."""
-        async with asyncio.timeout(seconds):
-            for door in doors:
-                while not (await self.call(door)).let_through:
-                    await asyncio.sleep(0.05)
+        """Return once a good call passes each door. Raises TimeoutError, which names the last answer."""
+        seen: Seen | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                for door in doors:
+                    while not (seen := await self.call(door)).let_through:
+                        await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise TimeoutError(f"no call passed {door.name}; the last answer was {seen}") from None
 
     def _record(self, decision_id: str) -> dict[str, Any] | None:
         """The record of a decision; None when there is none, or what was written of it is no line of a log."""
