@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from aegis_authz.core.approval import ApprovalNotFound, ApprovalPage, ApprovalPr
 from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
+from tests.support.fail_closed.impostors import redis_replying
+from tests.support.fail_closed.mesh import closing
 from tests.support.real_redis import RealRedis
 
 Desk = tuple[RedisApprovals, RedisRevocations]
@@ -168,6 +171,18 @@ async def test_what_is_spoilt_for_one_tenant_does_not_keep_the_others_from_being
     assert set(page.unreadable) <= {spoilt}
     overdue, _ = await desk[0].overdue(0.0, time.time() + 1000, 50)
     assert HELD in [held.request.id for held in overdue]
+
+
+@pytest.mark.parametrize("reply", [b"*0\r\n", b"*1\r\n*0\r\n", b"_\r\n", b"+OK\r\n"])
+async def test_a_reply_without_every_index_is_not_taken_for_nothing_overdue(tmp_path: Path, reply: bytes) -> None:
+    serve = closing(redis_replying({b"EVAL": reply}))
+    listener = await asyncio.start_unix_server(serve, tmp_path / "redis.sock")
+    approvals = RedisApprovals(f"unix://{tmp_path}/redis.sock", SystemClock())
+    with pytest.raises(StoreDown, match="no list of all indexes"):
+        await approvals.overdue(0.0, time.time(), 50)
+    await approvals.close()
+    listener.close()
+    await listener.wait_closed()
 
 
 async def test_a_page_reads_no_more_than_it_shows(desk: Desk, real_redis: RealRedis) -> None:

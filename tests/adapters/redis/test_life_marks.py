@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
+from redis.exceptions import ResponseError
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.life_marks import LifeMarks, life_at, life_of_all
@@ -16,6 +19,8 @@ from aegis_authz.core.identity import Identity, Way
 from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement, SettleOutcome
 from aegis_authz.core.units import Seconds
+from tests.support.fail_closed.impostors import redis_replying
+from tests.support.fail_closed.mesh import closing
 from tests.support.real_cluster import RealCluster, until_fit
 from tests.support.real_redis import RealRedis
 
@@ -69,6 +74,18 @@ async def test_marks_are_gone_with_all_else(servers: Servers, server: RealRedis 
     assert not await marks.are_set()
     await marks.set(await marks.lives())
     assert await marks.are_set()
+
+
+@pytest.mark.parametrize("reply", [b"*0\r\n", b"*1\r\n$40\r\n" + b"a" * 40 + b"\r\n", b"_\r\n", b"+OK\r\n"])
+async def test_a_reply_without_every_mark_is_no_answer(tmp_path: Path, reply: bytes) -> None:
+    serve = closing(redis_replying({b"MGET": reply}))
+    listener = await asyncio.start_unix_server(serve, tmp_path / "redis.sock")
+    servers = open_servers(f"unix://{tmp_path}/redis.sock", 2)
+    with pytest.raises(ResponseError, match="no list of all marks"):
+        await LifeMarks(servers, redis_keys.counted).are_set()
+    await servers.aclose()
+    listener.close()
+    await listener.wait_closed()
 
 
 async def test_the_life_of_all_is_that_of_each(servers: Servers) -> None:

@@ -70,27 +70,29 @@ def redis_answering(reply: bytes) -> Serve:
 
 
 def redis_settling_nothing(error: bytes) -> Serve:
-    """A Redis that is fit for all that is asked beside calls, answers every call with `error`, and hangs up then.
+    """A Redis that is fit for all that is asked beside calls, answers every call with `error`, and hangs up then."""
+    return redis_replying({b"EVALSHA": b"-%s\r\n" % error}, last=b"EVALSHA")
 
-    Else whoever is connected would stay with it when the real one is back.
-    """
-    answers = {
+
+def redis_replying(odd: Mapping[bytes, bytes], last: bytes = b"") -> Serve:
+    """A Redis that is fit for all but these commands, which it gives these replies; after `last` it hangs up."""
+    replies = {
         b"CONFIG": b"%1\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n",
         b"SCRIPT": b"*1\r\n:1\r\n",
         b"GET": b"_\r\n",
         b"EVAL": b"_\r\n",
-        b"EVALSHA": b"-%s\r\n" % error,
+        **odd,
     }
     facts = {b"server": b"run_id:" + b"a" * 40, b"replication": b"master_replid:" + b"b" * 40}
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         commands, names = hiredis.Reader(), set[bytes]()
-        while b"EVALSHA" not in names and (data := await reader.read(65536)):
+        while last not in names and (data := await reader.read(65536)):
             commands.feed(data)
             while isinstance(command := commands.gets(), list):
                 names.add(command[0])
                 text = facts.get(command[-1], b"")
-                writer.write(b"$%d\r\n%s\r\n" % (len(text), text) if text else answers.get(command[0], b"+OK\r\n"))
+                writer.write(b"$%d\r\n%s\r\n" % (len(text), text) if text else replies.get(command[0], b"+OK\r\n"))
             await writer.drain()
 
     return serve

@@ -73,16 +73,22 @@ class BreakableMesh:
 
     @asynccontextmanager
     async def replaced(self, name: str, serve: Serve) -> AsyncIterator[None]:
-        """Another server listens where opa or redis did. Connections opened before still end at the old one, which hangs."""
+        """Another server listens where opa or redis did. Connections opened before still end at the old one, which hangs.
+
+        Those that it took end with the block: whoever stayed with it would not know that the right one is back.
+        """
         socket = self.socket(name)
         aside = socket.with_suffix(".aside")
+        taken: set[StreamWriter] = set()
         async with self.hung(name):
             socket.rename(aside)
-            server = await asyncio.start_unix_server(closing(serve), socket)
+            server = await asyncio.start_unix_server(closing(serve, taken), socket)
             try:
                 yield
             finally:
                 server.close()
+                for writer in taken:
+                    writer.transport.abort()
                 aside.rename(socket)
 
     @asynccontextmanager
@@ -240,15 +246,18 @@ def _is_dead(pid: int) -> bool:
         return True
 
 
-def closing(serve: Serve) -> Serve:
-    """Serves until it is told all or left alone, and hangs up."""
+def closing(serve: Serve, taken: set[StreamWriter] | None = None) -> Serve:
+    """Serves until it is told all or left alone, and hangs up. Among `taken` is each connection for as long as it is open."""
+    writers = set[StreamWriter]() if taken is None else taken
 
     async def served(reader: StreamReader, writer: StreamWriter) -> None:
+        writers.add(writer)
         try:
             await serve(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             return  # the other side has left
         finally:
+            writers.discard(writer)
             writer.close()
 
     return served

@@ -66,6 +66,8 @@ class ApprovalIndex:
             reply = await self._servers.ask(
                 indexes[0], lambda redis: redis.eval(self._find, len(indexes), *indexes, since, until, count)
             )
+            if not isinstance(reply, list) or len(reply) != len(indexes):
+                raise ResponseError("places.lua has no list of all indexes")
             return sorted(_places([_pairs(places) for places in reply]))[:count]
         replies = await self._servers.ask_each([(index, _between(index, since, until, count)) for index in indexes])
         return sorted(_places(replies))[:count]

@@ -56,8 +56,8 @@ class LifeMarks:
             return life, answers(await self._servers.ask_each([(key, _getting(key)) for key in keys]))
         # the only one, asked each second for as long as nothing happens: three commands, and not one for each partition
         server, replication, marks = await _pipeline(master.redis, (*LIFE, ("MGET", *keys)))
-        if not isinstance(marks, list):
-            raise ResponseError("MGET has no list")
+        if not isinstance(marks, list) or len(marks) != len(keys):  # of marks that are not there none is missing
+            raise ResponseError("MGET has no list of all marks")
         return life_of((server, replication)), marks
 
 
