@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.adapters.opa.answers import FRESH, Answers
-from aegis_authz.adapters.opa.http import OpaHttp
+from aegis_authz.adapters.opa.http import OpaHttp, OpaUnreachable
 from aegis_authz.adapters.opa.pdp import OpaPdp
 from aegis_authz.core.call import NO_RPC, CallKind, ToolCall
 from aegis_authz.core.decision import Decision, Evaluation
@@ -49,10 +49,12 @@ class ScriptedOpa(OpaHttp):
         super().__init__(Path("unused"))
         self.revision = "r0"
         self.calls = 0
+        self.queries = 0
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         calls = orjson.loads(body)["input"]["calls"]
         self.calls += len(calls)
+        self.queries += 1
         decisions = [verdict(self.revision, call) for call in calls]
         return 200, orjson.dumps({"result": {"revision": self.revision, "decisions": decisions}})
 
@@ -137,6 +139,72 @@ async def test_an_answer_under_another_revision_forgets_all_others(scene: Scene)
     scene.opa.revision = "r1"
     assert (await scene.ask(2)).revision == "r1"
     assert (await scene.ask(1)).revision == "r1"
+
+
+async def test_what_several_calls_ask_at_once_stands_in_the_query_once(scene: Scene) -> None:
+    first, other, again = await asyncio.gather(scene.ask(1), scene.ask(2), scene.ask(1))
+    assert (scene.opa.queries, scene.opa.calls) == (1, 2)
+    assert first is again
+    assert first != other
+
+
+async def test_without_a_memory_each_call_is_asked(scene: Scene) -> None:
+    pdp = OpaPdp(scene.opa)
+    await asyncio.gather(*(pdp.evaluate(question(1), time.monotonic() + 5) for _ in range(3)))
+    assert (scene.opa.queries, scene.opa.calls) == (1, 3)
+    await pdp.close()
+
+
+async def test_of_a_common_question_that_is_refused_each_call_has_its_own_refusal(scene: Scene) -> None:
+    async def garble(_path: str, body: bytes) -> tuple[int, bytes]:
+        broken = verdict("r0", {}) | {"effect": "maybe"}
+        decisions = [broken] * len(orjson.loads(body)["input"]["calls"])
+        return 200, orjson.dumps({"result": {"revision": "r0", "decisions": decisions}})
+
+    scene.opa.post = garble  # type: ignore[method-assign]  # a broken OPA
+    first, second = await asyncio.gather(scene.ask(1), scene.ask(1), return_exceptions=True)
+    assert isinstance(first, Refused)
+    assert isinstance(second, Refused)
+    assert str(first) == str(second)
+    assert first is not second
+
+
+async def test_opa_is_asked_for_its_revision_before_its_last_word_is_too_old(scene: Scene) -> None:
+    await scene.ask(1)
+    scene.moment += FRESH / 2
+    await scene.ask(1)  # which is answered, and has OPA asked for those that come later
+    await scene.pdp.close()
+    assert (scene.opa.queries, scene.opa.calls) == (2, 1)
+    scene.moment += 0.9 * FRESH
+    await scene.ask(1)
+    await scene.pdp.close()
+    assert (scene.opa.queries, scene.opa.calls) == (3, 1)
+
+
+async def test_a_revision_that_is_named_in_good_time_forgets_the_answers_of_the_last(scene: Scene) -> None:
+    await scene.ask(1)
+    scene.opa.revision = "r1"
+    scene.moment += FRESH / 2
+    await scene.ask(1)
+    await scene.pdp.close()
+    assert scene.answers.size == (0, 0)
+    assert (await scene.ask(1)).revision == "r1"
+
+
+async def test_an_opa_that_does_not_name_its_revision_is_asked_by_the_next_call_once_it_is_too_old(
+    scene: Scene,
+) -> None:
+    async def gone(_path: str, _body: bytes) -> tuple[int, bytes]:
+        raise OpaUnreachable("the connection was closed")
+
+    await scene.ask(1)
+    scene.opa.post = gone  # type: ignore[method-assign]  # an OPA that is dead
+    scene.moment += FRESH / 2
+    await scene.ask(1)
+    await scene.pdp.close()
+    scene.moment += FRESH / 2
+    with pytest.raises(Refused, match="PDP_UNAVAILABLE"):
+        await scene.ask(1)
 
 
 async def test_what_rules_read_of_the_time_is_never_remembered(scene: Scene) -> None:

@@ -12,6 +12,9 @@ FRESH = 0.02
 """Seconds for which OPA's word that a revision is active is believed, from when it was asked: so much later than
 without this memory may a publication reach a worker. Long enough under load that most calls ask nothing, too short to
 hold from one call to the next where few come."""
+_AGED = FRESH / 2
+"""Seconds after which it is asked for anew while calls go on to be answered by it: OPA has the other half for that, and
+those that come meanwhile need neither wait nor ask."""
 _MOST_ENTRIES = 10_000
 _MOST_BYTES = 16 * 1024 * 1024
 _ANSWER_BYTES = 1024
@@ -45,6 +48,11 @@ class Answers:
     def find(self, question: bytes) -> Decision | None:
         """What OPA says to the question, None where it has to be asked."""
         return self._decisions.get(question) if self.now() - self._asked_at < FRESH else None
+
+    @property
+    def is_aged(self) -> bool:
+        """Whether OPA should be asked for its revision before its last word about it is worth nothing any more."""
+        return self.now() - self._asked_at >= _AGED
 
     def confirm(self, revision: Revision, asked_at: float) -> None:
         """Note that OPA, asked at a moment, judged by a revision."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 import orjson
@@ -15,9 +16,10 @@ from aegis_authz.core.circumstances import CLOCKED
 from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
-from aegis_authz.core.units import Monotonic
+from aegis_authz.core.units import Monotonic, Revision
 from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
 
+_log = logging.getLogger(__name__)
 ANSWER_PATH = "/v1/data/aegis/authz/answer"
 _SERVICE_FAULTS = (Reason.PDP_UNAVAILABLE, Reason.PDP_TIMEOUT)
 MAX_QUERIES = 2
@@ -40,7 +42,8 @@ class OpaPdp:
     """`ports.Pdp` over a local OPA, with at most `max_queries` queries of at most `max_batch` calls under way.
 
     When many calls come, queries begin `window` seconds apart: most of a query's cost is not its calls'. With `answers`
-    a question that OPA has answered is not asked again while they hold, unless what rules read of it is the time.
+    a question that OPA has answered is not asked again while they hold, unless what rules read of it is the time; a
+    common question of several calls stands in a query once; and OPA is asked for its revision while they still hold.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class OpaPdp:
         self._answers = answers
         self._batcher: Batcher[_Question, Decision] = Batcher(self._query, max_batch, max_queries, window)
         self._turns = Turns()
+        self._confirming: asyncio.Task[None] | None = None
 
     async def evaluate(self, question: Evaluation, deadline: Monotonic) -> Decision:
         """Judge one call. Raises Refused as `ports.Pdp` says."""
@@ -68,6 +72,8 @@ class OpaPdp:
                 if decision is None:
                     decision = await self._batcher.ask(data, deadline)
                     answers.keep(data, decision)
+                elif answers.is_aged and self._confirming is None:
+                    self._confirming = asyncio.get_running_loop().create_task(self._confirm(deadline))
                 return decision
             async with asyncio.timeout_at(deadline), self._turns.turn(question.identity.scope):
                 (answer,) = await self._query([data], deadline)
@@ -80,9 +86,30 @@ class OpaPdp:
     async def close(self) -> None:
         """Wait for the queries under way and close the connections."""
         await self._batcher.drain()
+        if self._confirming is not None:
+            await self._confirming
         await self._http.close()
 
+    async def _confirm(self, deadline: Monotonic) -> None:
+        """Have OPA name its revision. Should it not, the next call asks for itself, and has its fault for a reason."""
+        try:
+            await self._ask([], deadline)
+        except Refused as refusal:
+            _log.debug("OPA did not name its revision: %s", refusal)
+        finally:
+            self._confirming = None
+
     async def _query(self, questions: list[_Question], deadline: Monotonic) -> Sequence[_Answer]:
+        if self._answers is None:
+            return await self._query_each(questions, deadline)
+        unique = list(dict.fromkeys(questions))
+        answers = await self._query_each(unique, deadline)
+        if len(unique) == len(questions):
+            return answers
+        found = dict(zip(unique, answers, strict=True))
+        return [_one_more(found[question]) for question in questions]
+
+    async def _query_each(self, questions: list[_Question], deadline: Monotonic) -> Sequence[_Answer]:
         try:
             return await self._ask(questions, deadline)
         except Refused as refusal:
@@ -118,7 +145,11 @@ class OpaPdp:
         if not isinstance(document, dict):
             raise Refused(Reason.DECISION_MALFORMED, "OPA's answer is not an object")
         decisions = decisions_from_data(document.get("result"), len(questions))
-        revision = next((decision.revision for decision in decisions if isinstance(decision, Decision)), None)
-        if self._answers is not None and revision is not None:
-            self._answers.confirm(revision, asked_at)
+        if self._answers is not None:
+            self._answers.confirm(Revision(document["result"]["revision"]), asked_at)  # which was just seen to be there
         return decisions
+
+
+def _one_more(answer: _Answer) -> _Answer:
+    """The answer for another call that asks the same: each raises a refusal of its own."""
+    return Refused(answer.reason, answer.detail) if isinstance(answer, Refused) else answer
