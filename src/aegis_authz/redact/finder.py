@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from aegis_authz.redact.base64_runs import base64_texts
@@ -12,11 +15,19 @@ from aegis_authz.redact.detectors.table import Detector
 from aegis_authz.redact.text.escapes import has_escapes, readings
 from aegis_authz.redact.text.folding import folded
 from aegis_authz.redact.text.pattern import Span
-from aegis_authz.redact.text.searched import Searched
+from aegis_authz.redact.text.searched import MARKED, MARKER_LENGTH, Searched
 from aegis_authz.redact.text.view import View
 
 _NESTING = 1
 """Base64 in Base64: deeper than this it is not opened."""
+
+_BORDER = b'\n\0";\0\n'
+"""Between texts that are searched together: no value reaches over it, and it hides none.
+
+A letter that no form of a value has, white space at which words end, and what ends each form that takes any letter.
+"""
+_STRONG_BORDER = b'\n\0";<!---->' + b" " * MARKER_LENGTH + b'";\0\n'
+"""The same where tags and comments are read, none of which goes over a comment, and behind our own markers."""
 
 
 class Found(NamedTuple):
@@ -50,6 +61,30 @@ class Finder:
             matches.update(spans if not view.maps else (Found(*view.original(span[:2]), span[2]) for span in spans))
         matches.update(Found(*view.original(span), name) for name, span in self._encoded(view.data))
         return joined(matches)
+
+    def suspects(self, texts: Sequence[bytes]) -> AbstractSet[int]:
+        """Which of the texts may hold anything: all in which `find` finds something, and perhaps some neighbours.
+
+        Searched together, for a search costs what a hundred bytes do, and texts may be shorter than that.
+        """
+        if self._presence is None or not texts:
+            return frozenset()
+        if not self._presence.is_local or len(texts) == 1:
+            return frozenset(range(len(texts)))
+        border = _BORDER
+        whole = border.join(texts)
+        if MARKED in whole or has_escapes(whole):
+            border = _STRONG_BORDER
+            whole = border.join(texts)
+        matches = self.find(whole)
+        if not matches:
+            return frozenset()
+        starts = list(accumulate((len(text) + len(border) for text in texts[:-1]), initial=0))
+        return {
+            place
+            for match in matches
+            for place in range(bisect_right(starts, match.start) - 1, bisect_left(starts, match.end))
+        }
 
     def _encoded(self, data: bytes, nesting: int = _NESTING) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""

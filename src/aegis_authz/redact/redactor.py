@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 from aegis_authz.redact.edits import at_origin, edited
@@ -81,6 +82,10 @@ class Redactor:
     def has_match(self, data: bytes) -> bool:
         """Whether a text holds anything that must be redacted; nothing is counted."""
         return bool(self._matches(data))
+
+    def suspects(self, texts: Sequence[bytes]) -> AbstractSet[int]:
+        """Which of the texts may hold anything that must be redacted; nothing is counted."""
+        return self._finder.suspects(texts)
 
     def _matches(self, data: bytes) -> list[Found]:
         """What is found; the same text is asked for what it holds, and then for its places."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from copy import copy
 
 from aegis_authz.core.decision import FilterTools, HideTools, Obligation, Redact, RedactionTerms, Target
@@ -127,6 +128,13 @@ class Sanitizer:
         if self._carries_rpc(data, text):
             data, text, judged = self._changed(data, list(self._opened(data, text)), text, judged)
         return self._redactor.json(data, [*self._kept(text), *judged])
+
+    def suspects(self, texts: Sequence[bytes]) -> AbstractSet[int]:
+        """Which of the texts must go through `json` or `text`: all others would come out as they are."""
+        whole = b"\n".join(texts)
+        if self.needs_json or b"\0" in whole or self._may_be_opened(whole):
+            return frozenset(range(len(texts)))
+        return self._redactor.suspects(texts)
 
     def text(self, data: bytes) -> bytes:
         """Redact a text, as JSON if it is JSON. Raises Refused as `json` does."""

@@ -46,7 +46,7 @@ def _detector(text: str, validator: str) -> Detector:
         pattern = expression(text)
     except re2.error:
         raise Refused(Reason.OBLIGATION_UNKNOWN, "a detector of policy without a pattern") from None
-    return (Search(_Finder(pattern, VALIDATORS[validator]).find, (text,), b""),)
+    return (Search(_Finder(pattern, VALIDATORS[validator]).find, (text,), b"", is_local=False),)
 
 
 class _Finder:

@@ -31,6 +31,7 @@ class Presence:
         options.encoding = re2.Options.Encoding.LATIN1
         options.max_mem = _MEMORY
         self._set = re2.Set.SearchSet(options)
+        self.is_local = all(search.search.is_local for search in searches)
         self._searches: list[NamedSearch] = []
         for search in searches:
             for head in search.search.heads:

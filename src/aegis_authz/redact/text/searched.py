@@ -18,8 +18,8 @@ _NEXT_MEMBER = re.compile(
 
 But for members that are about their neighbour, as in {"label": "Date of birth", "value": ...}.
 """
-_MARKED = b"REDACTED:"
-_MARKER_LENGTH = 24
+MARKED = b"REDACTED:"
+MARKER_LENGTH = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,22 @@ class Searched:
 class Search:
     """`find` yields spans in a view of a text; it finds nothing where none of `heads` matches, and need not look.
 
-    `example` is a text in which it finds something, or empty.
+    `example` is a text in which it finds something, or empty. `is_local` says that it finds in a text, whatever stands
+    before and behind it, what it finds in that text alone.
     """
 
     find: Callable[[Searched], Iterator[Span]]
     heads: tuple[str, ...]
     example: bytes
+    is_local: bool = True
 
 
 def word_spans(text: bytes, words: Pattern) -> list[Span]:
     """Where words of a pattern stand, those in our own markers left out."""
     spans = list(words.spans(text))
-    if _MARKED not in text:
+    if MARKED not in text:
         return spans
-    return [span for span in spans if _MARKED not in text[max(0, span[0] - _MARKER_LENGTH) : span[0] + len(_MARKED)]]
+    return [span for span in spans if MARKED not in text[max(0, span[0] - MARKER_LENGTH) : span[0] + len(MARKED)]]
 
 
 def windows_after(text: bytes, words: list[Span], reach: int, length: int) -> Iterator[tuple[int, bytes]]:
