@@ -8,6 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aegis_authz.redact import held
+from aegis_authz.redact.detectors.table import DETECTORS
+from aegis_authz.redact.finder import Finder
+from aegis_authz.redact.redactor import Redactor
+from aegis_authz.redact.sanitizer import unhurried
 
 _DIGITS = re.compile(rb"[+(]{0,2}[0-9][0-9 \t\r\n.()/_+-]{0,80}\Z")
 _ALPHABETS = (b"1+( x", b"123+(", b"1 .+(/a", b"DE89 1.", b"jan 1,", b"1")
@@ -41,3 +45,12 @@ def test_a_word_begins_behind_the_last_of_all_breaks(text: str, begin: int) -> N
     data = text.encode()
     breaks = [match.end() for match in held._BREAK.finditer(data, begin)]
     assert held._last_break(data, begin) == (breaks[-1] if breaks else begin)
+
+
+def test_a_key_behind_a_whole_key_waits_for_its_end() -> None:
+    key = b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----"
+    text = key + b" " + key
+    for place in range(len(key), len(text)):
+        text_in_pieces = held.Held(Redactor(Finder(DETECTORS, is_loose=False, tick=unhurried), numbers=False))
+        output = text_in_pieces.feed(text[:place]) + text_in_pieces.feed(text[place:]) + text_in_pieces.finish()
+        assert output == b"[REDACTED:secrets] [REDACTED:secrets]"

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 from aegis_authz.redact.detectors.dates import BIRTH_WORD
+from aegis_authz.redact.edits import edited
 from aegis_authz.redact.redactor import Redactor, marker
 from aegis_authz.redact.text.folding import folded
-from aegis_authz.redact.text.view import View
+from aegis_authz.redact.text.view import Replacement, View
 
 _CONTEXT = 256
 """Bytes that went out already and may still say what the next ones mean."""
@@ -30,6 +31,8 @@ _DATE = re.compile(rb"(?:[0-9]|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|d
 _DATE_LENGTH = 31
 _ARMOUR = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE KEY(?: BLOCK)?-----|[A-Z -]{0,30}\Z)")
 _ARMOUR_END = re.compile(rb"-----END [A-Z0-9 ]{0,40}-----")
+_ARMOUR_REST = 64
+"""Bytes of a key that is swallowed, in which its end may have begun."""
 _TOKEN = b"eyJ"
 _BIRTH_REACH = 128
 
@@ -43,41 +46,69 @@ class Held:
         self._rest = b""
         self._is_swallowing = False
 
+    @property
+    def rest(self) -> bytes:
+        """What waits."""
+        return self._rest
+
     def feed(self, piece: bytes) -> bytes:
         """Take the next piece; what may be shown now."""
         text = self._rest + piece
+        place, edits = self.judge(piece)
+        return edited(text[:place], edits)
+
+    def judge(self, piece: bytes) -> tuple[int, list[Replacement]]:
+        """Take the next piece, or many at once.
+
+        How many bytes of what waited and of the piece may be shown now, and what must stand in place of some of them.
+        """
+        text = self._rest + piece
+        begin = 0
         if self._is_swallowing:
             end = _ARMOUR_END.search(text)
+            begin = max(0, len(text) - _ARMOUR_REST) if end is None else end.end()
             if end is None:
-                self._rest = text[-64:]
-                return b""
-            text, self._is_swallowing = text[end.end() :], False
-        output = self._released(text, self._hold_place(text))
+                self._rest = text[begin:]
+                return begin, [Replacement(0, begin, b"")] if begin else []
+            self._is_swallowing = False
+        edits = [Replacement(0, begin, b"")] if begin else []
+        place = begin + self._release(text[begin:], None, begin, edits)
         if len(self._rest) > _LONGEST_TOKEN and _ARMOUR.match(self._rest) is not None:
-            self._is_swallowing, self._rest = True, self._rest[-64:]
-            return output + marker("secrets")
-        return output
+            self._is_swallowing, self._rest = True, self._rest[-_ARMOUR_REST:]
+            edits.append(Replacement(place, len(text) - len(self._rest), marker("secrets")))
+            place = len(text) - len(self._rest)
+        return place, edits
 
     def finish(self) -> bytes:
         """No piece will follow; what is left to show."""
-        rest, self._rest = self._rest, b""
-        return b"" if self._is_swallowing else self._released(rest, len(rest))
+        rest = self._rest
+        return edited(rest, self.judge_rest())
 
-    def _released(self, text: bytes, place: int) -> bytes:
+    def judge_rest(self) -> list[Replacement]:
+        """No piece will follow; what must stand in place of some of what waits, which may be shown now."""
+        rest, self._rest = self._rest, b""
+        if self._is_swallowing:
+            return [Replacement(0, len(rest), b"")] if rest else []
+        edits: list[Replacement] = []
+        self._release(rest, len(rest), 0, edits)
+        return edits
+
+    def _release(self, text: bytes, place: int | None, begin: int, edits: list[Replacement]) -> int:
+        """How much of a text may be shown, up to `place` if that is given; adds its edits as of `begin`."""
         if not text:
-            return b""
-        output, place = self._redactor.following(self._context, text, place)
+            self._rest = b""
+            return 0
+        place, found = self._redactor.following(self._context, text, self._hold_place(text) if place is None else place)
         self._rest = text[place:]
-        self._context = (self._context + output)[-_CONTEXT:]
-        return output
+        self._context = (self._context + edited(text[:place], found))[-_CONTEXT:]
+        edits += (Replacement(edit.start + begin, edit.end + begin, edit.shown) for edit in found)
+        return place
 
     def _hold_place(self, text: bytes) -> int:
         view = folded(View(text))
         data = view.data
-        armour = _ARMOUR.search(data)
-        if armour is not None and _ARMOUR_END.search(data, armour.end()) is None:
-            place = armour.start()
-        else:
+        place = _open_armour(data)
+        if place is None:
             place = self._word_place(data)
         return len(text) if place >= len(data) else view.original((place, place + 1))[0]
 
@@ -98,6 +129,17 @@ class Held:
             token = data.find(_TOKEN, max(long, _last_break(data, long)))
             return token if token >= 0 else begin
         return place
+
+
+def _open_armour(data: bytes) -> int | None:
+    """Where a private key begins that has no end."""
+    armour = _ARMOUR.search(data)
+    while armour is not None:
+        end = _ARMOUR_END.search(data, armour.end())
+        if end is None:
+            return armour.start()
+        armour = _ARMOUR.search(data, end.end())
+    return None
 
 
 def _digits_place(tail: bytes) -> int:

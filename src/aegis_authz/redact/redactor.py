@@ -58,22 +58,21 @@ class Redactor:
         matches = self._finder.find(data) + self._finder.find(data.replace(b"+", b" "))
         return edited(data, [self._edit(match.start, match.end, match.name) for match in joined(matches)])
 
-    def following(self, before: bytes, data: bytes, place: int) -> tuple[bytes, int]:
-        """`text` for what follows `before`, which was shown already, up to `place` or where a match goes over it.
+    def following(self, before: bytes, data: bytes, place: int) -> tuple[int, list[Replacement]]:
+        """What `text` does to what follows `before`, which was shown already, up to `place` or to a match over it.
 
-        Returns what may be shown, and how many bytes of `data` it stands for.
+        Returns how many bytes of `data` may be shown, and the edits of these.
         """
         begin = len(before)
         matches = [one for one in self._finder.find(before + data, looks_behind=False) if one.end > begin]
         for match in matches:
             if match.start - begin < place < match.end - begin:
                 place = max(0, match.start - begin)
-        edits = [
+        return place, [
             self._edit(max(match.start, begin) - begin, match.end - begin, match.name)
             for match in matches
             if match.end - begin <= place
         ]
-        return edited(data[:place], edits), place
 
     def json(self, data: bytes, kept: Iterable[Span] = ()) -> bytes:
         """`text` for JSON: markers stay inside strings, `kept` places as they are."""
