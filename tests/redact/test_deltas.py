@@ -74,10 +74,12 @@ def sanitizer() -> Sanitizer:
     return Sanitizer((Redact(Target.RESPONSE, tuple(DETECTORS), ()),), Target.RESPONSE, False, None)
 
 
-def shown(events: list[Json], content_type: str = "text/event-stream") -> list[Json]:
+def shown(events: list[Json], content_type: str = "text/event-stream", at_once: int = 1) -> list[Json]:
     chosen = filter_for(BodyFacts(200, (content_type,), (), False), sanitizer())
     head, tail = ("data: ", "\n\n") if content_type == "text/event-stream" else ("", "\n")
-    body = b"".join(chosen.feed((head + json.dumps(event) + tail).encode()) for event in events) + chosen.finish()
+    written = [(head + json.dumps(event) + tail).encode() for event in events]
+    chunks = [b"".join(written[place : place + at_once]) for place in range(0, len(written), at_once)]
+    body = b"".join(map(chosen.feed, chunks)) + chosen.finish()
     return [json.loads(line.removeprefix("data: ")) for line in body.decode().splitlines() if line]
 
 
@@ -105,10 +107,11 @@ def test_a_value_that_comes_in_pieces_is_redacted_and_the_text_arrives_whole(sha
     events = [*map(make, pieces(text, list(range(size, len(text), size)))), end]
     types = ("application/x-ndjson",) if shape == "ollama" else ("text/event-stream", "application/x-ndjson")
     for content_type in types:
-        out = shown(events, content_type)
-        assert "".join(member(event, path) for event in out) == SENTENCE.format(f"[REDACTED:{VALUES[value]}]")
-        assert len(out) <= len(events) + 1
-        assert out[-1] == end or shape == "ollama"
+        for at_once in (1, 4, len(events)):
+            out = shown(events, content_type, at_once)
+            assert "".join(member(event, path) for event in out) == SENTENCE.format(f"[REDACTED:{VALUES[value]}]")
+            assert len(out) <= len(events) + 1
+            assert out[-1] == end or shape == "ollama"
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -118,14 +121,15 @@ def test_a_value_cut_once_anywhere_is_redacted(value: str) -> None:
         assert "".join(member(event, SHAPES["chat"][1]) for event in out) == f"[REDACTED:{VALUES[value]}]"
 
 
-def test_texts_at_once_are_kept_apart_and_end_each_for_itself() -> None:
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_texts_at_once_are_kept_apart_and_end_each_for_itself(at_once: int) -> None:
     def both(first: str, second: str) -> Json:
         return {"choices": [{"index": 0, "delta": {"content": first}}, {"index": 1, "delta": {"content": second}}]}
 
     end: Json = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     events = [both("123-45", "a 234-5"), end, {"choices": [{"index": 1, "delta": {"content": "6-7890 b"}}]}]
     texts = {"0": "", "1": ""}
-    for event in shown(events):
+    for event in shown(events, at_once=at_once):
         assert isinstance(event, dict) and isinstance(event["choices"], list)
         for choice in event["choices"]:
             assert isinstance(choice, dict)
@@ -185,3 +189,27 @@ def test_what_the_whole_text_shows_to_be_no_value_is_none_in_a_piece(size: int) 
     text = "order a5146022977729191 of 2026"  # the letter says so, and may have gone out before the digits
     events = [*map(chat, pieces(text, list(range(size, len(text), size)))), SHAPES["chat"][2]]
     assert "".join(member(event, SHAPES["chat"][1]) for event in shown(events)) == text
+
+
+LINES = "application/x-ndjson"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"1\n2\n3\n", b'"abc"\r\n"def"\r\n', b'1\n{"a":1}\n2\n{"a":2}\n3', b"a\n\nb\n", b"[DONE]\n1\n", b"\n"],
+)
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_plain_lines_come_back_as_the_lines_they_were(body: bytes, size: int) -> None:
+    chosen = filter_for(BodyFacts(200, (LINES,), (), False), sanitizer())
+    output = b"".join(chosen.feed(body[place : place + size]) for place in range(0, len(body), size)) + chosen.finish()
+    assert sorted(output.splitlines()) == sorted(body.splitlines())
+    assert b"{" in body or output == body
+
+
+def test_a_number_in_many_lines_is_redacted_however_they_come() -> None:
+    body = b'{"a":1}\n123\n-45\n{"a":2}\n-67\n89\n{"a":3}\n'
+    for size in range(1, len(body)):
+        chosen = filter_for(BodyFacts(200, (LINES,), (), False), sanitizer())
+        output = b"".join(chosen.feed(body[place : place + size]) for place in range(0, len(body), size))
+        output += chosen.finish()
+        assert sorted(output.splitlines()) == sorted([b'{"a":1}', b"[REDACTED:us_ssn]", b'{"a":2}', b'{"a":3}']), size

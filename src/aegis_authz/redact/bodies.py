@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Protocol
 
 from aegis_authz.core.reason import Reason
@@ -239,18 +241,24 @@ class LineStream:
 
     def feed(self, data: bytes) -> bytes:
         """The redacted lines that are complete now. Raises Refused(BODY_TRUNCATED) for a line over EVENT_LIMIT."""
-        *lines, rest = bytes(self._line + data).split(b"\n")
-        self._line = bytearray(rest)
-        if len(rest) > EVENT_LIMIT or any(len(line) > EVENT_LIMIT for line in lines):
+        lines = data.split(b"\n")
+        self._line += lines[0]
+        rest = self._line
+        if len(lines) > 1:
+            lines[0] = bytes(self._line)
+            self._line = rest = bytearray(lines.pop())
+        if len(rest) > EVENT_LIMIT or max(map(len, lines)) > EVENT_LIMIT:
             raise Refused(Reason.BODY_TRUNCATED, "a line is larger than what can be checked")
-        return b"".join(shown + end for line in lines for shown, end in self._deltas.feed(*_split_end(line)))
+        if b"\n" not in data:
+            return b""
+        events = [*map(_split_end, lines)] if b"\r" in data else [*zip(lines, repeat(b"\n"))]
+        return b"".join(chain.from_iterable(self._deltas.feed(events)))
 
     def finish(self) -> bytes:
         """The last line, and what is left of texts that came in pieces."""
-        last = list(self._deltas.feed(bytes(self._line), b"")) if self._line else []
-        rest = [shown + b"\n" for shown, _ in self._deltas.finish()]
-        output = b"".join(text + (end or b"\n" if rest or len(last) > 1 else b"") for text, end in last)
-        return output + b"".join(rest)
+        shown = self._deltas.feed([(bytes(self._line), b"")]) if self._line else []
+        *lines, last = [*shown, *self._deltas.finish()] or [(b"", b"")]
+        return b"".join(text + (end or b"\n") for text, end in lines) + b"".join(last)
 
 
 def _split_end(line: bytes) -> tuple[bytes, bytes]:
@@ -269,31 +277,33 @@ class EventStream:
 
     def feed(self, data: bytes) -> bytes:
         """The redacted events that are complete now."""
-        return b"".join(map(self._redacted, self._events.feed(data)))
+        events = self._events.feed(data)
+        return self._shown(self._deltas.feed([(event.data, event) for event in events])) if events else b""
 
     def finish(self) -> bytes:
         """What is left of texts that came in pieces; an event left open at the end is no event."""
-        return b"".join(self._shown(event, shown.decode("utf-8")) for shown, event in self._deltas.finish())
+        return self._shown(self._deltas.finish())
 
-    def _redacted(self, event: Event) -> bytes:
-        if not event.lines:  # a blank line too many
-            return event.replaced(None, {})
-        data = event.data
-        if data is None:
-            return self._shown(event, None)
-        return b"".join(
-            self._shown(carrier, None if carrier is event and piece == data.encode() else piece.decode("utf-8"))
-            for piece, carrier in self._deltas.feed(data.encode("utf-8"), event)
-        )
+    def _shown(self, events: Sequence[tuple[bytes, Event]]) -> bytes:
+        changes = self._changes([event for _, event in events if event.block and not event.is_plain])
+        shown: list[bytes] = []
+        for data, event in events:
+            encoded = event.replaced(None if data == (event.data or b"") else data, changes.get(id(event), {}))
+            if len(encoded) > EVENT_LIMIT and event.block:
+                raise Refused(Reason.BODY_TRUNCATED, "a redacted event is too large")
+            shown.append(encoded)
+        return b"".join(shown)
 
-    def _shown(self, event: Event, data: str | None) -> bytes:
-        others = {
-            place: (self._sanitizer.plain(name), self._sanitizer.plain(value))
-            for place, (name, value) in enumerate(event.lines)
-            if name != "data"
-        }
-        changed = {place: line for place, line in others.items() if line != event.lines[place]}
-        encoded = event.replaced(data, changed)
-        if len(encoded) > EVENT_LIMIT:
-            raise Refused(Reason.BODY_TRUNCATED, "a redacted event is too large")
-        return encoded
+    def _changes(self, events: Sequence[Event]) -> dict[int, dict[int, tuple[str, str]]]:
+        """By event the lines that hold what must be redacted, but those of data, each by its place."""
+        others = [
+            (event, place, line) for event in events for place, line in enumerate(event.lines()) if line[0] != "data"
+        ]
+        texts = [text.encode() for _, _, line in others for text in line]
+        changes: dict[int, dict[int, tuple[str, str]]] = {}
+        for number in sorted({suspect // 2 for suspect in self._sanitizer.redactor.suspects(texts)}):
+            event, place, (name, value) = others[number]
+            changed = self._sanitizer.plain(name), self._sanitizer.plain(value)
+            if changed != (name, value):
+                changes.setdefault(id(event), {})[place] = changed
+        return changes

@@ -1,112 +1,137 @@
 """Answers that models stream: texts in pieces, each in a JSON of its own, put together for redaction.
 
 Every event goes out at once and in its own bytes, with only the text between the quotes replaced; what waits moves
-into the next event of the same text, and at the end of that text into a copy of its last event.
+into the next event of the same text, and at the end of that text into a copy of its last event. Pieces that come
+together are searched together.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections import deque
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Generic, NamedTuple, TypeVar
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.redact.edits import edited, moved
+from aegis_authz.redact.event_texts import EventReader, EventTexts, TextEnd, TextKey
 from aegis_authz.redact.held import Held
-from aegis_authz.redact.json_text import JsonText, Member, escaped, unescaped
+from aegis_authz.redact.json_text import escaped, unescaped
+from aegis_authz.redact.pieces import Pieces
+from aegis_authz.redact.redactor import Redactor
 from aegis_authz.redact.sanitizer import Sanitizer
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.view import Replacement
 
-_CHAT = ("choices", "*", "delta")
-_PATHS: tuple[tuple[str, ...], ...] = (
-    (*_CHAT, "content"),  # OpenAI chat completions and all that speak them
-    (*_CHAT, "reasoning_content"),
-    (*_CHAT, "reasoning"),
-    (*_CHAT, "refusal"),
-    (*_CHAT, "tool_calls", "*", "function", "arguments"),
-    (*_CHAT, "function_call", "arguments"),
-    ("choices", "*", "text"),
-    ("delta",),  # OpenAI responses: output text, refusals, arguments
-    ("delta", "text"),  # Anthropic messages
-    ("delta", "partial_json"),
-    ("delta", "thinking"),
-    ("delta", "content"),
-    ("delta", "message", "content", "text"),  # Cohere
-    ("contentBlockDelta", "delta", "text"),  # Bedrock
-    ("candidates", "*", "content", "parts", "*", "text"),  # Gemini
-)
-_SHORT_PATHS: tuple[tuple[str, ...], ...] = (
-    ("message", "content"),  # Ollama
-    ("response",),
-    ("token", "text"),  # text-generation-inference
-    ("completion",),
-    ("text",),
-    ("content",),
-)
-"""Members that hold pieces in some streams and whole messages in others: short ones are taken for pieces."""
-
 _SHORT = 24
 """Bytes; a token of a model is hardly longer."""
 
-_NAMES = ("index", "item_id", "output_index", "content_index", "summary_index", "contentBlockIndex", "id")
-"""Members by which events that belong together are known."""
-
-_STOPS = ("finish_reason", "finishReason", "stop_reason", "done", "result", "error", "is_finished")
-_STOP_TYPES = ("stop", "done", "completed", "end", "failed", "incomplete")
 _MOST_TEXTS = 256
-_PLAIN = "plain"
 _SENTINELS = (b"", b"[DONE]")
-_TYPE_PARTS = re.compile(r"[._-]")
+_PLAIN_KEY = TextKey(("plain",), (), ())
+"""Of the text of which events that are no JSON bring pieces."""
+_NO_PIECES = re.compile(rb"(?:\A|\n)(?:[ \t\r\x0b\x0c]*(?:[{\[\xef\0\n]|\Z)|[^\n]{%d})" % (_SHORT + 1))
+"""In data one a line: a line that is no piece of a plain text, or may be none."""
 
 Carrier = TypeVar("Carrier")
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """By what a text is known: the path of its pieces, the elements on the way, and names in the event."""
+class _Form(Enum):
+    """How an event is looked at before it is shown; of PIECE is one that was searched with what stands beside it."""
 
-    path: tuple[str, ...]
-    indices: tuple[bytes, ...]
-    names: tuple[tuple[str, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """Which texts an event ends: all, or those under one element, of events with the same names."""
-
-    head: str
-    index: bytes
-    names: tuple[tuple[str, bytes], ...]
-
-    def covers(self, key: _Key) -> bool:
-        """Whether the text of that key is complete."""
-        if self.head and (key.path[:1] != (self.head,) or key.indices[:1] != (self.index,)):
-            return False
-        names = dict(key.names)
-        return all(names.get(name, value) == value for name, value in self.names)
+    AS_IS = 0
+    JSON = 1
+    TEXT = 2
+    PIECE = 3
+    WAITING = 4
 
 
-@dataclass(slots=True)
-class _Stream(Generic[Carrier]):
-    """One text: what of it waits, and its last event with the places of its text and of all others."""
+_UNJUDGED = (_Form.JSON, _Form.TEXT)
 
-    held: Held
-    data: bytes
+
+class _Event(Generic[Carrier]):
+    """An event on its way, the edits to be made in it, and the places that are judged already."""
+
+    __slots__ = ("carrier", "data", "edits", "form", "judged")
+
+    def __init__(self, data: bytes, carrier: Carrier, form: _Form) -> None:
+        self.data = data
+        self.carrier = carrier
+        self.form = form
+        self.edits: list[Replacement] = []
+        self.judged: list[Span] = []
+
+
+class _Pending(NamedTuple, Generic[Carrier]):
+    """A piece that was not searched yet: what it means, and where it stands in its event."""
+
+    meaning: bytes
     place: Span
-    others: tuple[Span, ...]
-    carrier: Carrier
+    event: _Event[Carrier]
 
-    def edits(self, text: bytes) -> list[Replacement]:
-        """What makes of the last event one with this text alone."""
-        return [Replacement(*self.place, text), *(Replacement(*place, b"") for place in self.others)]
 
-    def copy(self, text: bytes) -> bytes:
-        """The last event with this text alone."""
-        return edited(self.data, self.edits(text))
+class _Stream(Generic[Carrier]):
+    """One text: what of it waits, and its last event as it came, with the places of all other texts in that."""
+
+    __slots__ = ("carrier", "data", "held", "others", "pending", "place")
+
+    def __init__(self, redactor: Redactor, data: bytes, carrier: Carrier) -> None:
+        self.held = Held(redactor)
+        self.pending: list[_Pending[Carrier]] = []
+        self.data = data
+        self.carrier = carrier
+        self.place: Span = (0, 0)
+        self.others: tuple[Span, ...] = ()
+
+    def add(self, piece: _Pending[Carrier], others: tuple[Span, ...]) -> None:
+        """Take the piece of the next event."""
+        self.pending.append(piece)
+        self.data, self.carrier = piece.event.data, piece.event.carrier
+        self.place, self.others = piece.place, others
+
+    def search(self, is_over: bool) -> None:
+        """Search what came, and put into each event what may be shown of it: into the last all, if that is the end."""
+        if not self.pending:
+            return
+        pending, self.pending = self.pending, []
+        rest = self.held.rest
+        text = rest + b"".join([piece.meaning for piece in pending])
+        place, edits = self.held.judge(text[len(rest) :])
+        begin, end = 0, len(rest)
+        for piece in pending:
+            end += len(piece.meaning)
+            stop = min(end, place)
+            output, edits = _share(text, begin, stop, edits)
+            begin = stop
+            if is_over and piece is pending[-1]:
+                output += self.held.finish()
+            if output != piece.meaning:
+                piece.event.edits.append(Replacement(*piece.place, escaped(output)))
+
+    def last(self) -> _Event[Carrier] | None:
+        """No piece will follow: an event for what is left, which is the last one with this text alone."""
+        self.search(False)
+        rest = self.held.finish()
+        if not rest:
+            return None
+        event = _Event(self.data, self.carrier, _Form.JSON)
+        event.edits = [Replacement(*self.place, escaped(rest)), *(Replacement(*other, b"") for other in self.others)]
+        event.judged = [self.place]
+        return event
+
+
+def _share(text: bytes, begin: int, stop: int, edits: list[Replacement]) -> tuple[bytes, list[Replacement]]:
+    """A part of a text with the edits that begin in it, and the edits that are left for what follows."""
+    own = [edit for edit in edits if edit.start < stop]
+    if not own:
+        return text[begin:stop], edits
+    output = edited(
+        text[begin:stop],
+        [Replacement(edit.start - begin, min(edit.end, stop) - begin, edit.shown) for edit in own],
+    )
+    return output, [*(Replacement(stop, edit.end, b"") for edit in own if edit.end > stop), *edits[len(own) :]]
 
 
 class Deltas(Generic[Carrier]):
@@ -114,155 +139,157 @@ class Deltas(Generic[Carrier]):
 
     def __init__(self, sanitizer: Sanitizer) -> None:
         self._sanitizer = sanitizer
-        self._streams: dict[_Key, _Stream[Carrier]] = {}
+        self._reader = EventReader()
+        self._streams: dict[TextKey, _Stream[Carrier]] = {}
+        # of events that are no JSON: one text, what came of it last, and what carries those pieces of it that wait
+        self._plain = Pieces(sanitizer.redactor)
+        self._latest: list[_Event[Carrier]] = []
+        self._carriers: deque[Carrier] = deque()
 
-    def feed(self, data: bytes, carrier: Carrier) -> Iterator[tuple[bytes, Carrier]]:
-        """The event, redacted, and before it copies of events whose texts ended with something left to show."""
-        if data.strip() in _SENTINELS:
-            yield from self.finish()
-            yield data, carrier
+    def feed(self, events: Sequence[tuple[bytes | None, Carrier]]) -> list[tuple[bytes, Carrier]]:
+        """The events, redacted, and among them copies of events whose texts ended with something left to show.
+
+        An event that is a piece of a plain text waits until all of it may be shown; one without data passes, as an
+        empty one.
+        """
+        pieces = [data for data, _ in events if data is not None]
+        if len(pieces) == len(events) and _are_plain(pieces) and not self._sanitizer.needs_json:
+            self._carriers += (carrier for _, carrier in events)
+            outputs = self._plain.feed(pieces)
+            carried = [(output, self._carriers.popleft()) for output in outputs]
+            return [entry for entry in carried if entry[0]] if b"" in outputs else carried
+        late: list[tuple[bytes, Carrier]] = []
+        shown: list[_Event[Carrier]] = []
+        for data, carrier in events:
+            if data is None:
+                shown.append(_Event(b"", carrier, _Form.AS_IS))
+            else:
+                self._take(data, carrier, late, shown)
+        self._search(late)
+        return self._passed(late) + self._judged(shown)
+
+    def finish(self) -> list[tuple[bytes, Carrier]]:
+        """No event will follow: all that waits, and copies of events for what is left to show."""
+        late: list[tuple[bytes, Carrier]] = []
+        shown: list[_Event[Carrier]] = []
+        self._end_all(late, shown)
+        return self._passed(late) + self._judged(shown)
+
+    def _take(
+        self, data: bytes, carrier: Carrier, late: list[tuple[bytes, Carrier]], shown: list[_Event[Carrier]]
+    ) -> None:
+        start = data.strip()
+        if start in _SENTINELS:
+            self._end_all(late, shown)
+            shown.append(_Event(data, carrier, _Form.AS_IS))
             return
-        text = JsonText.read(data)
-        if text is None or text.first_byte(text.root) not in (b"{", b"["):
-            yield from self._plain(data, carrier)
-            return
-        edits: list[Replacement] = []
-        fed: set[_Key] = set()
-        ends = list(_ends(text))
-        texts = list(_texts(text))
-        for key, place, is_short in texts:
-            piece = unescaped(data[slice(*place)]).data
-            if is_short and len(piece) > _SHORT:
+        texts = self._reader.read(data) if start[:1] in (b"{", b"[", b"\xef") else None
+        if texts is not None:
+            self._take_json(_Event(data, carrier, _Form.JSON), texts, late, shown)
+        elif len(data) > _SHORT or b"\n" in data:  # a text of its own
+            self._search_plain(late, True)
+            shown.append(_Event(data, carrier, _Form.TEXT))
+        else:
+            event = _Event(data, carrier, _Form.WAITING)
+            self._latest.append(event)
+            shown.append(event)
+
+    def _take_json(
+        self, event: _Event[Carrier], texts: EventTexts, late: list[tuple[bytes, Carrier]], shown: list[_Event[Carrier]]
+    ) -> None:
+        fed: set[TextKey] = set()
+        for key, place in texts.pieces:
+            piece = unescaped(event.data[slice(*place)]).data
+            if key.is_short and len(piece) > _SHORT:
                 continue
             fed.add(key)
-            others = tuple(elsewhere for _, elsewhere, _ in texts if elsewhere != place)
-            held = self._stream(key, _Stream(Held(self._sanitizer.redactor), data, place, others, carrier)).held
-            output = held.feed(piece) + (held.finish() if any(end.covers(key) for end in ends) else b"")
-            if output != piece:
-                edits.append(Replacement(*place, escaped(output)))
-        yield from self._rest({key for key in self._streams if key not in fed and _is_over(key, ends, fed)})
-        judged = moved((place for key, place, _ in texts if key in fed), edits)
-        yield self._sanitizer.json(edited(data, edits), judged), carrier
+            stream = self._stream(key, event)
+            stream.add(_Pending(piece, place, event), tuple(other for _, other in texts.pieces if other != place))
+            event.judged.append(place)
+            if any(end.covers(key) for end in texts.ends):
+                stream.search(True)
+        if any(end.covers(_PLAIN_KEY) for end in texts.ends):
+            self._search_plain(late, True)
+        if texts.ends or not fed:
+            self._end([key for key in self._streams if key not in fed and _is_over(key, texts.ends, fed)], shown)
+        shown.append(event)
 
-    def finish(self) -> Iterator[tuple[bytes, Carrier]]:
-        """No event will follow: copies of events for what is left to show."""
-        yield from self._rest(set(self._streams))
+    def _stream(self, key: TextKey, event: _Event[Carrier]) -> _Stream[Carrier]:
+        stream = self._streams.get(key)
+        if stream is None:
+            if len(self._streams) >= _MOST_TEXTS:
+                raise Refused(Reason.BODY_TRUNCATED, "more texts at once than can be put together")
+            stream = self._streams[key] = _Stream(self._sanitizer.redactor, event.data, event.carrier)
+        return stream
 
-    def _plain(self, data: bytes, carrier: Carrier) -> Iterator[tuple[bytes, Carrier]]:
-        """Data that is no JSON: a text of its own, of which each short event brings a piece."""
-        key = _Key((_PLAIN,), (), ())
-        if len(data) > _SHORT or b"\n" in data:
-            yield from self._rest({key} & self._streams.keys())
-            yield self._sanitizer.text(data), carrier
-            return
-        new = _Stream(Held(self._sanitizer.redactor), data, (0, len(data)), (), carrier)
-        stream = self._stream(key, new)
-        output = stream.held.feed(data)
-        if output:
-            is_judged = not self._sanitizer.needs_json and b"\0" not in output
-            yield output if is_judged else self._sanitizer.text(output), carrier
+    def _end_all(self, late: list[tuple[bytes, Carrier]], shown: list[_Event[Carrier]]) -> None:
+        self._search_plain(late, True)
+        self._end(list(self._streams), shown)
 
-    def _stream(self, key: _Key, latest: _Stream[Carrier]) -> _Stream[Carrier]:
-        """The stream of that key with its latest event."""
-        current = self._streams.get(key)
-        if current is not None:
-            latest.held = current.held
-        elif len(self._streams) >= _MOST_TEXTS:
-            raise Refused(Reason.BODY_TRUNCATED, "more texts at once than can be put together")
-        self._streams[key] = latest
-        return latest
+    def _end(self, keys: Iterable[TextKey], shown: list[_Event[Carrier]]) -> None:
+        for key in keys:
+            event = self._streams.pop(key).last()
+            if event is not None:
+                shown.append(event)
 
-    def _rest(self, keys: AbstractSet[_Key]) -> Iterator[tuple[bytes, Carrier]]:
-        for key in [key for key in self._streams if key in keys]:
-            stream = self._streams.pop(key)
-            rest = stream.held.finish()
-            if rest:
-                yield self._whole(key, stream, rest), stream.carrier
+    def _search(self, late: list[tuple[bytes, Carrier]]) -> None:
+        """Search all that came since the last search, each text by itself."""
+        for stream in self._streams.values():
+            stream.search(False)
+        self._search_plain(late, False)
 
-    def _whole(self, key: _Key, stream: _Stream[Carrier], rest: bytes) -> bytes:
-        """An event for what is left of a text: its last event with this text alone."""
-        if key.path == (_PLAIN,):
-            return self._sanitizer.text(stream.copy(rest))
-        edits = stream.edits(escaped(rest))
-        return self._sanitizer.json(edited(stream.data, edits), moved((stream.place,), edits))
+    def _search_plain(self, late: list[tuple[bytes, Carrier]], is_over: bool) -> None:
+        """Search what came of the plain text, after which events of before may be shown; with `is_over` all of it."""
+        latest, self._latest = self._latest, []
+        outputs = self._plain.feed([event.data for event in latest]) if latest else []
+        if is_over and (latest or self._carriers):
+            outputs += self._plain.finish()
+            self._plain = Pieces(self._sanitizer.redactor)
+        waiting = min(len(outputs), len(self._carriers))
+        late += ((output, self._carriers.popleft()) for output in outputs[:waiting])
+        for event, output in zip(latest, outputs[waiting:], strict=False):
+            event.data, event.form = output, _Form.PIECE
+        self._carriers += (event.carrier for event in latest if event.form is _Form.WAITING)
+
+    def _passed(self, pieces: list[tuple[bytes, Carrier]]) -> list[tuple[bytes, Carrier]]:
+        """Pieces that waited, as they may be shown."""
+        if self._sanitizer.needs_json or any(b"\0" in piece for piece, _ in pieces):
+            pieces = [(self._sanitizer.text(piece), carrier) for piece, carrier in pieces if piece]
+        return [entry for entry in pieces if entry[0]]
+
+    def _judged(self, events: list[_Event[Carrier]]) -> list[tuple[bytes, Carrier]]:
+        """The events as they may be shown."""
+        sanitizer = self._sanitizer
+        needs_json = sanitizer.needs_json
+        whole: list[_Event[Carrier]] = []
+        for event in events:
+            if event.edits:
+                event.judged = moved(event.judged, event.edits)
+                event.data = edited(event.data, event.edits)
+            if event.form is _Form.PIECE and (needs_json or b"\0" in event.data):
+                event.form = _Form.TEXT
+            if event.form in _UNJUDGED and event.data:
+                whole.append(event)
+        for place in sorted(sanitizer.suspects([event.data for event in whole])):
+            event = whole[place]
+            is_json = event.form is _Form.JSON
+            event.data = sanitizer.json(event.data, event.judged) if is_json else sanitizer.text(event.data)
+        return [
+            (event.data, event.carrier)
+            for event in events
+            if event.form is _Form.AS_IS or (event.data and event.form is not _Form.WAITING)
+        ]
 
 
-def _is_over(key: _Key, ends: list[_End], fed: set[_Key]) -> bool:
+def _are_plain(pieces: list[bytes]) -> bool:
+    """Whether all of them are pieces of a plain text."""
+    lines = b"\n".join(pieces)
+    return _NO_PIECES.search(lines) is None and lines.count(b"\n") < len(pieces)
+
+
+def _is_over(key: TextKey, ends: tuple[TextEnd, ...], fed: set[TextKey]) -> bool:
     """Whether a text that an event brings no piece of is complete."""
     if any(end.covers(key) for end in ends):
         return True
     # a member that holds whole messages now: no piece will follow
-    return key.path in _SHORT_PATHS and not fed
-
-
-def _texts(text: JsonText) -> Iterator[tuple[_Key, Span, bool]]:
-    """The pieces in an event: by what its text is known, where it stands, and whether only short ones are pieces."""
-    names = _names(text)
-    heads = {member.name for member in _members(text, text.root)}
-    for path in (*_PATHS, *_SHORT_PATHS):
-        if path[0] in heads:
-            for place, indices in _places(text, text.root, path, ()):
-                yield _Key(path, indices, names), place, path in _SHORT_PATHS
-
-
-def _names(text: JsonText) -> tuple[tuple[str, bytes], ...]:
-    members = _members(text, text.root)
-    return tuple(sorted((member.name, text.bytes_of(member.value)) for member in members if member.name in _NAMES))
-
-
-def _members(text: JsonText, value: Span) -> Iterator[Member]:
-    return text.members(value) if text.first_byte(value) == b"{" else iter(())
-
-
-def _places(
-    text: JsonText, value: Span, path: tuple[str, ...], indices: tuple[bytes, ...]
-) -> Iterator[tuple[Span, tuple[bytes, ...]]]:
-    """Where the strings of a path stand, quotes left out, with what the elements on the way are known by."""
-    for (start, end), names in _values(text, value, path, indices):
-        if text.first_byte((start, end)) == b'"':
-            yield (start + 1, end - 1), names
-
-
-def _values(
-    text: JsonText, value: Span, path: tuple[str, ...], indices: tuple[bytes, ...]
-) -> Iterator[tuple[Span, tuple[bytes, ...]]]:
-    if not path:
-        yield value, indices
-        return
-    first = text.first_byte(value)
-    if first == b"{" and path[0] != "*":
-        for member in text.members(value):
-            if member.name == path[0]:
-                yield from _values(text, member.value, path[1:], indices)
-    elif first == b"[" and path[0] == "*":
-        for position, element in enumerate(text.elements(value)):
-            yield from _values(text, element, path[1:], (*indices, _index(text, element) or b"%d" % position))
-
-
-def _index(text: JsonText, element: Span) -> bytes:
-    if text.first_byte(element) == b"{":
-        for member in text.members(element):
-            if member.name == "index":
-                return text.bytes_of(member.value)
-    return b""
-
-
-def _ends(text: JsonText) -> Iterator[_End]:
-    """Which texts are complete with this event."""
-    names = _names(text)
-    for head in ("choices", "candidates"):
-        for value, indices in _values(text, text.root, (head, "*"), ()):
-            if _says_end(text, value):
-                yield _End(head, indices[0], names)
-    if _says_end(text, text.root):
-        yield _End("", b"", names)
-
-
-def _says_end(text: JsonText, value: Span) -> bool:
-    for member in _members(text, value):
-        data = text.bytes_of(member.value)
-        if member.name in _STOPS and data not in (b"null", b"false"):
-            return True
-        if member.name == "type" and _TYPE_PARTS.split(data.strip(b'"').decode("latin-1"))[-1] in _STOP_TYPES:
-            return True
-    return False
+    return key.is_short and not fed

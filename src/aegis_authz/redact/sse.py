@@ -6,51 +6,62 @@ line ends an event, an event left open at the end of the stream is dropped.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 
-_LINE_END = re.compile(rb"[\r\n]")
 _BOM = b"\xef\xbb\xbf"
-_LF = b"\n"
+_DATA = b"data:"
+_END = b"\n\n"
 
 
-@dataclass(frozen=True, slots=True)
 class Event:
-    """One event block: its lines as (field, value) in order; a comment has the field "". A blank line alone has none.
+    """One event, or blank lines without one. `block` are its lines as they came, but for LF between them.
 
-    `written` are the lines as they came, without their ends.
+    `data` are the data lines joined by LF, None when there is none; `is_plain` says that one of these is all there is.
     """
 
-    lines: tuple[tuple[str, str], ...]
-    written: tuple[bytes, ...]
+    __slots__ = ("blanks", "block", "data", "is_plain")
 
-    @property
-    def data(self) -> str | None:
-        """The data lines joined by LF; None when there is none."""
-        parts = [value for name, value in self.lines if name == "data"]
-        return "\n".join(parts) if parts else None
+    def __init__(self, block: bytes, blanks: int = 0) -> None:
+        self.block = block
+        self.blanks = blanks
+        self.is_plain = block.startswith(_DATA) and b"\n" not in block
+        self.data = block[len(_DATA) :].removeprefix(b" ") if self.is_plain else self._joined()
 
-    def replaced(self, data: str | None, others: Mapping[int, tuple[str, str]]) -> bytes:
-        """The block with other data (None: its own) and other lines at some places; all else as it came, ends in LF."""
+    def _joined(self) -> bytes | None:
+        parts = [value for name, value in self.lines() if name == "data"]
+        return "\n".join(parts).encode() if parts else None
+
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """The lines as (field, value) in order; a comment has the field ""."""
+        return tuple(map(_field, self.block.split(b"\n"))) if self.block else ()
+
+    def replaced(self, data: bytes | None, others: Mapping[int, tuple[str, str]]) -> bytes:
+        """The event with other data (None: its own) and other lines at some places; all else as it came, ends in LF."""
+        if data is None and not others:
+            return self.block + _END if self.block else b"\n" * self.blanks
         parts: list[bytes] = []
         is_written = data is None
-        for place, (name, _) in enumerate(self.lines):
+        for place, ((name, _), written) in enumerate(zip(self.lines(), self.block.split(b"\n"), strict=True)):
             if place in others:
                 parts.append(_line(*others[place]))
             elif name != "data" or data is None:
-                parts.append(self.written[place])
+                parts.append(written)
             elif not is_written:
-                parts += (_line("data", line) for line in data.split("\n"))
+                parts += (_line("data", line) for line in data.decode("utf-8", "surrogateescape").split("\n"))
                 is_written = True
-        return b"".join(part + b"\n" for part in parts) + b"\n"
+        return b"\n".join(parts) + _END
 
 
 def _line(name: str, value: str) -> bytes:
     return (f"{name}: {value}" if value else f"{name}:").encode("utf-8", "surrogateescape")
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    name, _, value = line.decode("utf-8").partition(":")
+    return name, value.removeprefix(" ")
 
 
 class EventSplitter:
@@ -59,9 +70,6 @@ class EventSplitter:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._buffer = bytearray()
-        self._searched = 0
-        self._lines: list[bytes] = []
-        self._size = 0
         self._after_cr = False
         self._at_start = True
 
@@ -71,25 +79,24 @@ class EventSplitter:
         Raises Refused(BODY_TRUNCATED) for one over the limit and Refused(MALFORMED_CALL) for bytes
         that are not UTF-8.
         """
-        self._buffer += data
+        if not data:
+            return []
+        if self._after_cr:
+            data = data.removeprefix(b"\n")
+        self._after_cr = data.endswith(b"\r") if data else False
+        searched = max(0, len(self._buffer) - 1)
+        self._buffer += data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
         if self._at_start and not self._past_bom():
             return []
-        events: list[Event] = []
-        begin = 0
-        while (match := _LINE_END.search(self._buffer, max(begin, self._searched))) is not None:
-            end = match.start()
-            is_lf = self._buffer[end : end + 1] == _LF
-            if not (is_lf and end == begin and self._after_cr):
-                self._line(bytes(self._buffer[begin:end]), events)
-            self._after_cr = not is_lf
-            begin = end + 1
-            self._searched = begin
-        if begin < len(self._buffer):
-            self._after_cr = False
-        del self._buffer[:begin]
-        self._searched = len(self._buffer)
-        self._check_size(len(self._buffer))
-        return events
+        # up to the last blank line, and blank lines with nothing before them
+        end = self._buffer.rfind(_END, searched) + len(_END)
+        end = 0 if end < len(_END) else end
+        end += self._buffer.startswith(b"\n", end)
+        whole = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        if len(self._buffer) > self._limit:
+            raise _too_large()
+        return self._events(whole)
 
     def _past_bom(self) -> bool:
         if len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
@@ -99,25 +106,31 @@ class EventSplitter:
         self._at_start = False
         return True
 
-    def _line(self, line: bytes, events: list[Event]) -> None:
-        if line:
-            self._check_size(len(line))
-            self._size += len(line) + 1
-            self._lines.append(line)
-            return
-        events.append(Event(tuple(map(_field, self._lines)), tuple(self._lines)))
-        self._lines.clear()
-        self._size = 0
+    def _events(self, whole: bytes) -> list[Event]:
+        try:
+            whole.decode("utf-8", "strict")
+        except UnicodeDecodeError:
+            raise Refused(Reason.MALFORMED_CALL, "an event is not UTF-8") from None
+        events: list[Event] = []
+        blanks = 0
+        *parts, rest = whole.split(_END)
+        for part in parts:
+            block = part.removeprefix(b"\n")
+            blanks += len(part) - len(block)
+            if not block:
+                blanks += len(_END)
+                continue
+            if len(block) > self._limit:
+                raise _too_large()
+            if blanks:
+                events.append(Event(b"", blanks))
+                blanks = 0
+            events.append(Event(block))
+        blanks += len(rest)  # nothing but the end of a line is left
+        if blanks:
+            events.append(Event(b"", blanks))
+        return events
 
-    def _check_size(self, more: int) -> None:
-        if self._size + more > self._limit:
-            raise Refused(Reason.BODY_TRUNCATED, "an event is larger than what can be checked")
 
-
-def _field(line: bytes) -> tuple[str, str]:
-    try:
-        text = line.decode("utf-8", "strict")
-    except UnicodeDecodeError:
-        raise Refused(Reason.MALFORMED_CALL, "an event is not UTF-8") from None
-    name, _, value = text.partition(":")
-    return name, value.removeprefix(" ")
+def _too_large() -> Refused:
+    return Refused(Reason.BODY_TRUNCATED, "an event is larger than what can be checked")

@@ -117,7 +117,7 @@ class StdioClient:
         async for chunk in response.content.iter_any():
             for event in splitter.feed(chunk):
                 if event.data:
-                    is_answered |= await self._pass(event.data.encode("utf-8"), message)
+                    is_answered |= await self._pass(event.data, message)
         return is_answered
 
     async def _pass(self, text: bytes, request: Message | None) -> bool:
