@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import script
-from aegis_authz.adapters.redis.settle_script import Arguments, of_life, read_settled, settle_arguments
+from aegis_authz.adapters.redis.settle_script import Arguments, read_settled, script_arguments, settle_call
 from aegis_authz.core.approval import ApprovalProof, ApprovalRequest, Unattended
 from aegis_authz.core.charge import Charge, Charging, Excess, Fixed, Measure, Pace, Sum
 from aegis_authz.core.decision import ApprovalTerms
@@ -158,7 +158,7 @@ class Side:
 
     def settle(self, question: Settlement) -> Settled:
         """What it answers."""
-        count, *rest = of_life(self._form(settle_arguments(question, MARGIN)), self._life, 0.0)
+        count, *rest = self._form(script_arguments(settle_call(question, MARGIN), self._life, 0.0))
         assert isinstance(count, int)
         return read_settled(self._settle(rest[:count], rest[count:]), question)
 

@@ -20,6 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import open_redis
+from aegis_authz.adapters.redis.settle_script import SettleCall
 from aegis_authz.adapters.redis.settle_server import SettleServer, reason_of
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -29,8 +30,10 @@ from tests.support.fail_closed.mesh import closing
 from tests.support.real_redis import RealRedis
 
 PARTITION = redis_keys.ALL_PARTITIONS[0]
-KEYS = tuple(f"aegis:{{{PARTITION}}}:{name}" for name in ("epoch", "jti:a", "revoked", "quarantined"))
-ARGUMENTS = (len(KEYS), *KEYS, 1, 60_000, "acme/emea/bot", 1, "acme/emea", "t", "")
+NAMES = redis_keys.names_of(PARTITION)
+CALL = SettleCall(
+    NAMES, f"aegis:{{{PARTITION}}}:jti:a", 1, 60_000, "acme/emea/bot", 1, "acme/emea", "t", (), (), (), is_bare=True
+)
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ async def test_what_a_server_says_of_a_call_is_its_reason(error: bytes, reason: 
     redis = open_redis(f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}", 2)
     server = SettleServer(redis, Seconds(0))
     with pytest.raises(Refused) as caught:
-        await server.settle(ARGUMENTS, Monotonic(asyncio.get_running_loop().time() + 10))
+        await server.settle(CALL, Monotonic(asyncio.get_running_loop().time() + 10))
     assert caught.value.reason is reason
     await server.close()
     await redis.aclose()

@@ -497,7 +497,8 @@ CLEAR = b"*4\r\n$5\r\nclear\r\n$0\r\n\r\n$1\r\n0\r\n$0\r\n\r\n"
 async def test_an_answer_that_cannot_be_read_is_never_an_allow(answer: bytes) -> None:
     async with speaking(answer) as (url, _):
         store = RedisStore(url, SystemClock(), 0, 60)
-        assert (await refusal(store, settlement())).reason is Reason.STORE_UNAVAILABLE
+        for call in (settlement(), settlement(opens=request())):
+            assert (await refusal(store, call)).reason is Reason.STORE_UNAVAILABLE
         await store.close()
 
 
@@ -549,10 +550,11 @@ async def test_arguments_that_cannot_be_written_are_no_answer_of_redis(store: Re
         await settle(store, replace(settlement(), now=float("nan")))
 
 
-async def test_an_answer_that_can_be_read_is_taken() -> None:
-    async with speaking(CLEAR) as (url, _):
-        store = RedisStore(url, SystemClock(), 0, 60)
-        assert await is_clear(store)
+@pytest.mark.parametrize(("answer", "call"), [(b":0\r\n", settlement()), (CLEAR, settlement(opens=request()))])
+async def test_an_answer_that_can_be_read_is_taken(answer: bytes, call: Settlement) -> None:
+    async with speaking(answer) as (url, _):
+        store = RedisStore(url, SystemClock(), 60, 60)
+        assert (await settle(store, call)).outcome is SettleOutcome.CLEAR
         await store.close()
 
 

@@ -6,10 +6,9 @@ import asyncio
 
 from redis.exceptions import RedisError
 
-from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import fault_text
 from aegis_authz.adapters.redis.servers import ClusterServers, Master
-from aegis_authz.adapters.redis.settle_script import Arguments
+from aegis_authz.adapters.redis.settle_script import SettleCall
 from aegis_authz.adapters.redis.settle_server import SettleServer, SlotMoved
 from aegis_authz.adapters.redis.slot_map import ClusterPlace, SlotMap
 from aegis_authz.core.reason import Reason
@@ -28,19 +27,19 @@ class ClusterSettling:
         self._servers: dict[str, SettleServer] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def settle(self, partition: str, arguments: Arguments, deadline: Monotonic) -> object:
-        """The script's answer, from where the slot has moved when it has.
+    async def settle(self, call: SettleCall, deadline: Monotonic) -> object:
+        """What became of the call, or the script's answer, from where the slot has moved when it has.
 
         A slot that moves again meanwhile is one in motion. Raises Refused, TimeoutError, RedisError, OSError.
         """
-        key = redis_keys.epoch(partition)
+        key = call.names.epoch
         address = (await self._slots(deadline)).master_of(key)
         try:
-            return await self._server(address).settle(arguments, deadline)
+            return await self._server(address).settle(call, deadline)
         except SlotMoved as moved:
             self._cluster.learn(moved.error, address)
         try:
-            return await self._server((await self._slots(deadline)).master_of(key)).settle(arguments, deadline)
+            return await self._server((await self._slots(deadline)).master_of(key)).settle(call, deadline)
         except SlotMoved:
             raise Refused(Reason.STORE_MOVING, "two servers say of each other that they hold the tenant") from None
 

@@ -29,6 +29,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from aegis_authz.core.approval import ApprovalNotFound
 from aegis_authz.core.scope import Scope
@@ -57,6 +58,21 @@ def _partition(tenant_path: str) -> str:
 def approval_id(scope: Scope, token: str) -> ApprovalId:
     """An approval's id: its tenant's partition, then the random `token`, so that it can be found by id alone."""
     return ApprovalId(f"apr_{partition_of(scope)}{token}")
+
+
+class PartitionNames(NamedTuple):
+    """A partition, and the names that every call of it meets."""
+
+    partition: str
+    epoch: str
+    revoked: str
+    quarantined: str
+
+
+@lru_cache(maxsize=len(ALL_PARTITIONS))
+def names_of(partition: str) -> PartitionNames:
+    """The names that every call of a partition meets."""
+    return PartitionNames(partition, epoch(partition), revoked(partition), quarantined(partition))
 
 
 def epoch(partition: str) -> str:

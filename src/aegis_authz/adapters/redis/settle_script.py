@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approval_use import read_use
 from aegis_authz.adapters.redis.charge_script import operations_of, read_accounts, read_plain_accounts
@@ -15,61 +17,99 @@ _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
 NEVER = Millis(0)
 _CLEAR = b"clear"
 _NO_APPROVAL, _NO_MOMENT = ApprovalId(""), Epoch(0.0)
+_BARE = {
+    outcome: Settled(outcome, _NO_APPROVAL, _NO_MOMENT, "", (), NEVER, None)
+    for outcome in (SettleOutcome.CLEAR, SettleOutcome.REPLAYED)
+}
 _KEEP_APPROVALS_MS = 86_400_000
-_ARGUMENTS_OF_THE_CALL = 4
+_LONGEST_MS = 10 * 366 * 86_400_000
+"""A token that lives longer, or not at all, has no call beside it that Redis might then not settle."""
 
 Arguments = tuple[str | bytes | int, ...]
 
 
-def settle_arguments(settlement: Settlement, jti_margin: Seconds) -> Arguments:
-    """What EVALSHA takes after the script's name, but for the server's life; the layout is that of settle.lua.
+class SettleCall(NamedTuple):
+    """What is asked of Redis for one call, but for the server's life. Times are milliseconds.
 
-    `jti_margin` is how long past its life a used token or proof is remembered.
+    `keys` and `operations` are those of what the call does beside using its token up. A bare call does nothing else,
+    and is settled together with others where nothing is in its way (bare_calls.py).
     """
+
+    names: redis_keys.PartitionNames
+    jti: str
+    issued_at: int
+    keep: int
+    scope: str
+    now: int
+    tenant: str
+    token: str
+    marks: tuple[str, ...]
+    keys: tuple[str, ...]
+    operations: Arguments
+    is_bare: bool
+
+
+def settle_call(settlement: Settlement, jti_margin: Seconds) -> SettleCall:
+    """What Redis is asked; `jti_margin` is how long past its life a used token or proof is remembered."""
     identity, spending = settlement.identity, settlement.spending
-    partition = redis_keys.partition_of(identity.scope)
+    names = redis_keys.names_of(redis_keys.partition_of(identity.scope))
     now = Millis(to_ms(settlement.now))
-    keys = [
-        redis_keys.epoch(partition),
+    keep = to_ms(spending.life + jti_margin)
+    scope, tenant, token, *marks = marks_of(identity)
+    keys, operations = _operations(settlement, names.partition, now, jti_margin)
+    return SettleCall(
+        names,
         redis_keys.jti(identity.scope, spending.names),
-        redis_keys.revoked(partition),
-        redis_keys.quarantined(partition),
-    ]
-    _, tenant, token, *marks = marks_of(identity)
-    arguments: list[str | bytes | int] = [
         to_ms(spending.issued_at),
-        to_ms(spending.life + jti_margin),
-        str(identity.scope),
+        keep,
+        scope,
         now,
         tenant,
         token,
-        "\n".join(marks),
-    ]
-    is_for_over = "1" if settlement.charging is not None and settlement.charging.is_held_when_over else "0"
+        tuple([mark for mark in marks if mark]),
+        keys,
+        operations,
+        not operations and 0 < keep < _LONGEST_MS,
+    )
+
+
+def _operations(
+    settlement: Settlement, partition: str, now: Millis, jti_margin: Seconds
+) -> tuple[tuple[str, ...], Arguments]:
+    """The keys and the arguments of what a call does beside using its token up."""
+    charging, claims, opens, grants = settlement.charging, settlement.claims, settlement.opens, settlement.grants
+    if charging is None and settlement.tally is None and claims is None and opens is None and not grants:
+        return (), ()
+    keys: list[str] = []
+    arguments: list[str | bytes | int] = []
+    is_for_over = "1" if charging is not None and charging.is_held_when_over else "0"
     for operation in operations_of(settlement, partition, now, to_ms(jti_margin)):
         keys += operation.keys
         arguments.append(operation.name)
         arguments += operation.arguments
-    if settlement.claims is not None:
-        claims = settlement.claims
+    if claims is not None:
         keys.append(_claimed_key(claims.approval_id, partition))
         arguments += ("claim", claims.digest, claims.basis, claims.approval_id, is_for_over)
-    if settlement.opens is not None:
-        keys += _open_keys(settlement.opens)
-        arguments += ("open", *_open_arguments(settlement.opens), is_for_over)
-    for use in settlement.grants:  # last: they count a call only when it is let through
+    if opens is not None:
+        keys += _open_keys(opens)
+        arguments += ("open", *_open_arguments(opens), is_for_over)
+    for use in grants:  # last: they count a call only when it is let through
         narrowing = use.narrowing
-        keys.append(redis_keys.grant(identity.scope, narrowing.id))
+        keys.append(redis_keys.grant(settlement.identity.scope, narrowing.id))
         kept = narrowing.expires_at - settlement.now + jti_margin
         arguments += ("grant", to_ms(narrowing.issued_at), narrowing.calls or 0, max(to_ms(kept), 1), use.calls)
-    return (len(keys), *keys, *arguments)
+    return tuple(keys), tuple(arguments)
 
 
-def of_life(arguments: Arguments, life: str, skew: Seconds) -> Arguments:
-    """The arguments for a server in that `life`, where a token's time may be `skew` ahead of Redis."""
-    (keys,) = (count for count in arguments[:1] if isinstance(count, int))
-    at = 1 + keys + _ARGUMENTS_OF_THE_CALL
-    return (*arguments[:at], life, to_ms(skew), *arguments[at:])
+def script_arguments(call: SettleCall, life: str, skew: Seconds) -> Arguments:
+    """What EVALSHA takes after the script's name for a server in that `life`, as settle.lua lays it out.
+
+    A token's time may be `skew` ahead of Redis.
+    """
+    names, keys = call.names, call.keys
+    head: Arguments = (4 + len(keys), names.epoch, call.jti, names.revoked, names.quarantined, *keys)
+    times: Arguments = (call.issued_at, call.keep, call.scope, call.now, life, to_ms(skew))
+    return (*head, *times, call.tenant, call.token, "\n".join(call.marks), *call.operations)
 
 
 def to_ms(seconds: float) -> int:
@@ -80,6 +120,10 @@ def to_ms(seconds: float) -> int:
 def read_settled(reply: object, settlement: Settlement) -> Settled:
     """The script's answer to a settlement. Raises ValueError for anything but what it gives."""
     charging = settlement.charging
+    if isinstance(reply, SettleOutcome):
+        if charging is not None or reply not in _BARE:
+            raise ValueError("not what becomes of a call that charges nothing")
+        return _BARE[reply]
     if isinstance(reply, list) and len(reply) == 2 and reply[0] == _CLEAR:
         accounts = read_plain_accounts(reply[1], charging, Millis(to_ms(settlement.now)))
         return Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NO_MOMENT, "", accounts, NEVER, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 from redis.asyncio import Redis
 from redis.exceptions import (
@@ -21,8 +21,9 @@ from redis.exceptions import (
 
 from aegis_authz.adapters.batching.batcher import Batcher
 from aegis_authz.adapters.redis import keys as redis_keys
+from aegis_authz.adapters.redis.bare_calls import DOUBT, bare_arguments, read_bare
 from aegis_authz.adapters.redis.client import fault_text, script
-from aegis_authz.adapters.redis.settle_script import Arguments, of_life, to_ms
+from aegis_authz.adapters.redis.settle_script import SettleCall, script_arguments, to_ms
 from aegis_authz.adapters.redis.wire import Command, RedisWire, is_stale
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -61,24 +62,32 @@ class SettleServer:
         self.redis = redis
         self._clock_skew = clock_skew
         self._wire = RedisWire(redis)
-        self._text = script("settle.lua")
         self._begin = script("begin.lua")
-        self._name = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
-        self._sha = ""
+        self._texts = (script("settle.lua"), script("bare.lua"))
+        self._name, self._bare_name = map(_name_of, self._texts)
+        self._is_fit = False
         self._begun: tuple[str, frozenset[str]] = ("", frozenset())
-        self._batcher: Batcher[Arguments, object] = Batcher(self._send, _MAX_BATCH, MAX_PIPELINES)
+        self._calls = 0
+        self._batcher: Batcher[SettleCall, object] = Batcher(self._send, _MAX_BATCH, MAX_PIPELINES)
 
     @property
     def has_begun_all(self) -> bool:
         """Whether the memories of all its partitions were begun when it was prepared, none of which was elsewhere."""
         return self._begun[1].issuperset(self.partitions)
 
-    def settle(self, arguments: Arguments, deadline: Monotonic) -> Awaitable[object]:
-        """The script's answer. Raises Refused, SlotMoved, TimeoutError."""
-        return self._batcher.ask(arguments, deadline)
+    async def settle(self, call: SettleCall, deadline: Monotonic) -> object:
+        """What became of the call, or the script's answer. Raises Refused, SlotMoved, TimeoutError."""
+        self._calls += 1
+        try:
+            answer = await self._batcher.ask(call, deadline)
+            if answer is DOUBT:  # in another batch, so that those of this one do not wait for it
+                answer = await self._batcher.ask(call._replace(is_bare=False), deadline)
+            return answer
+        finally:
+            self._calls -= 1
 
     async def prepare(self) -> None:
-        """Make sure that it forgets nothing by itself, knows the script, and has begun the memories of its partitions.
+        """Make sure that it forgets nothing by itself, knows the scripts, and has begun the memories of its partitions.
 
         Raises RedisError, OSError. After a server that evicts was seen, calls are refused until it was looked at again
         and found fit.
@@ -86,21 +95,25 @@ class SettleServer:
         life, (config, flags, *epochs) = await self._look()
         policy = await self._eviction(config)
         if policy != "noeviction":
-            self._sha = ""  # no call is settled before this was looked at again
+            self._is_fit = False  # no call is settled before this was looked at again
             raise ResponseError(f"maxmemory-policy is {policy!r}, must be 'noeviction': it would forget used tokens")
         if isinstance(flags, Exception):
             raise flags
         await self._begin_memories(life, epochs)
-        # never without need: older servers keep every SCRIPT LOAD in their append-only file
-        self._sha = self._name if flags == [1] else await self.redis.script_load(self._text)
+        if flags != [1] * len(self._texts):  # never without need: older servers keep each in their append-only file
+            for text in self._texts:
+                await self.redis.script_load(text)
+        self._is_fit = True
 
     async def close(self) -> None:
         """Wait for what is under way and close the connections of calls."""
-        await self._batcher.drain()
+        while self._calls:  # one in doubt is asked for again
+            await self._batcher.drain()
+            await asyncio.sleep(0)
         await self._wire.close()
 
     async def _look(self) -> tuple[str, Sequence[object]]:
-        """The life of the server that is reached now, and of it the policy of eviction, whether it knows the script,
+        """The life of the server that is reached now, and of it the policy of eviction, whether it knows the scripts,
         and the epoch of the partition that is begun last, where there are any: one round trip each second.
         """
         lives: list[str] = []
@@ -108,7 +121,7 @@ class SettleServer:
         def compose(life: str) -> Sequence[Command]:
             lives.append(life)
             epochs = [("GET", redis_keys.epoch(partition)) for partition in self.partitions[-1:]]
-            return [("CONFIG", "GET", _POLICY), ("SCRIPT", "EXISTS", self._name), *epochs]
+            return [("CONFIG", "GET", _POLICY), ("SCRIPT", "EXISTS", self._name, self._bare_name), *epochs]
 
         replies = await self._wire.ask(compose, is_look=True)
         return lives[0], replies
@@ -137,7 +150,7 @@ class SettleServer:
         policy = next((list(fact)[1] for fact in facts if isinstance(fact, list | tuple) and len(fact) == 2), None)
         return policy.decode("ascii", "replace") if isinstance(policy, bytes) else policy
 
-    async def _send(self, calls: list[Arguments], deadline: Monotonic) -> Sequence[object]:
+    async def _send(self, calls: list[SettleCall], deadline: Monotonic) -> Sequence[object]:
         try:
             async with asyncio.timeout_at(deadline):
                 replies = await self._ask(calls)
@@ -147,8 +160,8 @@ class SettleServer:
             return [Refused(reason_of(fault), fault_text(fault)) for _ in calls]
         return [_outcome(reply) for reply in replies]
 
-    async def _ask(self, calls: list[Arguments]) -> list[object]:
-        if not self._sha:
+    async def _ask(self, calls: list[SettleCall]) -> list[object]:
+        if not self._is_fit:
             await self.prepare()
         replies = await self._evaluate(calls)
         unknown = any(isinstance(reply, NoScriptError) for reply in replies)
@@ -161,11 +174,30 @@ class SettleServer:
                 replies[at] = reply
         return replies
 
-    async def _evaluate(self, calls: list[Arguments]) -> list[object]:
-        def compose(life: str) -> Sequence[Command]:
-            return [("EVALSHA", self._sha, *of_life(arguments, life, self._clock_skew)) for arguments in calls]
+    async def _evaluate(self, calls: list[SettleCall]) -> list[object]:
+        groups: dict[object, list[int]] = {}  # the places of bare calls, by partition, and of each other call by itself
+        for place, call in enumerate(calls):
+            groups.setdefault(call.names.partition if call.is_bare else place, []).append(place)
 
-        return await self._wire.ask(compose)
+        def compose(life: str) -> Sequence[Command]:
+            return [self._command([calls[place] for place in places], life) for places in groups.values()]
+
+        answers: list[object] = [None] * len(calls)
+        for places, reply in zip(groups.values(), await self._wire.ask(compose), strict=True):
+            is_bare = calls[places[0]].is_bare
+            for place, answer in zip(places, read_bare(reply, len(places)) if is_bare else (reply,), strict=True):
+                answers[place] = answer
+        return answers
+
+    def _command(self, calls: list[SettleCall], life: str) -> Command:
+        if calls[0].is_bare:
+            return ("EVALSHA", self._bare_name, *bare_arguments(calls, life))
+        return ("EVALSHA", self._name, *script_arguments(calls[0], life, self._clock_skew))
+
+
+def _name_of(text: str) -> str:
+    """The name of a script for EVALSHA."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def reason_of(fault: Exception) -> Reason:

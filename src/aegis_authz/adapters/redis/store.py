@@ -10,7 +10,7 @@ from redis.exceptions import RedisError, ResponseError
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import fault_text, open_redis
 from aegis_authz.adapters.redis.cluster_settling import ClusterSettling
-from aegis_authz.adapters.redis.settle_script import Arguments, read_settled, settle_arguments
+from aegis_authz.adapters.redis.settle_script import SettleCall, read_settled, settle_call
 from aegis_authz.adapters.redis.settle_server import MAX_PIPELINES, SettleServer, SlotMoved, reason_of
 from aegis_authz.adapters.redis.slot_map import read_cluster_url
 from aegis_authz.core.reason import Reason
@@ -29,8 +29,8 @@ _IN_CLUSTER = "it is a node of a cluster, which has to be named as one: cluster:
 class _Settling(Protocol):
     """Where calls are settled. Every method may raise RedisError and OSError."""
 
-    async def settle(self, partition: str, arguments: Arguments, deadline: Monotonic) -> object:
-        """The script's answer. Raises Refused, TimeoutError."""
+    async def settle(self, call: SettleCall, deadline: Monotonic) -> object:
+        """What became of the call, or the script's answer. Raises Refused, TimeoutError."""
         ...
 
     async def prepare(self) -> tuple[str, ...]:
@@ -89,10 +89,9 @@ class RedisStore:
             raise Refused(Reason.STORE_TIMEOUT, "no time was left to ask")
         if settlement.spending.issued_at > settlement.now + self._clock_skew:
             raise Refused(Reason.CREDENTIAL_NOT_YET_VALID, "issued further ahead than the replay memory reckons with")
-        arguments = settle_arguments(settlement, self._jti_margin)
-        partition = redis_keys.partition_of(settlement.identity.scope)
+        call = settle_call(settlement, self._jti_margin)
         try:
-            reply = await self._settling.settle(partition, arguments, deadline)
+            reply = await self._settling.settle(call, deadline)
             return read_settled(reply, settlement)
         except TimeoutError:
             raise Refused(Reason.STORE_TIMEOUT, "no answer in time") from None
@@ -114,10 +113,10 @@ class _OneServer:
         self._server = SettleServer(self._redis, clock_skew)
         self._server.partitions = redis_keys.ALL_PARTITIONS
 
-    async def settle(self, _partition: str, arguments: Arguments, deadline: Monotonic) -> object:
-        """The script's answer."""
+    async def settle(self, call: SettleCall, deadline: Monotonic) -> object:
+        """What became of the call, or the script's answer."""
         try:
-            return await self._server.settle(arguments, deadline)
+            return await self._server.settle(call, deadline)
         except SlotMoved:
             raise Refused(Reason.STORE_UNAVAILABLE, _IN_CLUSTER) from None
 
