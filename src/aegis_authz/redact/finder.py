@@ -30,6 +30,9 @@ _STRONG_BORDER = b'\n\0";<!---->' + b" " * MARKER_LENGTH + b'";\0\n'
 """The same where tags and comments are read, none of which goes over a comment, and behind our own markers."""
 
 
+_Match = tuple[int, int, str]
+
+
 class Found(NamedTuple):
     """Bytes `start` to `end` are what the detector `name` looks for."""
 
@@ -55,11 +58,11 @@ class Finder:
         """All that is found, in order, what overlaps joined under the name of what begins first."""
         if not data or self._presence is None:
             return []
-        matches: set[Found] = set()
+        matches: set[_Match] = set()
         for view in _views(data):
             spans = self._spans(view.data, looks_behind)
-            matches.update(spans if not view.maps else (Found(*view.original(span[:2]), span[2]) for span in spans))
-        matches.update(Found(*view.original(span), name) for name, span in self._encoded(view.data))
+            matches.update(spans if not view.maps else ((*view.original(span[:2]), span[2]) for span in spans))
+        matches.update((*view.original(span), name) for name, span in self._encoded(view.data))
         return joined(matches)
 
     def suspects(self, texts: Sequence[bytes]) -> AbstractSet[int]:
@@ -89,18 +92,19 @@ class Finder:
     def _encoded(self, data: bytes, nesting: int = _NESTING) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""
         for span, text in base64_texts(data, self._tick):
-            names = [match.name for view in _views(text) for match in self._spans(view.data, True)]
+            names = [name for view in _views(text) for _, _, name in self._spans(view.data, True)]
             if not names and nesting:
                 names = [name for name, _ in self._encoded(text, nesting - 1)]
             if names:
                 yield names[0], span
 
-    def _spans(self, data: bytes, looks_behind: bool) -> Iterator[Found]:
+    def _spans(self, data: bytes, looks_behind: bool) -> list[_Match]:
         searched = Searched(data, self._is_loose, looks_behind, self._tick)
+        matches: list[_Match] = []
         for name, search in self._presence.searches_in(data) if self._presence is not None else ():
             self._tick()
-            for start, end in search.find(searched):
-                yield Found(start, end, name)
+            matches += [(start, end, name) for start, end in search.find(searched)]
+        return matches
 
 
 @lru_cache(maxsize=64)
@@ -116,16 +120,18 @@ def _views(data: bytes) -> Iterator[View]:
             yield folded(read)
 
 
-def joined(matches: Iterable[Found]) -> list[Found]:
+def joined(matches: Iterable[_Match]) -> list[Found]:
     """What is found, in order; what overlaps is one, under the name of what begins first, of these the longest."""
-    whole: list[Found] = []
-    start = reached = 0
+    whole: list[_Match] = []
+    first = reached = 0
     for match in sorted(matches):
-        if match.start >= reached:
+        start, end, name = match
+        if start >= reached:
             whole.append(match)
-            start, reached = match.start, match.end
+            first, reached = start, end
             continue
-        name = match.name if match.start == start and match.end > reached else whole[-1].name
-        reached = max(match.end, reached)
-        whole[-1] = Found(start, reached, name)
-    return whole
+        if start != first or end <= reached:
+            name = whole[-1][2]
+        reached = max(end, reached)
+        whole[-1] = (first, reached, name)
+    return list(map(Found._make, whole))

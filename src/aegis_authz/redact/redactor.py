@@ -50,13 +50,12 @@ class Redactor:
 
     def text(self, data: bytes, *, looks_behind: bool = True) -> bytes:
         """The text with a marker in place of every match. Matches that overlap become one marker."""
-        matches = self._matches(data) if looks_behind else self._finder.find(data, looks_behind=False)
-        return edited(data, [self._edit(match.start, match.end, match.name) for match in matches])
+        return self._marked(data, self._matches(data) if looks_behind else self._finder.find(data, looks_behind=False))
 
     def form(self, data: bytes) -> bytes:
         """`text` for a form as browsers send it, in which a plus sign is a space."""
         matches = self._finder.find(data) + self._finder.find(data.replace(b"+", b" "))
-        return edited(data, [self._edit(match.start, match.end, match.name) for match in joined(matches)])
+        return self._marked(data, joined(matches))
 
     def following(self, before: bytes, data: bytes, place: int) -> tuple[int, list[Replacement]]:
         """What `text` does to what follows `before`, which was shown already, up to `place` or to a match over it.
@@ -91,6 +90,19 @@ class Redactor:
         if data is not self._searched:
             self._searched, self._latest = data, self._finder.find(data)
         return self._latest
+
+    def _marked(self, data: bytes, matches: Sequence[Found]) -> bytes:
+        """The text with markers in the places of matches, which are in order and do not overlap."""
+        if not matches:
+            return data
+        parts: list[bytes] = []
+        read = 0
+        for start, end, name in matches:
+            parts += (data[read:start], marker(name))
+            read = end
+        self.counts.update([match.name for match in matches])
+        parts.append(data[read:])
+        return b"".join(parts)
 
     def _edit(self, start: int, end: int, name: str) -> Replacement:
         self.counts[name] += 1

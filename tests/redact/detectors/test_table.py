@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
+from aegis_authz.redact.detectors import social_security
+from aegis_authz.redact.detectors.proofs import is_issued, is_longer
 from aegis_authz.redact.detectors.table import DETECTORS, detectors_named
 from aegis_authz.redact.finder import Finder
 from aegis_authz.redact.redactor import Redactor
 from aegis_authz.redact.sanitizer import unhurried
+from aegis_authz.redact.text.pattern import touches_word
 
 
 def redactor_of(*names: str, is_loose: bool = False) -> Redactor:
@@ -200,3 +205,19 @@ def test_overlapping_matches_become_one_marker() -> None:
     redactor = redactor_of("us_ssn", "phone")
     assert redactor.text(b"+1 123-45-6789; 9") == b"[REDACTED:phone]; 9"
     assert redactor.counts == {"phone": 1}
+
+
+GROUPS = st.lists(
+    st.sampled_from(("123", "45", "6789", "000", "666", "9", "00", "0000", "-", " -", "- ", " ", ".", "/ ", "a", "1")),
+    max_size=12,
+).map(lambda parts: "".join(parts).encode())
+
+
+@given(GROUPS)
+def test_one_look_at_a_social_security_number_says_what_its_proofs_say(text: bytes) -> None:
+    for start, end in social_security._SSN_DASHED.spans(text):
+        proven = is_issued(text[start:end]) and not is_longer(text, start, end, b"-")
+        assert (social_security._ISSUED.match(text, start) is not None) is proven
+    for start, end in social_security._SSN_SPACED.spans(text):
+        proven = is_issued(text[start:end]) and not touches_word(text, start, end)
+        assert (social_security._ISSUED_APART.match(text, start) is not None) is proven

@@ -47,6 +47,8 @@ _FILE_ENDINGS = frozenset(
 _COUNTRY_ENDINGS = frozenset(b"md py so sh zip mov rs ps pl".split())
 """Endings of files that are domains, too: what stands before them decides."""
 _VERSION = re.compile(rb"v?[0-9]+\.[0-9]")
+_VERSION_MARKS = frozenset(b"v0123456789"[place : place + 1] for place in range(11))
+_PATH_MARKS = (b":", b"/")
 
 
 def _abroad(text: Searched) -> Iterator[Span]:
@@ -111,6 +113,7 @@ def _email(text: Searched) -> Iterator[Span]:
     """
     data = text.data
     read = 0
+    has_scheme = b"://" in data
     for start, _ in _AT.spans(data):
         text.tick()
         at = start + 1
@@ -121,22 +124,32 @@ def _email(text: Searched) -> Iterator[Span]:
             others = [form.end() for form in _OTHER_SCRIPT.finditer(local)]
             local = local[others[-1] if others else 0 :]
         local = local.lstrip(b".'`*_{|}")
-        if domain is None or not local or _is_other(data, at - len(local), at, local, domain[0]):
+        if domain is None or not local or _is_no_domain(domain[0]):
             continue
-        read = domain.end()
-        yield at - len(local), read
+        start, end = at - len(local), domain.end()
+        if data[end : end + 1] in _PATH_MARKS and _REPOSITORY.match(local) is not None:
+            continue
+        if has_scheme and _is_user(data, start):
+            continue
+        read = end
+        yield start, end
 
 
-def _is_other(data: bytes, start: int, at: int, local: bytes, domain: bytes) -> bool:
-    ending = domain.rpartition(b".")[2].lower()
-    if ending in _COUNTRY_ENDINGS and domain[:1].isdigit():
+def _is_no_domain(name: bytes) -> bool:
+    """Whether a name is a file's, or a version."""
+    ending = name[name.rfind(b".") + 1 :].lower()
+    if ending in _FILE_ENDINGS:
         return True
-    if ending in _FILE_ENDINGS or _VERSION.match(domain) is not None:
-        return True
-    if _REPOSITORY.match(local) is not None and data[at + 1 + len(domain) : at + 2 + len(domain)] in (b":", b"/"):
-        return True
-    scheme = data.rfind(b"://", max(0, start - _USER_LENGTH), start)
-    return scheme >= 0 and _AUTHORITY.fullmatch(data, scheme, start) is not None
+    first = name[:1]
+    return (first.isdigit() and ending in _COUNTRY_ENDINGS) or (
+        first in _VERSION_MARKS and _VERSION.match(name) is not None
+    )
+
+
+def _is_user(data: bytes, place: int) -> bool:
+    """Whether what begins there stands before the host in a URL."""
+    scheme = data.rfind(b"://", max(0, place - _USER_LENGTH), place)
+    return scheme >= 0 and _AUTHORITY.fullmatch(data, scheme, place) is not None
 
 
 EMAIL = (Search(_email, ("@",), b"jo@example.org"),)

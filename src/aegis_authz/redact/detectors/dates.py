@@ -100,14 +100,11 @@ def _is_near(data: bytes, span: Span, words: list[Span], looks_behind: bool) -> 
 def _dates(data: bytes, begin: int, stop: int, text: Searched) -> Iterator[Span]:
     for match in _DATE.finditer(data, begin, stop):
         text.tick()
-        parts = match.groups()
-        place = 0
-        while parts[place] is None:
-            place += _GROUPS
-        numbers = parts[place + 1 : place + _GROUPS]
-        for year, month, day in _FORMS[place // _GROUPS][1]:
+        form = match.lastindex or 0  # the group of all of a form is the last to be closed
+        numbers = match.group(form + 1, form + 2, form + 3)
+        for year, month, day in _FORMS[form // _GROUPS][1]:
             if _is_date(numbers[year], numbers[month], numbers[day]):
-                yield match.span(place + 1)
+                yield match.span(form)
                 break
 
 
@@ -118,7 +115,7 @@ def _is_date(year: bytes, month: bytes, day: bytes) -> bool:
     length = _MONTH_DAYS.get(month.lower(), 0)
     if length == 29 and len(year) == 4 and not isleap(number):  # two digits may mean any century; 2000 is a leap year
         length = 28
-    return 1 <= int(day) <= length
+    return 0 < int(day) <= length
 
 
 DATE_OF_BIRTH = (Search(_date_of_birth, (_BIRTH_WORD_FORM,), b"born 1980-02-29"),)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from aegis_authz.redact.detectors.proofs import is_issued, is_longer
-from aegis_authz.redact.text.pattern import Span, expression, touches_word
+from aegis_authz.redact.detectors.proofs import is_issued
+from aegis_authz.redact.text.pattern import Span, expression
 from aegis_authz.redact.text.searched import Search, Searched, windows_after, word_spans
 
 NEAR = 40
@@ -16,6 +16,15 @@ _GAP = r"[ \t\r\n./_-]{1,4}"
 _SSN_DASHED = expression(r"[0-9]{3} ?-[ \t\r\n]{0,4}[0-9]{2} ?-[ \t\r\n]{0,4}[0-9]{4}")
 _SSN_SPACED = expression(rf"[0-9]{{3}}{_GAP}[0-9]{{2}}{_GAP}[0-9]{{4}}")
 _SSN_ANY = re.compile(rb"(?<![0-9])([0-9]{3})([ \t\r\n./_-]{0,5})([0-9]{2})([ \t\r\n./_-]{0,5})([0-9]{4})(?![0-9])")
+_ISSUED = re.compile(
+    rb"(?<![0-9])(?<![0-9]-)(?!000|666|9)[0-9]{3} ?-[ \t\r\n]{0,4}(?!00)[0-9]{2} ?-[ \t\r\n]{0,4}(?!0000)[0-9]{4}"
+    rb"(?!-?[0-9])"
+)
+"""One with dashes in an issued range that does not go on: what `is_issued` and `is_longer` say, by one look."""
+_ISSUED_APART = re.compile(
+    rb"(?<![0-9A-Za-z])(?!000|666|9)[0-9]{3}([ \t\r\n./_-]{1,4})(?!00)[0-9]{2}([ \t\r\n./_-]{1,4})(?!0000)[0-9]{4}"
+    rb"(?![0-9A-Za-z])"
+)
 _SSN_WORD_FORM = (
     r"(?i:social[ _.-]{0,2}sec|soc[ _.-]{1,2}sec|tax[ _-]?(?:payer)?[ _-]?id)"
     r"|(?:^|[^A-Za-z])(?i:ssn|ssan|itin|tin)(?i:s|no|nr|num|number)?(?:[^A-Za-z]|$)"
@@ -32,7 +41,7 @@ def _dashed(text: Searched) -> Iterator[Span]:
     data = text.data
     for start, end in _SSN_DASHED.spans(data):
         text.tick()
-        if is_issued(data[start:end]) and not is_longer(data, start, end, b"-"):
+        if _ISSUED.match(data, start) is not None:
             yield start, end
 
 
@@ -56,11 +65,12 @@ def _spaced(text: Searched) -> Iterator[Span]:
     data = text.data
     for start, end in _SSN_SPACED.spans(data) if text.is_loose else ():
         text.tick()
-        gap = data[start + 3 : start + 4]
-        parts = _SSN_ANY.match(data, start)
-        if parts is None or not _alike(parts[2], parts[4]) or not is_issued(data[start:end]):
+        parts = _ISSUED_APART.match(data, start)
+        if parts is None or (parts[1] != parts[2] and not _alike(parts[1], parts[2])):
             continue
-        if not touches_word(data, start, end) and not is_longer(data, start, end, gap):
+        gap = data[start + 3 : start + 4]
+        is_behind = data[start - 1 : start] == gap and data[start - 2 : start - 1].isdigit()
+        if not is_behind and not (data[end : end + 1] == gap and data[end + 1 : end + 2].isdigit()):
             yield start, end
 
 

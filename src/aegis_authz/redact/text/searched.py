@@ -76,4 +76,4 @@ def windows_after(text: bytes, words: list[Span], reach: int, length: int) -> It
 
 def is_apart(between: bytes) -> bool:
     """Whether a value and a word with this between them belong to two members."""
-    return _NEXT_MEMBER.search(between) is not None
+    return b'"' in between and _NEXT_MEMBER.search(between) is not None
