@@ -195,6 +195,17 @@ def test_a_body_that_cannot_be_looked_at_passes_where_the_rule_lets_it() -> None
         run(facts("image/png"), b"x", sanitizer(Redact(Target.RESPONSE, (), ("/a",)), passing))
 
 
+@given(
+    lines=st.lists(
+        st.sampled_from(["", " ", "1", '"123-45-6789"', '{"a":"123-45-6789"}', "ssn", "123456789", "123", "45-6789"])
+    )
+)
+def test_lines_of_a_request_are_redacted_each_by_itself(lines: list[str]) -> None:
+    alone = [sanitizer().json(line.encode()) if line.strip() else line.encode() for line in lines]
+    head = BodyFacts(None, ("application/x-ndjson",), (), False)
+    assert run(head, "\n".join(lines).encode()) == b"\n".join(alone)
+
+
 def test_a_body_of_several_parts_is_searched_as_text() -> None:
     body = b"--b\r\ncontent-disposition: form-data; name=ssn\r\n\r\n123-45-6789\r\n--b--\r\n"
     assert run(facts("multipart/form-data; boundary=b"), body) == body.replace(SECRET, b"[REDACTED:us_ssn]")

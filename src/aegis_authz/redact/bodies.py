@@ -205,7 +205,11 @@ class LineBody(_Whole):
     def finish(self) -> bytes:
         """The redacted lines, with the ends they had."""
         lines = bytes(self._body).split(b"\n")
-        return b"\n".join(self._sanitizer.json(line) if line.strip() else line for line in lines)
+        places = [place for place, line in enumerate(lines) if line and not line.isspace()]
+        for suspect in sorted(self._sanitizer.suspects([lines[place] for place in places])):
+            place = places[suspect]
+            lines[place] = self._sanitizer.json(lines[place])
+        return b"\n".join(lines)
 
 
 class MixedBody(_Whole):
