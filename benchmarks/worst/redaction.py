@@ -12,7 +12,7 @@ from aegis_authz.redact import bodies
 from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.redact.parts import form_boundary
 from aegis_authz.redact.sanitizer import Sanitizer
-from benchmarks.worst.cases import KIB, Case, Kind
+from benchmarks.worst.cases import KIB, Case, Kind, joined
 
 SIZES = (1 * KIB, 64 * KIB)
 """Bytes; what a KiB costs is the same for longer ones."""
@@ -138,6 +138,14 @@ def _nested(size: int) -> bytes:
 
 _PART = f'--{_BOUNDARY}\r\ncontent-disposition:form-data;name="a"\r\n\r\n4123 \r\n'
 _DELTA = '{"choices":[{"delta":{"content":"4123 "}}]}'
+_MOST_EVENTS = 10_000
+
+
+def _numbered_delta(number: int) -> str:
+    """No event as the one before but for its piece."""
+    return f'{{"n":{number},"delta":"4123 "}}'
+
+
 FILTERS: Mapping[type[bodies.BodyFilter], Mapping[str, Callable[[int], bytes]]] = {
     bodies.JsonBody: {
         "small texts": _units('"4123",', "[", "0]"),
@@ -148,12 +156,27 @@ FILTERS: Mapping[type[bodies.BodyFilter], Mapping[str, Callable[[int], bytes]]] 
     },
     bodies.TextBody: {"groups that begin as cards do": _units("4123 "), "addresses": _units("a@b.co ")},
     bodies.FormBody: {"groups that begin as cards do": _units("a=4123+&"), "escapes": _units("a=%34123&")},
-    bodies.LineBody: {"small lines": _units("1\n"), "small texts": _units('"4123 "\n')},
+    bodies.LineBody: {
+        "small lines": _units("1\n"),
+        "small texts": _units('"4123 "\n'),
+        "small values": _units("a@b.co\n"),
+        "small escapes": _units("&#1;\n"),
+    },
     bodies.MixedBody: {"small parts": _units(_PART, "", f"--{_BOUNDARY}--\r\n"), "no parts": _units("4123 ")},
-    bodies.LineStream: {"small lines": _units("1\n"), "texts in pieces": _units(f"{_DELTA}\n")},
+    bodies.LineStream: {
+        "small lines": _units("1\n"),
+        "small values": _units("a@b.co\n"),
+        "lines of two kinds": _units("1\n{}\n"),
+        "small escapes": _units("&#1;\n"),
+        "texts in pieces": _units(f"{_DELTA}\n"),
+        "texts in pieces, numbered": joined("", _numbered_delta, "\n", _MOST_EVENTS, "\n"),
+    },
     bodies.EventStream: {
         "small events": _units("data:1\n\n"),
+        "small values": _units("data:a@b.co\n\n"),
+        "events with names": _units("id:1\ndata:1\n\n"),
         "texts in pieces": _units(f"data:{_DELTA}\n\n"),
+        "texts in pieces, numbered": joined("data:", _numbered_delta, "\n\n", _MOST_EVENTS, "\n\ndata:"),
         "lines of one event": lambda size: _text("data:4\n", size) + b"\n",
         "empty lines": _units("\n"),
         "comments": _units(":\n"),

@@ -53,5 +53,11 @@ def test_pieces_stand_where_models_put_them(event: object, paths: list[str]) -> 
     assert [piece.key.path[-1] for piece in texts.pieces] == paths
 
 
+def test_a_name_may_be_written_in_escapes() -> None:
+    texts = EventReader().read(rb'{"\u0064elta":"a"}')
+    assert texts is not None
+    assert [piece.key.path for piece in texts.pieces] == [("delta",)]
+
+
 def test_what_is_no_object_and_no_list_brings_nothing() -> None:
     assert [EventReader().read(data) for data in (b"1", b'"a"', b"{", b"x")] == [None] * 4

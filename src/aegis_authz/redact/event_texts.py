@@ -44,6 +44,10 @@ _NAMES = ("index", "item_id", "output_index", "content_index", "summary_index", 
 _STOPS = ("finish_reason", "finishReason", "stop_reason", "done", "result", "error", "is_finished")
 _STOP_TYPES = ("stop", "done", "completed", "end", "failed", "incomplete")
 _TYPE_PARTS = re.compile(r"[._-]")
+_HEADS = re.compile(
+    rf'"(?:{"|".join(sorted({path[0] for path in (*_PATHS, *_SHORT_PATHS)} | {*_STOPS, "type"}))})"|\\'.encode()
+)
+"""A name of a member by which a piece or an end is known, or an escape in which one may be written."""
 _UNESCAPED = re.compile(rb'[^"\\]*')
 
 
@@ -89,6 +93,9 @@ class EventTexts(NamedTuple):
     ends: tuple[TextEnd, ...]
 
 
+_NOTHING = EventTexts((), ())
+
+
 @dataclass(frozen=True, slots=True)
 class _Node:
     """A place on the way to pieces: below which members, below each element of a list, and whether one stands here."""
@@ -132,6 +139,8 @@ class EventReader:
         text = JsonText.read(data)
         if text is None or text.first_byte(text.root) not in (b"{", b"["):
             return None
+        if _HEADS.search(data) is None:
+            return _NOTHING
         texts = _event_texts(text)
         if len(texts.pieces) == 1:
             begin, stop = texts.pieces[0].place
@@ -141,7 +150,7 @@ class EventReader:
 
 def _event_texts(text: JsonText) -> EventTexts:
     if text.first_byte(text.root) != b"{":
-        return EventTexts((), ())
+        return _NOTHING
     members = tuple(text.members(text.root))
     names = tuple(sorted((member.name, text.bytes_of(member.value)) for member in members if member.name in _NAMES))
     return EventTexts(tuple(_pieces(text, text.root, _ROOT, (), names)), tuple(_ends(text, members, names)))

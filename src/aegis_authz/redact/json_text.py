@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from json.decoder import scanstring  # type: ignore[attr-defined]  # there since 2.7, in no stub
-from typing import cast
+from typing import NamedTuple, cast
 
 from aegis_authz.redact.text.pattern import Span
 from aegis_authz.redact.text.view import View
@@ -23,12 +22,12 @@ _STRINGS = json.JSONDecoder(strict=False)
 _LONGEST_EVENT = 64 * 1024
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[ \t\r\n]*")
+_OPENINGS = ("{", "[")
 _STARTS = (b"{", b"[", b'"')
 _ESCAPE = re.compile(rb"(\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.))", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One member of an object: its name, and where its value stands."""
 
     name: str
@@ -49,12 +48,13 @@ class JsonText:
         """The text, or None for what is no JSON, or nested deeper than can be looked at."""
         begin = len(_BOM) if data.startswith(_BOM) else 0
         text = data.decode("latin-1")
-        start = _space_end(text, begin)
+        start = begin if text[begin : begin + 1] in _OPENINGS else _space_end(text, begin)
         try:
             end = _end(text, start)
         except (ValueError, StopIteration, RecursionError):
             return None
-        return cls(data, text, (start, end)) if _space_end(text, end) == len(text) else None
+        is_whole = end == len(text) or _space_end(text, end) == len(text)
+        return cls(data, text, (start, end)) if is_whole else None
 
     def first_byte(self, value: Span) -> bytes:
         """By which the kind of a value is known."""
@@ -74,17 +74,19 @@ class JsonText:
         return iter(members)
 
     def _written_members(self, value: Span) -> Iterator[Member]:
-        place = _space_end(self._text, value[0] + 1)
-        while self._text[place] == '"':
-            _, end = scanstring(self._text, place + 1, False)
-            name = self.string((place, end))
-            begin = _space_end(self._text, _space_end(self._text, end) + 1)
-            stop = _end(self._text, begin)
+        text = self._text
+        place = _value_start(text, value[0] + 1)
+        while text[place] == '"':
+            name, end = scanstring(text, place + 1, False)
+            if not name.isascii():
+                name = self.string((place, end))
+            begin = _value_start(text, (end if text[end] == ":" else _space_end(text, end)) + 1)
+            stop = _end(text, begin)
             yield Member(name, (begin, stop))
-            place = _space_end(self._text, stop)
-            if self._text[place] != ",":
+            place = stop if text[stop] in ",}" else _space_end(text, stop)
+            if text[place] != ",":
                 return
-            place = _space_end(self._text, place + 1)
+            place = _value_start(text, place + 1)
 
     def elements(self, value: Span) -> Iterator[Span]:
         """Where the elements of an array stand."""
@@ -144,6 +146,11 @@ def _meaning(escape: bytes) -> bytes:
 def _space_end(text: str, place: int) -> int:
     match = _SPACE.match(text, place)
     return place if match is None else match.end()
+
+
+def _value_start(text: str, place: int) -> int:
+    """`_space_end` where JSON goes on: most write no space there."""
+    return _space_end(text, place) if text[place] in " \t\r\n" else place
 
 
 def _end(text: str, place: int) -> int:

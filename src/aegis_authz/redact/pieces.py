@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from aegis_authz.redact.edits import edited
 from aegis_authz.redact.held import Held
 from aegis_authz.redact.redactor import Redactor
 from aegis_authz.redact.text.view import Replacement
@@ -51,10 +50,13 @@ class Pieces:
 
     def _redacted(self, piece: bytes, begin: int, end: int) -> bytes:
         """The piece with the edits that begin in it; of one that goes over its end the rest is left for the next."""
-        edits: list[Replacement] = []
+        parts: list[bytes] = []
+        read = begin
         while self._edits and self._edits[0].start < end:
-            edit = self._edits.popleft()
-            edits.append(Replacement(edit.start - begin, min(edit.end, end) - begin, edit.shown))
-            if edit.end > end:
-                self._edits.appendleft(Replacement(end, edit.end, b""))
-        return edited(piece, edits)
+            start, stop, shown = self._edits.popleft()
+            parts += (piece[read - begin : start - begin], shown)
+            read = min(stop, end)
+            if stop > end:
+                self._edits.appendleft(Replacement(end, stop, b""))
+        parts.append(piece[read - begin :])
+        return b"".join(parts)

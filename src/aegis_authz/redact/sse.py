@@ -42,6 +42,8 @@ class Event:
         """The event with other data (None: its own) and other lines at some places; all else as it came, ends in LF."""
         if data is None and not others:
             return self.block + _END if self.block else b"\n" * self.blanks
+        if self.is_plain and data and b"\n" not in data:
+            return b"data: " + data + _END
         parts: list[bytes] = []
         is_written = data is None
         for place, ((name, _), written) in enumerate(zip(self.lines(), self.block.split(b"\n"), strict=True)):
