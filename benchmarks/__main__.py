@@ -27,6 +27,7 @@ from benchmarks.contenders.lineup import NAMES, QUICK, line_up
 from benchmarks.measure.cores import on, placement_of
 from benchmarks.measure.machine import describe
 from benchmarks.measure.processes import NotUp
+from benchmarks.measure.repeats import middle
 from benchmarks.measure.results import Flat, Idle, Mix, Results, Scale, Worst, read, write
 from benchmarks.measure.rounds import Rounds
 from benchmarks.measure.run import QUICK_SHARES, SHARES, Wish, play
@@ -53,7 +54,7 @@ def main() -> int:
             Console(width=tables.WIDE).print(comparison.table(comparison.compare(*map(read, arguments.compare))))
             return 0
         with tempfile.TemporaryDirectory(prefix="aegis-bench-") as folder:
-            results = uvloop.run(_run(Path(folder), arguments, console))
+            results = middle([_repeat(Path(folder), arguments, console, run) for run in range(arguments.runs)])
         return publish(results, OUT, PAGE if arguments.write_docs else None, console)
     except (NotUp, VegetaMissing, LoadFailed, CommandFailed, ServerMissing, OSError, ValueError) as fault:
         console.print(Text(f"bench: {fault}", style="bold red"), soft_wrap=True)
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help=f"under two minutes: {', '.join(QUICK)}; 2 rounds of 2 s")
     parser.add_argument("--rounds", type=int, help="rounds of each load (default: 5)")
+    parser.add_argument("--runs", type=_count, default=1, help="whole runs; shows the one in the middle (default: 1)")
     parser.add_argument("--seconds", type=float, help="seconds of a round (default: 5)")
     parser.add_argument("--connections", type=int, default=24, help="of the closed loop (default: 24)")
     parser.add_argument("--policies", type=int, default=1000, help="other policies loaded (default: 1000)")
@@ -71,6 +73,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--write-docs", action="store_true", help="put table and pictures into docs/")
     parser.add_argument("--compare", nargs=2, type=Path, metavar="RUN", help="compare two runs and start nothing")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs")
+    return int(text)
+
+
+def _repeat(folder: Path, arguments: argparse.Namespace, console: Console, run: int) -> Results:
+    """The run of this number, counted from 0, with processes of its own, which are gone when it ends."""
+    if arguments.runs > 1:
+        console.print(f"run {run + 1} of {arguments.runs}", style="bold")
+    place = folder / str(run)
+    place.mkdir()
+    return uvloop.run(_run(place, arguments, console))
 
 
 async def _run(folder: Path, arguments: argparse.Namespace, console: Console) -> Results:

@@ -231,11 +231,19 @@ class Scale(_Value):
         return median(self.two) / median(self.one)
 
 
+class Repeat(_Value):
+    """Another run of the same, with processes of its own: closed loop, by contender; and its wrong answers."""
+
+    us_per_decision: Mapping[str, float]
+    ratio_to_peer: Mapping[str, float]
+    wrong: int
+
+
 class Results(_Value):
     """A run. `default` names the contender that is Aegis as delivered; `left_out` tells whom and why.
 
-    `flat`, `idle`, `worst`, `mix` and `scale` are what those benchmarks found when they last ran, None when they did
-    not.
+    `repeats` are the other runs of several, of which this is the one in the middle. `flat`, `idle`, `worst`, `mix` and
+    `scale` are what those benchmarks found when they last ran, None when they did not.
     """
 
     machine: Mapping[str, str]
@@ -243,6 +251,7 @@ class Results(_Value):
     default: str
     contenders: tuple[Contender, ...]
     left_out: Mapping[str, str]
+    repeats: tuple[Repeat, ...] = ()
     flat: Flat | None = None
     idle: Idle | None = None
     worst: Worst | None = None
@@ -260,8 +269,21 @@ class Results(_Value):
 
     @property
     def wrong(self) -> int:
-        """Wrong answers of everyone; one voids the run."""
-        return sum(contender.wrong for contender in self.contenders)
+        """Wrong answers of everyone, in every run; one voids the run."""
+        return sum(contender.wrong for contender in self.contenders) + sum(repeat.wrong for repeat in self.repeats)
+
+    def slowest(self, name: str) -> float | None:
+        """Microseconds of CPU for a decision of this contender in the run where it took most; None of one run."""
+        mine = self.contender(name)
+        if mine is None or not mine.total or not self.repeats:
+            return None
+        return max(mine.total, *(repeat.us_per_decision.get(name, 0.0) for repeat in self.repeats))
+
+    def least_ratio(self, name: str) -> float | None:
+        """The least multiple of the Go peer that this contender reached in any run; None of one run."""
+        runs = [self.ratio_to_peer, *(repeat.ratio_to_peer for repeat in self.repeats)]
+        reached = [ratios[name] for ratios in runs if name in ratios]
+        return min(reached) if self.repeats and reached else None
 
     def contender(self, name: str) -> Contender | None:
         """The contender of this name, None when it did not take part."""

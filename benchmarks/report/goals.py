@@ -103,6 +103,9 @@ def _times(results: Results, number: int, least: float, name: str, rival: str) -
         return _unmeasured(number, text, f"{name if mine is None else rival} took no part")
     ratio = theirs.total / mine.total
     why = f"{mine.total:.0f} µs against {theirs.total:.0f} µs; authz, OPA and Redis together"
+    slowest = results.least_ratio(name) if rival == PEER else None
+    if slowest is not None:
+        why += f"; in the slowest of {len(results.repeats) + 1} runs {slowest:.2f}x"
     return Goal(number, text, f"{ratio:.2f}x", ratio >= least, why)
 
 

@@ -20,10 +20,11 @@ START, END = "<!-- table -->", "<!-- end of table -->"
 
 _COLUMNS = (
     *("contender", "offered/s", "right/s", "least-most", "p50 ms", "p90", "p99", "p99.9"),
-    *("µs CPU", "authz", "OPA", "Redis", "Envoy", "x peer", "MiB", "refused", "errors"),
+    *("µs CPU", "authz", "OPA", "Redis", "Envoy", "x peer", "slowest", "MiB", "refused", "errors"),
 )
 _CLOSED_ONLY = 4
-"""Columns between those of CPU and the ratio that belong to the closed loop, and one after it."""
+"""Columns between those of CPU and the ratio that belong to the closed loop, and two after it."""
+_CLOSED_LAST = 2
 _LEGEND = (
     "Every token is used once, one call in 20 must be denied, and every answer is checked.",
     "closed: each connection sends its next call when its last is answered; the latencies there are the whole.",
@@ -31,7 +32,7 @@ _LEGEND = (
     "less that of Envoy alone at the same rate.",
     "µs CPU: for each right answer, what others cost included, of authorizer, OPA and Redis; Envoy is beside it.",
     "x peer: decisions for a second of CPU, as a multiple of the Go peer's; at a rate: of what it does at that rate.",
-    "MiB: resident, of all parts.",
+    "slowest: µs CPU of the closed loop in the run where it took most. MiB: resident, of all parts.",
 )
 _VERDICT = {True: "met", False: "MISSED", None: "not measured"}
 _STYLE = {True: "green", False: "bold red", None: "yellow"}
@@ -66,6 +67,7 @@ def rows(results: Results) -> Iterator[tuple[str, ...]]:
             _whole(contender.total or None),
             *(_whole(contender.cpu_us_per_decision.get(part)) for part in ("authz", "opa", "redis", "envoy")),
             "" if ratio is None else f"{ratio:.2f}",
+            _whole(results.slowest(contender.name)),
             _whole(sum(contender.resident_mib.values())),
             *_counts(contender.answers.turned_away, contender.answers.errors),
         )
@@ -78,7 +80,7 @@ def rows(results: Results) -> Iterator[tuple[str, ...]]:
                 _whole(spent),
                 *[""] * _CLOSED_ONLY,
                 "" if spent is None or others is None else f"{others / spent:.2f}",
-                "",
+                *[""] * _CLOSED_LAST,
                 *_counts(point.answers.turned_away, point.answers.errors),
             )
 
@@ -90,6 +92,11 @@ def captions(results: Results) -> list[str]:
         f"Medians of {method.rounds} alternating rounds of {method.seconds:g} s; {method.connections} connections; "
         f"{method.policies:,} other policies loaded."
     )
+    if results.repeats:
+        runs = len(results.repeats) + 1
+        caption += (
+            f" {runs} runs, with processes of their own; shown is the one in the middle by Aegis against the peer."
+        )
     return [
         caption,
         *_LEGEND,

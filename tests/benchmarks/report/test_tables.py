@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from benchmarks.measure.repeats import middle
 from benchmarks.measure.results import PEER, Answers, Point, Results, read, write
 from benchmarks.report.comparison import compare
 from benchmarks.report.goals import goals
@@ -134,3 +135,13 @@ def test_two_runs_differ_when_both_medians_lie_outside() -> None:
 
 def test_only_who_played_in_both_is_compared() -> None:
     assert compare(run(contender(PEER, 1000.0)), run(contender(DEFAULT, 500.0))) == []
+
+
+def test_of_several_runs_the_slowest_stands_beside_the_one_that_is_shown() -> None:
+    runs = [run(contender(PEER, 300.0), contender(DEFAULT, cost)) for cost in (500.0, 900.0, 600.0)]
+    shown_run = middle(runs)
+    assert cells(shown_run, DEFAULT, 0)[13:15] == ["0.50", "900"]
+    text = shown(shown_run)
+    assert "3 runs, with processes of their own" in text
+    assert "in the slowest of 3 runs 0.33x" in " ".join(text.split())
+    assert cells(runs[0], DEFAULT, 0)[14] == ""
