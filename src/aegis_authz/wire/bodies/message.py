@@ -91,6 +91,10 @@ class _Reader:
         """The fields between two positions. `place` is the pointer of the message; None of `places` takes all."""
         if depth > MAX_DEPTH:
             raise malformed(place, f"Messages are nested more than {MAX_DEPTH} levels deep.")
+        if at == end and places is None:
+            empty = self._empty(kind, place)
+            if empty is not None:
+                return empty
         fields: dict[str, Json] = {}
         choices: dict[str, str] = {}
         strange: dict[int, bytearray] = {}
@@ -134,6 +138,17 @@ class _Reader:
         plain = self._plain_zeros(kind)
         for name in missing:
             fields[name] = plain[name] if name in plain else self._zero(absent[name])
+
+    def _empty(self, kind: MessageType, place: str) -> dict[str, Json] | None:
+        """A message without a byte, filled in; None where there is more to it than that."""
+        zeros = self._plain_zeros(kind)
+        if kind.required or len(zeros) != len(kind.absent):
+            return None
+        try:
+            self._count(len(zeros))
+        except Doubt as doubt:
+            raise malformed(place, str(doubt)) from None
+        return dict(zeros)
 
     def _plain_zeros(self, kind: MessageType) -> Mapping[str, Json]:
         """The zeros of a type that are no container: looked up once, for a list may have a row of it in two bytes."""
@@ -261,18 +276,46 @@ class _Reader:
             raise Doubt(f"The field {quoted(field.name)} is not written as its type is.")
         start, after = length(self._data, at, end)
         kind, inside = self._interface.messages[field.type], f"{place}/{field.name}"
-        entry = self.message(start, after, kind, None, inside, depth + 1)
-        _refuse_strange(entry, kind)
-        if "value" not in entry:  # of a map of messages: an empty one
-            entry["value"] = self._submessage(kind.fields[2], after, after, None, inside, depth + 1)
-        key = _key(entry["key"])
+        plain = self._plain_entry(kind, start, after) if depth < MAX_DEPTH else None
+        if plain is not None:
+            self._count(len(plain))
+            written, value = plain
+        else:
+            entry = self.message(start, after, kind, None, inside, depth + 1)
+            _refuse_strange(entry, kind)
+            if "value" not in entry:  # of a map of messages: an empty one
+                entry["value"] = self._submessage(kind.fields[2], after, after, None, inside, depth + 1)
+            written, value = entry["key"], entry["value"]
+        key = _key(written)
         if key in entries:
             problem = f"The map names {quoted(key)} twice."
             raise Refused(Reason.DUPLICATE_KEY, "a map names a key twice", Fault("body", inside, problem))
         if key == _PROTOTYPE:
             raise Doubt(f"The map names {_PROTOTYPE}, which JavaScript reads otherwise.")
-        entries[key] = entry["value"]
+        entries[key] = value
         return after
+
+    def _plain_entry(self, kind: MessageType, at: int, end: int) -> tuple[Json, Json] | None:
+        """Key and value of an entry with nothing else in it, each written at most once; None for any other entry."""
+        zeros = self._plain_zeros(kind)
+        readings = READINGS.get(kind.fields[1].kind), READINGS.get(kind.fields[2].kind)
+        if readings[0] is None or readings[1] is None or len(zeros) != len(kind.fields):
+            return None
+        values = [zeros["key"], zeros["value"]]
+        last = 0
+        while at < end:
+            number = self._data[at] >> 3
+            if not last < number <= len(values):
+                return None
+            reading = readings[number - 1]
+            if reading is None or self._data[at] & 7 != reading.wire:
+                return None
+            try:
+                values[number - 1], at = reading.read(self._data, at + 1, end)
+            except Doubt:
+                return None  # what is wrong with it is said where all entries are read
+            last = number
+        return values[0], values[1]
 
     def _strange(self, key: int, at: int, end: int, strange: dict[int, bytearray], place: str) -> int:
         """Take a field that the type does not have; returns where it ends. Raises Doubt, Refused."""
