@@ -204,3 +204,39 @@ def test_a_text_of_more_parts_than_can_be_judged_in_time_is_refused(text: str) -
 def test_ten_thousand_numbers_are_read(number: str) -> None:
     text = f"[{','.join([number] * 10_000)}]"
     assert strict_json.parse(text.encode()) == [json.loads(number)] * 10_000
+
+
+PARTS = st.sampled_from(
+    ("1", "[", "]", "{", "}", '"', ",", ":", '"a"', '"A"', "1.0", "-0", "\\u0061", " ", '{"a":1}', "[2]")
+)
+LINES = st.lists(st.lists(PARTS, min_size=1, max_size=5).map(lambda parts: "".join(parts).encode()), max_size=5)
+
+
+@given(LINES)
+def test_texts_read_together_are_what_each_is_by_itself(texts: list[bytes]) -> None:
+    values = strict_json.parse_canonical(texts)
+    assert values is None or values == [strict_json.parse(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [b'"a', b'b"', b"1"],
+        [b"[1", b"2]"],
+        [b'{"a":1', b'"b":2}'],
+        [b'{"a":1,"a":2}'],
+        [b'{"a":1,"A":2}'],
+        [b"[" * (strict_json.MAX_DEPTH + 1) + b"]" * (strict_json.MAX_DEPTH + 1)],
+        [b"1", b"2,3"],
+        [b"1.0e1"],
+        [b"\xff"],
+        [b"1" * 1025],
+    ],
+)
+def test_texts_of_which_one_is_in_doubt_are_not_read_together(texts: list[bytes]) -> None:
+    assert strict_json.parse_canonical(texts) is None
+
+
+def test_texts_in_the_usual_form_are_read_together() -> None:
+    texts = [b'{"a":1}'] * (strict_json.MAX_DEPTH + 1)
+    assert strict_json.parse_canonical(texts) == [{"a": 1}] * len(texts)

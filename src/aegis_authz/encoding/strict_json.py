@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from operator import eq
 from typing import NoReturn, cast
 
 import orjson
@@ -70,6 +71,27 @@ def _canonical(data: bytes) -> object:
         return value if orjson.dumps(value) == data and not _may_have_twins(value) else _UNUSUAL
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return _UNUSUAL
+
+
+def parse_canonical(texts: Sequence[bytes]) -> list[Json] | None:
+    """The values of short texts that are all written as a machine writes them back to the letter; None for others.
+
+    `parse` of each comes to the same. Together they cost half, and what is wrong with a text is for `parse` to tell.
+    """
+    if max(map(len, texts), default=0) > _SMALL:
+        return None
+    whole = b"[" + b",".join(texts) + b"]"
+    nests = (text.count(b"[") + text.count(b"{") for text in texts)
+    if whole.count(b"[") + whole.count(b"{") > MAX_DEPTH and max(nests) > MAX_DEPTH:
+        return None
+    try:
+        values = orjson.loads(whole)
+        # a text that is the JSON of a value is no part of another text, whatever stands beside it
+        if len(values) != len(texts) or not all(map(eq, map(orjson.dumps, values), texts)):
+            return None
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None
+    return None if _may_have_twins(values) else values
 
 
 def _may_have_twins(value: Json) -> bool:

@@ -44,6 +44,9 @@ def _refuse_doubt(text: bytes, at: str) -> None:
 
 
 def _read(texts: list[bytes]) -> list[Json]:
+    canonical = strict_json.parse_canonical(texts)
+    if canonical is not None:
+        return canonical
     values: list[Json] = []
     try:
         for text in texts:
