@@ -10,6 +10,7 @@ import orjson
 
 from aegis_authz.core.catalogue import MAX_TOKENS, ONE_OPERATION, Action, BodyFormat
 from aegis_authz.core.interface import NO_INTERFACE, Interface
+from aegis_authz.encoding import folding
 from aegis_authz.encoding.strict_json import MAX_MEMBERS, MAX_VALUES, MAX_WEIGHED
 from aegis_authz.wire.bodies import fields, form, graphql_document
 from aegis_authz.wire.bodies.fields import MAX_FIELDS
@@ -195,6 +196,7 @@ def _case(body_format: BodyFormat, shape: Shape, body: bytes) -> Case:
 
 def forget() -> None:
     """Nobody sends the same names and documents again who wants them to be dear."""
+    folding._remembered.cache_clear()
     fields._remembered.cache_clear()
     form._remembered.cache_clear()
     graphql_document.read_document.cache_clear()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 _PLAIN = re.compile(r"[a-z0-9_]*\Z")
 _USUAL = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -18,6 +19,9 @@ _IGNORABLE = dict.fromkeys(
 )
 """Code points without a shape that are not of category Cf or Cc (DerivedCoreProperties, Default_Ignorable)."""
 _SEPARATORS = str.maketrans({".": "_", " ": "_"})
+_SHORT = 64
+_MOST_KEPT = 1024
+"""Texts of at most so many characters: each name of a call is looked at for each of what it may be taken for."""
 _DOTTED = "i\u0307"  # what lower case makes of I with a dot (U+0130), which Java and Go take for i
 
 
@@ -25,7 +29,8 @@ def folded(name: str) -> str:
     """The form that two names have in common when some reader takes them for one, but for what brackets mean."""
     if _PLAIN.match(name):
         return name
-    return shape(name).strip().translate(_SEPARATORS)
+    form = shape(name).strip()
+    return form.translate(_SEPARATORS) if "." in form or " " in form else form
 
 
 def shape(text: str) -> str:
@@ -35,10 +40,17 @@ def shape(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text.lower()
+    return _remembered(text) if len(text) <= _SHORT else _shape(text)
+
+
+def _shape(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).upper().casefold().replace(_DOTTED, "i")
     if not plain.isprintable():  # as no text is that has some of these
         plain = "".join(char for char in plain if unicodedata.category(char) not in ("Cf", "Cc"))
     return plain if plain.isascii() else unicodedata.normalize("NFKC", plain.translate(_IGNORABLE))
+
+
+_remembered = lru_cache(_MOST_KEPT)(_shape)
 
 
 def is_usual(name: str) -> bool:

@@ -244,6 +244,8 @@ def test_a_reverse_route_cannot_reach_another_tool_by_its_path() -> None:
         ("PUT", "/v1/payments/p1?_method=DELETE", b"{}", Reason.MALFORMED_CALL),
         ("PUT", "/v1/payments/p1", b'{"_Method":"DELETE"}', Reason.MALFORMED_CALL),
         ("POST", "/v1/payments", b'{"amount":1,"_method":"DELETE"}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"amount":1,"_met\\u00adhod":"DELETE"}', Reason.MALFORMED_CALL),
+        ("POST", "/v1/payments", b'{"amount":1,"_met\\u0001hod":"DELETE"}', Reason.MALFORMED_CALL),
         ("GET", "/v1/payments/p1?a=%zz", b"", Reason.MALFORMED_CALL),
         ("GET", "/v1/payments/p1?%u0061mount=5", b"", Reason.MALFORMED_CALL),
         ("GET", "/v1/payments/p%", b"", Reason.MALFORMED_CALL),

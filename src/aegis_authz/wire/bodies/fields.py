@@ -46,7 +46,12 @@ class FieldName(NamedTuple):
 
 def read_name(name: str, reason: Reason) -> FieldName:
     """Read the name of a field. Raises Refused with that reason for one that readers take differently."""
-    return _remembered(name, reason) if len(name) <= MAX_NAME else _read(name, reason)
+    if len(name) > MAX_NAME:
+        return _read(name, reason)
+    try:
+        return _remembered(name)
+    except Refused:
+        return _read(name, reason)  # raises it anew, for that reason
 
 
 def _read(name: str, reason: Reason) -> FieldName:
@@ -67,7 +72,10 @@ def _read(name: str, reason: Reason) -> FieldName:
     return FieldName(parts, is_usual)
 
 
-_remembered = lru_cache(MOST_NAMES)(_read)
+@lru_cache(MOST_NAMES)
+def _remembered(name: str) -> FieldName:
+    # without the reason: to hash a member of an enumeration takes as long as all else of a name that is remembered
+    return _read(name, Reason.FORM_MALFORMED)
 
 
 def _check(name: str, reason: Reason) -> None:

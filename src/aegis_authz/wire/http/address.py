@@ -137,12 +137,13 @@ def query_parameters(query: str, repeated: Collection[str]) -> Mapping[str, str 
     forms: set[str] = set()
     stems: set[str] = set()
     offset = 0
+    is_decoded = "%" not in query and "+" not in query and query.isascii() and query.isprintable()
     for pair in query.split("&"):
         if not pair:  # a separator too many is nothing to every reader
             offset += 1
             continue
         name_text, _, value = pair.partition("=")
-        name = _decoded(name_text.replace("+", " "), "query", offset)
+        name = name_text if is_decoded else _decoded(name_text.replace("+", " "), "query", offset)
         if not name.isprintable():
             unseen = next(character for character in name if not character.isprintable())
             # values may be in any language; a name that cannot be seen is taken for another name
@@ -151,13 +152,15 @@ def query_parameters(query: str, repeated: Collection[str]) -> Mapping[str, str 
                 f"The name {quoted(name)} at {at} of the query holds {character_name(unseen)}, which cannot be seen."
             )
             raise _malformed("query", at, "the query has a name that cannot be seen", problem)
-        decoded = _decoded(value.replace("+", " "), "query", offset + len(name_text) + 1)
+        decoded = value
+        if value and not is_decoded:
+            decoded = _decoded(value.replace("+", " "), "query", offset + len(name_text) + 1)
         offset += len(pair) + 1
         elements = values.get(name)
         if isinstance(elements, list):
             elements.append(decoded)
             continue
-        if _names_prototype(name):
+        if "proto" in name and _names_prototype(name):
             problem = f"The name {quoted(name)} of the query is taken for a prototype by readers in JavaScript."
             raise _malformed("query", _character(offset), "the query names a prototype", problem)
         form = folded(name)

@@ -202,7 +202,9 @@ def _refuse_disguise(action: Action, body: Body, query: Query) -> None:
 
 
 def _is_override(name: str) -> bool:
-    return folded(name.lstrip("/")) == _METHOD
+    # no name of plain signs without these letters comes to it, and every name of a call is looked at
+    is_plain = name.isascii() and name.isprintable()
+    return (not is_plain or "ethod" in name.lower()) and folded(name.lstrip("/")) == _METHOD
 
 
 def _holds_declared_members_alone(action: Action, body: Body) -> bool:
