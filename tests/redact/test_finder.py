@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aegis_authz.core.decision import OwnDetector
 from aegis_authz.redact.detectors.own import own_detectors
 from aegis_authz.redact.detectors.table import DETECTORS
-from aegis_authz.redact.finder import Finder
+from aegis_authz.redact.finder import Finder, Found
 from aegis_authz.redact.sanitizer import unhurried
 from tests.redact.test_deltas import VALUES
 
@@ -40,10 +40,10 @@ FINDERS = {is_loose: Finder(DETECTORS, is_loose=is_loose, tick=unhurried) for is
 
 
 def missing(texts: list[bytes], is_loose: bool) -> list[bytes]:
-    """Texts in which something is found that are no suspects."""
+    """Texts in which something is found that are no suspects, or else than is said of them."""
     finder = FINDERS[is_loose]
     suspects = finder.suspects(texts)
-    return [text for place, text in enumerate(texts) if place not in suspects and finder.find(text)]
+    return [text for place, text in enumerate(texts) if suspects.get(place, []) not in (None, finder.find(text))]
 
 
 @given(texts=st.lists(TEXTS, min_size=2, max_size=6), is_loose=st.booleans())
@@ -73,9 +73,19 @@ def test_a_long_search_meets_no_text_that_is_no_suspect() -> None:
 
 def test_texts_without_anything_are_no_suspects() -> None:
     texts = [b"1", b"{}", b"", b"4111 1111", b"a word & <b>", b"a@b.co"]
-    assert FINDERS[False].suspects(texts) == {5}
+    assert FINDERS[False].suspects(texts).keys() == {5}
+
+
+def test_what_no_word_elsewhere_makes_a_value_is_known_of_each_text() -> None:
+    texts = [b"dob", b"a@b.co", b"1/1/80", b"to c@d.co or 4111 1111 1111 1111", b"born 1/1/80"]
+    assert FINDERS[False].suspects(texts) == {
+        1: [Found(0, 6, "email")],
+        2: None,
+        3: [Found(3, 9, "email"), Found(13, 32, "credit_card")],
+        4: None,
+    }
 
 
 def test_every_text_is_a_suspect_where_policy_defines_what_is_looked_for() -> None:
     own = own_detectors([OwnDetector("start", "^a", "")])
-    assert Finder(own, is_loose=False, tick=unhurried).suspects([b"b", b"a"]) == {0, 1}
+    assert Finder(own, is_loose=False, tick=unhurried).suspects([b"b", b"a"]) == {0: None, 1: None}

@@ -16,7 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.redact.edits import edited, moved
-from aegis_authz.redact.event_texts import EventReader, EventTexts, TextEnd, TextKey
+from aegis_authz.redact.event_texts import EventReader, EventTexts, TextKey
 from aegis_authz.redact.held import Held
 from aegis_authz.redact.json_text import escaped, unescaped
 from aegis_authz.redact.pieces import Pieces
@@ -141,6 +141,7 @@ class Deltas(Generic[Carrier]):
         self._sanitizer = sanitizer
         self._reader = EventReader()
         self._streams: dict[TextKey, _Stream[Carrier]] = {}
+        self._short: dict[TextKey, None] = {}  # those of members in which only short strings are pieces
         # of events that are no JSON: one text, what came of it last, and what carries those pieces of it that wait
         self._plain = Pieces(sanitizer.redactor)
         self._latest: list[_Event[Carrier]] = []
@@ -197,6 +198,9 @@ class Deltas(Generic[Carrier]):
     def _take_json(
         self, event: _Event[Carrier], texts: EventTexts, late: list[tuple[bytes, Carrier]], shown: list[_Event[Carrier]]
     ) -> None:
+        if not texts.pieces and not texts.ends and not self._short:
+            shown.append(event)
+            return
         fed: set[TextKey] = set()
         for key, place in texts.pieces:
             piece = unescaped(event.data[slice(*place)]).data
@@ -210,8 +214,11 @@ class Deltas(Generic[Carrier]):
                 stream.search(True)
         if any(end.covers(_PLAIN_KEY) for end in texts.ends):
             self._search_plain(late, True)
-        if texts.ends or not fed:
-            self._end([key for key in self._streams if key not in fed and _is_over(key, texts.ends, fed)], shown)
+        if texts.ends:
+            covered = [key for key in self._streams if key not in fed and any(end.covers(key) for end in texts.ends)]
+            self._end(covered, shown)
+        if not fed:  # members that hold whole messages now: no piece will follow
+            self._end(list(self._short), shown)
         shown.append(event)
 
     def _stream(self, key: TextKey, event: _Event[Carrier]) -> _Stream[Carrier]:
@@ -220,6 +227,8 @@ class Deltas(Generic[Carrier]):
             if len(self._streams) >= _MOST_TEXTS:
                 raise Refused(Reason.BODY_TRUNCATED, "more texts at once than can be put together")
             stream = self._streams[key] = _Stream(self._sanitizer.redactor, event.data, event.carrier)
+            if key.is_short:
+                self._short[key] = None
         return stream
 
     def _end_all(self, late: list[tuple[bytes, Carrier]], shown: list[_Event[Carrier]]) -> None:
@@ -228,6 +237,7 @@ class Deltas(Generic[Carrier]):
 
     def _end(self, keys: Iterable[TextKey], shown: list[_Event[Carrier]]) -> None:
         for key in keys:
+            self._short.pop(key, None)
             event = self._streams.pop(key).last()
             if event is not None:
                 shown.append(event)
@@ -270,7 +280,7 @@ class Deltas(Generic[Carrier]):
                 event.form = _Form.TEXT
             if event.form in _UNJUDGED and event.data:
                 whole.append(event)
-        for place in sorted(sanitizer.suspects([event.data for event in whole])):
+        for place in sanitizer.suspects([event.data for event in whole]):
             event = whole[place]
             is_json = event.form is _Form.JSON
             event.data = sanitizer.json(event.data, event.judged) if is_json else sanitizer.text(event.data)
@@ -285,11 +295,3 @@ def _are_plain(pieces: list[bytes]) -> bool:
     """Whether all of them are pieces of a plain text."""
     lines = b"\n".join(pieces)
     return _NO_PIECES.search(lines) is None and lines.count(b"\n") < len(pieces)
-
-
-def _is_over(key: TextKey, ends: tuple[TextEnd, ...], fed: set[TextKey]) -> bool:
-    """Whether a text that an event brings no piece of is complete."""
-    if any(end.covers(key) for end in ends):
-        return True
-    # a member that holds whole messages now: no piece will follow
-    return key.is_short and not fed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
@@ -65,15 +64,16 @@ class Finder:
         matches.update((*view.original(span), name) for name, span in self._encoded(view.data))
         return joined(matches)
 
-    def suspects(self, texts: Sequence[bytes]) -> AbstractSet[int]:
+    def suspects(self, texts: Sequence[bytes]) -> dict[int, list[Found] | None]:
         """Which of the texts may hold anything: all in which `find` finds something, and perhaps some neighbours.
 
-        Searched together, for a search costs what a hundred bytes do, and texts may be shorter than that.
+        Each with what `find` finds in it, where that is known; None where it must be searched by itself. Searched
+        together, for a search costs what a hundred bytes do, and texts may be shorter than that.
         """
         if self._presence is None or not texts:
-            return frozenset()
+            return {}
         if not self._presence.is_local or len(texts) == 1:
-            return frozenset(range(len(texts)))
+            return dict.fromkeys(range(len(texts)))
         border = _BORDER
         whole = border.join(texts)
         if MARKED in whole or has_escapes(whole):
@@ -81,13 +81,19 @@ class Finder:
             whole = border.join(texts)
         matches = self.find(whole)
         if not matches:
-            return frozenset()
+            return {}
         starts = list(accumulate((len(text) + len(border) for text in texts[:-1]), initial=0))
-        return {
-            place
-            for match in matches
-            for place in range(bisect_right(starts, match.start) - 1, bisect_left(starts, match.end))
-        }
+        apart = self._presence.apart if border is _BORDER else frozenset()
+        suspects: dict[int, list[Found] | None] = {}
+        for start, end, name in matches:
+            first = bisect_right(starts, start) - 1
+            begin = starts[first]
+            known = suspects.setdefault(first, [])
+            if known is not None and name in apart and end <= begin + len(texts[first]):
+                known.append(Found(start - begin, end - begin, name))
+            else:
+                suspects.update(dict.fromkeys(range(first, bisect_left(starts, end))))
+        return suspects
 
     def _encoded(self, data: bytes, nesting: int = _NESTING) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from aegis_authz.redact.edits import at_origin, edited
@@ -81,9 +80,13 @@ class Redactor:
         """Whether a text holds anything that must be redacted; nothing is counted."""
         return bool(self._matches(data))
 
-    def suspects(self, texts: Sequence[bytes]) -> AbstractSet[int]:
-        """Which of the texts may hold anything that must be redacted; nothing is counted."""
+    def suspects(self, texts: Sequence[bytes]) -> Mapping[int, list[Found] | None]:
+        """Which of the texts may hold what must be redacted, with what is known of that; nothing is counted."""
         return self._finder.suspects(texts)
+
+    def recall(self, data: bytes, matches: list[Found]) -> None:
+        """What is found in a text that is redacted next, so that it is not searched again."""
+        self._searched, self._latest = data, matches
 
     def _matches(self, data: bytes) -> list[Found]:
         """What is found; the same text is asked for what it holds, and then for its places."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from copy import copy
+from operator import itemgetter
 
 from aegis_authz.core.decision import FilterTools, HideTools, Obligation, Redact, RedactionTerms, Target
 from aegis_authz.core.json_value import Json
@@ -129,12 +129,19 @@ class Sanitizer:
             data, text, judged = self._changed(data, list(self._opened(data, text)), text, judged)
         return self._redactor.json(data, [*self._kept(text), *judged])
 
-    def suspects(self, texts: Sequence[bytes]) -> AbstractSet[int]:
-        """Which of the texts must go through `json` or `text`: all others would come out as they are."""
+    def suspects(self, texts: Sequence[bytes]) -> Iterator[int]:
+        """Which of the texts must go through `json` or `text`: all others would come out as they are.
+
+        In order, and each at once, for what was found in it is remembered until the next.
+        """
         whole = b"\n".join(texts)
         if self.needs_json or b"\0" in whole or self._may_be_opened(whole):
-            return frozenset(range(len(texts)))
-        return self._redactor.suspects(texts)
+            yield from range(len(texts))
+            return
+        for place, matches in sorted(self._redactor.suspects(texts).items(), key=itemgetter(0)):
+            if matches is not None:
+                self._redactor.recall(texts[place], matches)
+            yield place
 
     def text(self, data: bytes) -> bytes:
         """Redact a text, as JSON if it is JSON. Raises Refused as `json` does."""

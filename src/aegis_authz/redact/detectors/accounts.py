@@ -34,4 +34,4 @@ def _iban(text: Searched) -> Iterator[Span]:
             yield start, read
 
 
-IBAN = (Search(_iban, (_START,), b"DE89 3704 0044 0532 0130 00"),)
+IBAN = (Search(_iban, (_START,), b"DE89 3704 0044 0532 0130 00", is_apart=True),)

@@ -152,10 +152,10 @@ def _is_user(data: bytes, place: int) -> bool:
     return scheme >= 0 and _AUTHORITY.fullmatch(data, scheme, place) is not None
 
 
-EMAIL = (Search(_email, ("@",), b"jo@example.org"),)
+EMAIL = (Search(_email, ("@",), b"jo@example.org", is_apart=True),)
 PHONE = (
-    Search(_abroad, (r"\+[ (]{0,2}[1-9](?:[ .()/-]{0,3}[0-9]){6}",), b"+49 30 12345678"),
-    Search(_abroad_by_zeros, (r"00[ .-]?[1-9][0-9]{0,2}[ .()/-]{1,3}[0-9]",), b"0049 30 1234567"),
-    Search(_north_american, (r"[2-9][0-9]{2}[ .-]{1,2}[0-9]{4}",), b"(415) 555-2671"),
-    Search(_under_key, (_PHONE_KEY,), b"phone: 030 1234567"),
+    Search(_abroad, (r"\+[ (]{0,2}[1-9](?:[ .()/-]{0,3}[0-9]){6}",), b"+49 30 12345678", is_apart=True),
+    Search(_abroad_by_zeros, (r"00[ .-]?[1-9][0-9]{0,2}[ .()/-]{1,3}[0-9]",), b"0049 30 1234567", is_apart=True),
+    Search(_north_american, (r"[2-9][0-9]{2}[ .-]{1,2}[0-9]{4}",), b"(415) 555-2671", is_apart=True),
+    Search(_under_key, (_PHONE_KEY,), b"phone: 030 1234567", is_apart=True),
 )

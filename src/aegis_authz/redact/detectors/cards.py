@@ -88,7 +88,12 @@ def _is_decimal(data: bytes, start: int, end: int) -> bool:
 
 CREDIT_CARD = (
     # any digits: with a class of their own for the first, each subset of open counts is a state
-    Search(_solid, (r"[0-9]{13}",), b"4111111111111111"),
-    Search(_grouped, (rf"[0-9]{{4}}{_GAP}[0-9]{{4,6}}{_GAP}[0-9]{{4}}",), b"4111 1111 1111 1111"),
-    Search(_spread, (r"[0-9](?:[ -][0-9]){12}", r"[0-9]{2}(?:[ -][0-9]{2}){6}"), b"4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"),
+    Search(_solid, (r"[0-9]{13}",), b"4111111111111111", is_apart=True),
+    Search(_grouped, (rf"[0-9]{{4}}{_GAP}[0-9]{{4,6}}{_GAP}[0-9]{{4}}",), b"4111 1111 1111 1111", is_apart=True),
+    Search(
+        _spread,
+        (r"[0-9](?:[ -][0-9]){12}", r"[0-9]{2}(?:[ -][0-9]{2}){6}"),
+        b"4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+        is_apart=True,
+    ),
 )

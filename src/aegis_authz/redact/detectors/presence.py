@@ -31,6 +31,9 @@ class Presence:
         options.encoding = re2.Options.Encoding.LATIN1
         options.max_mem = _MEMORY
         self._set = re2.Set.SearchSet(options)
+        self.apart = {search.name for search in searches} - {
+            search.name for search in searches if not search.search.is_apart
+        }
         self.is_local = all(search.search.is_local for search in searches)
         self._searches: list[NamedSearch] = []
         for search in searches:

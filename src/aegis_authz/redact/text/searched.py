@@ -41,13 +41,15 @@ class Search:
     """`find` yields spans in a view of a text; it finds nothing where none of `heads` matches, and need not look.
 
     `example` is a text in which it finds something, or empty. `is_local` says that it finds in a text, whatever stands
-    before and behind it, what it finds in that text alone.
+    before and behind it, what it finds in that text alone; `is_apart` that it finds no more, for no word
+    elsewhere counts.
     """
 
     find: Callable[[Searched], Iterator[Span]]
     heads: tuple[str, ...]
     example: bytes
     is_local: bool = True
+    is_apart: bool = False
 
 
 def word_spans(text: bytes, words: Pattern) -> list[Span]:
