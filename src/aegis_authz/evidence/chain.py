@@ -87,14 +87,9 @@ def encode_record(record: Record) -> bytes:
 
 def link(writer: str, seq: int, prev: bytes, record: bytes) -> tuple[bytes, bytes]:
     """Chain `record` (from `encode_record`) behind `prev`. Returns the line and its hash, which is the next `prev`."""
-    covered = b'{"writer":"%b","seq":%d,"prev":"%b",%b' % (
-        writer.encode("ascii"),
-        seq,
-        prev.hex().encode("ascii"),
-        record[1:-1],
-    )
-    digest = hashlib.sha256(_LINK + prev + covered)
-    return b'%b,"hash":"%b"}\n' % (covered, digest.hexdigest().encode("ascii")), digest.digest()
+    covered = f'{{"writer":"{writer}","seq":{seq},"prev":"{prev.hex()}",'.encode("ascii") + record[1:-1]
+    digest = hashlib.sha256(_LINK + prev + covered).digest()
+    return covered + f',"hash":"{digest.hex()}"}}\n'.encode("ascii"), digest
 
 
 def read_link(line: bytes) -> Link:

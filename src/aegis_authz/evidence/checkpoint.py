@@ -12,6 +12,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -114,5 +115,6 @@ def _decode(text: str) -> bytes:
     return data
 
 
+@lru_cache(maxsize=16)  # of a writer it is the same in every checkpoint
 def _key_id(name: str, public_key: bytes) -> bytes:
     return hashlib.sha256(name.encode("ascii") + b"\n" + _ED25519 + public_key).digest()[:_KEY_ID_BYTES]
