@@ -308,7 +308,10 @@ class RecordFolder:
     def _seal(self, checkpoint: Checkpoint) -> None:
         slot = self._slots[self._turn]
         note = sign_checkpoint(checkpoint, self._key, self._public_key)
-        if os.fstat(slot).st_size > len(note):
+        state = os.fstat(slot)
+        if state.st_nlink == 0:
+            raise LogAltered(f"a checkpoint in {self._folder} was removed while its log was written")
+        if state.st_size > len(note):
             os.ftruncate(slot, len(note))
         if os.pwrite(slot, note, 0) != len(note):
             raise OSError("the checkpoint was written in part only")
@@ -318,8 +321,8 @@ class RecordFolder:
     def _require_untouched(self, size: int) -> None:
         """Were the file unlinked, cut or added to by another hand, the disk would not hold what we answer for."""
         state = os.fstat(self._file)
-        if state.st_nlink == 0 or state.st_size != size or os.fstat(self._slots[self._turn]).st_nlink == 0:
-            raise LogAltered(f"{self._path(self._number)} or its checkpoint was changed while it was written")
+        if state.st_nlink == 0 or state.st_size != size:
+            raise LogAltered(f"{self._path(self._number)} was changed while it was written")
 
     def _probe(self) -> None:
         probe = self._folder / _PROBE
