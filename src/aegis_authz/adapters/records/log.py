@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -37,8 +37,12 @@ _LOOK_SECONDS = 1.0
 _WINDOW = 0.006  # seconds between commits when much comes
 _WORTH = 4.0  # records within a window that are worth waiting for
 
-_Waiting = tuple[bytes, asyncio.Future[None] | None]
-"""A record, and who waits for it; None of one that is waited for with the next."""
+
+class _Batch(NamedTuple):
+    """Encoded records that are written together, and who waits for them."""
+
+    records: list[bytes]
+    receipts: list[asyncio.Future[None]]
 
 
 class FileRecordLog:
@@ -73,8 +77,8 @@ class FileRecordLog:
         self._writer = writer
         self._clock = clock
         self._max_waiting = max_waiting
-        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
-        self._gathered: list[_Waiting] = []
+        self._queue: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._gathered = _Batch([], [])
         self._is_writing = False
         self._cadence = Cadence(_WINDOW, _WORTH)
         self._waiting = 0
@@ -139,13 +143,13 @@ class FileRecordLog:
         if self._waiting + len(records) > self._max_waiting:
             raise Refused(Reason.RECORD_FAILED, "too many records wait to be written")
         try:
-            *others, last = map(encode_record, records)
+            encoded = [encode_record(record) for record in records]
         except ValueError as fault:
             raise Refused(Reason.RECORD_FAILED, str(fault)) from fault
         receipt = self._loop.create_future()
-        self._waiting += len(records)
-        self._gathered += [(encoded, None) for encoded in others]
-        self._gathered.append((last, receipt))
+        self._waiting += len(encoded)
+        self._gathered.records.extend(encoded)
+        self._gathered.receipts.append(receipt)
         self._cadence.came(self._loop.time())
         if not self._is_writing:
             self._is_writing = True
@@ -165,8 +169,8 @@ class FileRecordLog:
 
     def _hand_over(self) -> None:
         """Give the thread all that was gathered; from the event loop."""
-        if self._gathered and self._loop is not None:
-            batch, self._gathered = self._gathered, []
+        if self._gathered.records and self._loop is not None:
+            batch, self._gathered = self._gathered, _Batch([], [])
             self._cadence.began(self._loop.time())
             self._queue.put(batch)
 
@@ -189,8 +193,8 @@ class FileRecordLog:
 
     def _run(self) -> None:
         while (batch := self._take()) is not None:
-            problem = self._commit([encoded for encoded, _ in batch])
-            if batch:
+            problem = self._commit(batch.records)
+            if batch.records:
                 self._answer(batch, problem)
             self._folder.digest_written()
         try:
@@ -201,12 +205,12 @@ class FileRecordLog:
             _log.exception("the record log of %s could not write its final checkpoint", self._writer)
             self._folder.release()
 
-    def _take(self) -> list[_Waiting] | None:
+    def _take(self) -> _Batch | None:
         """What is to be written next, None when nothing more comes. Empty when it is time to look at fault and key."""
         try:
             return self._queue.get(timeout=_RETRY_SECONDS if self._fault or self._renewal is not None else None)
         except Empty:
-            return []
+            return _Batch([], [])
 
     def _commit(self, records: list[bytes]) -> str:
         """Write and seal the records, after a repair when the log had failed.
@@ -255,23 +259,24 @@ class FileRecordLog:
         self._fault = problem
         return problem
 
-    def _answer(self, batch: list[_Waiting], problem: str) -> None:
+    def _answer(self, batch: _Batch, problem: str) -> None:
         if self._loop is None:
             raise RuntimeError("the log was never started")
         try:
             self._loop.call_soon_threadsafe(self._resolve, batch, problem)
         except RuntimeError:
-            _log.warning("%d records of %s were waited for by an event loop that is closed", len(batch), self._writer)
+            count = len(batch.records)
+            _log.warning("%d records of %s were waited for by an event loop that is closed", count, self._writer)
 
-    def _resolve(self, batch: list[_Waiting], problem: str) -> None:
-        self._waiting -= len(batch)
-        for _, receipt in batch:
-            if receipt is None or receipt.done():  # its caller stopped waiting
+    def _resolve(self, batch: _Batch, problem: str) -> None:
+        self._waiting -= len(batch.records)
+        for receipt in batch.receipts:
+            if receipt.done():  # its caller stopped waiting
                 continue
             if problem:
                 receipt.set_exception(Refused(Reason.RECORD_FAILED, problem))
             else:
                 receipt.set_result(None)
-        self._is_writing = bool(self._gathered)
+        self._is_writing = bool(self._gathered.records)
         if self._is_writing and self._loop is not None:
             self._schedule(self._loop)
