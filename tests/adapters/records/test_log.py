@@ -17,6 +17,7 @@ from aegis_authz.adapters.system import SystemClock
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.record import RedactionRecord
 from aegis_authz.core.refused import Refused
+from aegis_authz.core.units import Epoch
 from aegis_authz.evidence.chain import read_members
 from aegis_authz.evidence.log_report import LogReport
 
@@ -243,3 +244,83 @@ async def test_the_folder_and_its_files_are_for_their_owner_alone(tmp_path: Path
         await log.append(record(1))
     assert (tmp_path / "w").stat().st_mode & 0o077 == 0
     assert (tmp_path / "w" / "00000001.jsonl").stat().st_mode & 0o077 == 0
+
+
+def _groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records each group has that is written from now on."""
+    groups: list[int] = []
+    commit = record_folder.RecordFolder.commit
+
+    def commit_and_count(folder: record_folder.RecordFolder, records: list[bytes], now: Epoch) -> None:
+        groups.append(len(records))
+        commit(folder, records, now)
+
+    monkeypatch.setattr(record_folder.RecordFolder, "commit", commit_and_count)
+    return groups
+
+
+async def test_records_that_nobody_waits_for_are_written_with_one_that_somebody_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegis_authz.adapters.records.log._LAG", 3600.0)
+    async with a_log(tmp_path) as log, asyncio.timeout(5):
+        groups = _groups(monkeypatch)
+        several = asyncio.create_task(log.append_all([record(1), record(2)]))
+        for _ in range(10):  # turns of the loop in which they would be handed over
+            await asyncio.sleep(0)
+        await log.append(record(3))
+        await several
+        assert groups == [3]
+
+
+async def test_records_that_nobody_waits_for_are_written_alone_once_their_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_log(tmp_path) as log, asyncio.timeout(5):
+        groups = _groups(monkeypatch)
+        await asyncio.gather(log.append_all([record(1), record(2)]), log.append_all([record(3), record(4)]))
+        await log.append_all([record(5), record(6)])
+        assert groups == [4, 2]
+
+
+async def test_records_that_come_while_others_are_written_are_written_in_their_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    fdatasync = os.fdatasync
+
+    def wait_and_sync(descriptor: int) -> None:
+        begun.set()
+        assert may_end.wait(5)
+        fdatasync(descriptor)
+
+    async with a_log(tmp_path) as log, asyncio.timeout(5):
+        groups = _groups(monkeypatch)
+        monkeypatch.setattr(os, "fdatasync", wait_and_sync)
+        first = asyncio.create_task(log.append(record(1)))
+        assert await asyncio.to_thread(begun.wait, 5)
+        several = asyncio.create_task(log.append_all([record(2), record(3)]))
+        await asyncio.sleep(0)
+        may_end.set()
+        await asyncio.gather(first, several)
+        assert groups == [1, 2]
+    assert ids(tmp_path) == ["0190-0001", "0190-0002", "0190-0003"]
+
+
+async def test_a_record_by_itself_waits_for_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aegis_authz.adapters.records.log._LAG", 3600.0)
+    async with a_log(tmp_path) as log, asyncio.timeout(5):
+        await log.append_all([record(1)])
+        assert ids(tmp_path) == ["0190-0001"]
+
+
+async def test_what_waits_for_others_is_written_when_the_log_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegis_authz.adapters.records.log._LAG", 3600.0)
+    async with asyncio.timeout(5):
+        async with a_log(tmp_path) as log:
+            several = asyncio.create_task(log.append_all([record(1), record(2)]))
+            await asyncio.sleep(0)
+        await several
+    assert ids(tmp_path) == ["0190-0001", "0190-0002"]

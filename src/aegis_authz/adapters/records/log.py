@@ -36,6 +36,7 @@ _LOCK_PAUSE = 0.05
 _LOOK_SECONDS = 1.0
 _WINDOW = 0.006  # seconds between commits when much comes
 _WORTH = 4.0  # records within a window that are worth waiting for
+_LAG = 2 * _WINDOW  # seconds that nobody minds to wait for others: a commit costs as much for few as for many
 
 
 class _Batch(NamedTuple):
@@ -80,6 +81,8 @@ class FileRecordLog:
         self._queue: SimpleQueue[_Batch | None] = SimpleQueue()
         self._gathered = _Batch([], [])
         self._is_writing = False
+        self._is_pressing = False
+        self._lag: asyncio.TimerHandle | None = None
         self._cadence = Cadence(_WINDOW, _WORTH)
         self._waiting = 0
         self._open = False
@@ -130,14 +133,18 @@ class FileRecordLog:
 
     async def append(self, record: Record) -> None:
         """Return once the record is durable and sealed. Raises Refused(RECORD_FAILED)."""
-        await self._append((record,))
+        await self._append((record,), is_pressing=True)
 
     async def append_all(self, records: Sequence[Record]) -> None:
-        """Return once all are durable and sealed. Raises Refused(RECORD_FAILED): none of them is kept then."""
-        if records:
-            await self._append(records)
+        """Return once all are durable and sealed. Raises Refused(RECORD_FAILED): none of them is kept then.
 
-    def _append(self, records: Sequence[Record]) -> asyncio.Future[None]:
+        Several are of calls that are over: nobody waits for an answer, so they wait a moment for records that somebody
+        waits for, and are written with these. One by itself may be of a caller that waits for it.
+        """
+        if records:
+            await self._append(records, is_pressing=len(records) == 1)
+
+    def _append(self, records: Sequence[Record], is_pressing: bool) -> asyncio.Future[None]:
         if self._loop is None or not self._open:
             raise Refused(Reason.RECORD_FAILED, "the record log is closed")
         if self._waiting + len(records) > self._max_waiting:
@@ -151,15 +158,20 @@ class FileRecordLog:
         self._gathered.records.extend(encoded)
         self._gathered.receipts.append(receipt)
         self._cadence.came(self._loop.time())
+        self._is_pressing = self._is_pressing or is_pressing
         if not self._is_writing:
-            self._is_writing = True
             self._schedule(self._loop)
         return receipt
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have what is gathered written: at once, or in a moment when much comes,
-        for to be durable costs by the time.
+        """Have what is gathered written: at once, or in a moment when much comes, for to be durable costs by the time.
+
+        What nobody waits for is written with the next that somebody waits for, or once its time is over.
         """
+        if not self._is_pressing:
+            self._lag = self._lag or loop.call_later(_LAG, self._end_lag)
+            return
+        self._is_writing = True
         now = loop.time()
         begins = self._cadence.next_start(now)
         if begins > now:
@@ -167,10 +179,17 @@ class FileRecordLog:
         else:
             loop.call_soon(self._hand_over)
 
+    def _end_lag(self) -> None:
+        """Have what waited for others written without them, if it still waits; from the event loop."""
+        self._lag = None
+        self._is_pressing = bool(self._gathered.records)
+        if self._is_pressing and not self._is_writing and self._loop is not None:
+            self._schedule(self._loop)
+
     def _hand_over(self) -> None:
         """Give the thread all that was gathered; from the event loop."""
         if self._gathered.records and self._loop is not None:
-            batch, self._gathered = self._gathered, _Batch([], [])
+            batch, self._gathered, self._is_pressing = self._gathered, _Batch([], []), False
             self._cadence.began(self._loop.time())
             self._queue.put(batch)
 
@@ -277,6 +296,6 @@ class FileRecordLog:
                 receipt.set_exception(Refused(Reason.RECORD_FAILED, problem))
             else:
                 receipt.set_result(None)
-        self._is_writing = bool(self._gathered.records)
-        if self._is_writing and self._loop is not None:
+        self._is_writing = False
+        if self._gathered.records and self._loop is not None:
             self._schedule(self._loop)
