@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.bare_calls import DOUBT, read_bare
 from aegis_authz.adapters.redis.client import open_redis
-from aegis_authz.adapters.redis.settle_script import read_settled, settle_call
+from aegis_authz.adapters.redis.settle_script import Form, read_settled, settle_call
 from aegis_authz.adapters.redis.settle_server import SettleServer
 from aegis_authz.core.charge import Charging
 from aegis_authz.core.identity import Identity, Way
@@ -115,7 +115,7 @@ async def test_what_is_said_of_bare_calls_together_is_said_of_each_alone(
         asked = settle_call(what, MARGIN)
         mark = {"token": asked.token, "key": asked.marks[0]}.get(mark, mark)
         told = []
-        for question in (asked, asked._replace(is_bare=False)):
+        for question in (asked, asked._replace(form=Form.ALONE)):
             real_redis.command("FLUSHDB")
             for command in (
                 ("SET", NAMES.epoch, epochs[epoch]) if epochs[epoch] else (),

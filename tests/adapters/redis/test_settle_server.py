@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.client import open_redis
-from aegis_authz.adapters.redis.settle_script import SettleCall
+from aegis_authz.adapters.redis.settle_script import Form, SettleCall
 from aegis_authz.adapters.redis.settle_server import SettleServer, reason_of
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -32,7 +32,7 @@ from tests.support.real_redis import RealRedis
 PARTITION = redis_keys.ALL_PARTITIONS[0]
 NAMES = redis_keys.names_of(PARTITION)
 CALL = SettleCall(
-    NAMES, f"aegis:{{{PARTITION}}}:jti:a", 1, 60_000, "acme/emea/bot", 1, "acme/emea", "t", (), (), (), is_bare=True
+    NAMES, f"aegis:{{{PARTITION}}}:jti:a", 1, 60_000, "acme/emea/bot", 1, "acme/emea", "t", (), None, (), (), Form.BARE
 )
 
 

@@ -78,7 +78,7 @@ def redis_replying(odd: Mapping[bytes, bytes], last: bytes = b"") -> Serve:
     """A Redis that is fit for all but these commands, which it gives these replies; after `last` it hangs up."""
     replies = {
         b"CONFIG": b"%1\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n",
-        b"SCRIPT": b"*2\r\n:1\r\n:1\r\n",
+        b"SCRIPT": b"*3\r\n:1\r\n:1\r\n:1\r\n",
         b"GET": b"_\r\n",
         b"EVAL": b"_\r\n",
         **odd,

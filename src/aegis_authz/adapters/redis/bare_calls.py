@@ -21,15 +21,19 @@ def bare_arguments(calls: Sequence[SettleCall], life: str) -> Arguments:
     The calls are bare, at least one, and of one partition.
     """
     names = calls[0].names
+    keys = (names.epoch, names.revoked, names.quarantined, *[call.jti for call in calls])
+    return (len(keys), *keys, *obstacle_arguments(calls, life))
+
+
+def obstacle_arguments(calls: Sequence[SettleCall], life: str) -> Sequence[str | bytes | int]:
+    """The arguments that bare.lua and charged.lua begin with: what may be in the way of the calls, and their tokens."""
     scopes = "\n".join({call.scope: None for call in calls})
     shared = "\n".join({mark: None for call in calls for mark in (call.tenant, *call.marks)})
     oldest = min([call.issued_at for call in calls])
-    arguments: list[str | bytes | int] = [3 + len(calls), names.epoch, names.revoked, names.quarantined]
-    arguments += [call.jti for call in calls]
-    arguments += (life, oldest, scopes, shared)
+    arguments: list[str | bytes | int] = [life, oldest, scopes, shared]
     for call in calls:
         arguments += (call.keep, call.token)
-    return tuple(arguments)
+    return arguments
 
 
 def read_bare(reply: object, count: int) -> Sequence[object]:

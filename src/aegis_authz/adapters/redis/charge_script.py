@@ -44,7 +44,7 @@ class Operation(NamedTuple):
     arguments: tuple[str | bytes | int, ...]
 
 
-class _Entry(NamedTuple):
+class PlainEntry(NamedTuple):
     """What stays the same of a plain charge: of which limit and measure, its account, and how it is written."""
 
     limit: Limit
@@ -55,24 +55,43 @@ class _Entry(NamedTuple):
     end: str
 
 
-_ENTRIES: dict[tuple[LimitId, str, int], _Entry] = {}
+class PlainCharges(NamedTuple):
+    """What a call is charged where all are sums in windows that stand still, or paces. Spans are milliseconds.
+
+    `mark` is the key that says in which life nothing counts as forgotten. `is_alone` says that nothing follows, but for
+    an approval that is for a call over its limits.
+    """
+
+    mark: str
+    reserved: str
+    entries: Sequence[PlainEntry]
+    amounts: Sequence[int]
+    reserve: int
+    margin: int
+    reservation: str
+    is_alone: bool
+
+    def operation(self) -> Operation:
+        """The charges as one operation of the settle script."""
+        moving = _MOVING[len(self.entries)].pack(self.is_alone, self.reserve, self.margin, *self.amounts)
+        numbers = b"".join([*[entry.numbers for entry in self.entries], moving])
+        keys = (self.mark, self.reserved, *[entry.account for entry in self.entries])
+        return Operation("plain", keys, (numbers, self.reservation))
+
+
+_ENTRIES: dict[tuple[LimitId, str, int], PlainEntry] = {}
 """By limit, holder and window. To hash an account's name costs more than all else of a charge, and most are of accounts
 seen before."""
 
 
 def operations_of(settlement: Settlement, partition: str, now: Millis, margin: Millis | int) -> Sequence[Operation]:
-    """What is charged and what is counted, each as an operation, or all charges as one where they are plain.
+    """What is charged and what is counted, each as an operation.
 
     `partition` is that of the tenant. `margin` is how many milliseconds longer than its window a key is kept: clocks
     differ.
     """
     charging, tally = settlement.charging, settlement.tally
     if charging is not None:
-        has_approval = settlement.claims is not None or settlement.opens is not None
-        is_alone = not settlement.grants and (charging.is_held_when_over or not has_approval)
-        plain = _plain(charging, partition, margin, is_alone=is_alone)
-        if plain is not None:
-            return (plain,)
         keys = (redis_keys.counted(partition), redis_keys.reserved(partition, charging.decision_id))
         ledger = Operation("ledger", keys, (charging.decision_id, charging.reserve, margin))
         return (ledger, *[_operation(charge, partition, now) for charge in charging.charges])
@@ -82,14 +101,21 @@ def operations_of(settlement: Settlement, partition: str, now: Millis, margin: M
     return ()
 
 
-def _plain(charging: Charging, partition: str, margin: int, *, is_alone: bool) -> Operation | None:
-    """Charges that are sums in windows that stand still, and paces, as one operation; None where one is another."""
+def plain_charges(settlement: Settlement, partition: str, margin: int) -> PlainCharges | None:
+    """What is charged, as numbers; None where nothing is, or a charge is another than a sum or a pace.
+
+    `partition` and `margin` are as `operations_of` has them.
+    """
+    charging = settlement.charging
+    if charging is None:
+        return None
+    has_approval = settlement.claims is not None or settlement.opens is not None
+    is_alone = not settlement.grants and (charging.is_held_when_over or not has_approval)
     decision_id, charges, reserve, _ = charging
     if len(charges) > _MOST_PLAIN:
         return None
-    keys = [redis_keys.counted(partition), redis_keys.reserved(partition, decision_id)]
-    numbers: list[bytes] = []
-    amounts: list[int] = [is_alone, reserve, margin]
+    entries: list[PlainEntry] = []
+    amounts: list[int] = []
     lines: list[str] = []
     for limit, holder, measure in charges:
         if isinstance(measure, Sum):
@@ -106,31 +132,31 @@ def _plain(charging: Charging, partition: str, margin: int, *, is_alone: bool) -
         else:
             return None
         amount = measure.amount
-        keys.append(entry.account)
-        numbers.append(entry.numbers)
+        entries.append(entry)
         amounts.append(amount)
         if entry.line:
             lines.append(f"{entry.line}{amount}{entry.end}")
-    numbers.append(_MOVING[len(charges)].pack(*amounts))
-    return Operation("plain", keys, (b"".join(numbers), "\n".join(lines) if reserve else ""))
+    keys = (redis_keys.counted(partition), redis_keys.reserved(partition, decision_id))
+    reservation = "\n".join(lines) if reserve else ""
+    return PlainCharges(*keys, entries, amounts, reserve, margin, reservation, is_alone)
 
 
-def _sum_entry(partition: str, limit: Limit, holder: str, measure: Sum, span: Fixed) -> _Entry:
+def _sum_entry(partition: str, limit: Limit, holder: str, measure: Sum, span: Fixed) -> PlainEntry:
     strictness, is_cost = limit.on_exceed.strictness, measure.is_cost
     account = redis_keys.limit(partition, limit.id, holder, span.starts_at)
     numbers = _STANDING.pack(_SUM, strictness, measure.most, span.starts_at, span.ends_at, is_cost)
-    entry = _Entry(limit, measure[1:], account, numbers, f"sum {account} - ", f" {is_cost:d}")
+    entry = PlainEntry(limit, measure[1:], account, numbers, f"sum {account} - ", f" {is_cost:d}")
     return _remembered((limit.id, holder, span.starts_at), entry)
 
 
-def _pace_entry(partition: str, limit: Limit, holder: str, measure: Pace) -> _Entry:
+def _pace_entry(partition: str, limit: Limit, holder: str, measure: Pace) -> PlainEntry:
     calls, per, burst, _ = measure
     account = redis_keys.limit(partition, limit.id, holder, "")
     numbers = _STANDING.pack(_PACE, limit.on_exceed.strictness, calls, per, burst, 0)
-    return _remembered((limit.id, holder, _NO_WINDOW), _Entry(limit, measure[:3], account, numbers, "", ""))
+    return _remembered((limit.id, holder, _NO_WINDOW), PlainEntry(limit, measure[:3], account, numbers, "", ""))
 
 
-def _remembered(name: tuple[LimitId, str, int], entry: _Entry) -> _Entry:
+def _remembered(name: tuple[LimitId, str, int], entry: PlainEntry) -> PlainEntry:
     if len(_ENTRIES) >= _MOST_ENTRIES:
         _ENTRIES.clear()
     _ENTRIES[name] = entry

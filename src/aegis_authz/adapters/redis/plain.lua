@@ -16,6 +16,8 @@
 -- Most calls that meet limits are within all of them, and those are sums and paces. Such a call is settled here, for a third of
 -- what it costs as operations of charge.lua; any other is made into these. `kept` is what all keys hold.
 --
+-- Calls that go together are settled by charged.lua, which does the same for several; what it leaves in doubt comes here.
+--
 -- Answers {"clear", {a number for each charge}}: what is used of a sum, and of a pace, what was not paid for before, in ms times
 -- calls.
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.approval_use import read_use
-from aegis_authz.adapters.redis.charge_script import operations_of, read_accounts, read_plain_accounts
+from aegis_authz.adapters.redis.charge_script import (
+    PlainCharges,
+    operations_of,
+    plain_charges,
+    read_accounts,
+    read_plain_accounts,
+)
 from aegis_authz.approvals.document import approval_to_text
 from aegis_authz.core.approval import MOST_WAITING_OF_AGENT, MOST_WAITING_OF_TENANT, ApprovalNotFound, ApprovalRequest
 from aegis_authz.core.revocation import marks_of
@@ -28,11 +35,19 @@ _LONGEST_MS = 10 * 366 * 86_400_000
 Arguments = tuple[str | bytes | int, ...]
 
 
+class Form(Enum):
+    """By which script a call is settled: together with others of its form and partition, or alone."""
+
+    BARE = "bare"
+    CHARGED = "charged"
+    ALONE = "alone"
+
+
 class SettleCall(NamedTuple):
     """What is asked of Redis for one call, but for the server's life. Times are milliseconds.
 
-    `keys` and `operations` are those of what the call does beside using its token up. A bare call does nothing else,
-    and is settled together with others where nothing is in its way (bare_calls.py).
+    `plain` is what it is charged, where all that is plain; `keys` and `operations` are those of all else that it does
+    beside using its token up. A bare call does nothing else (bare_calls.py).
     """
 
     names: redis_keys.PartitionNames
@@ -44,9 +59,10 @@ class SettleCall(NamedTuple):
     tenant: str
     token: str
     marks: tuple[str, ...]
+    plain: PlainCharges | None
     keys: tuple[str, ...]
     operations: Arguments
-    is_bare: bool
+    form: Form
 
 
 def settle_call(settlement: Settlement, jti_margin: Seconds) -> SettleCall:
@@ -56,7 +72,14 @@ def settle_call(settlement: Settlement, jti_margin: Seconds) -> SettleCall:
     now = Millis(to_ms(settlement.now))
     keep = to_ms(spending.life + jti_margin)
     scope, tenant, token, *marks = marks_of(identity)
-    keys, operations = _operations(settlement, names.partition, now, jti_margin)
+    plain = plain_charges(settlement, names.partition, to_ms(jti_margin))
+    keys, operations = _operations(settlement, names.partition, now, jti_margin, is_plain=plain is not None)
+    form = Form.ALONE
+    if 0 < keep < _LONGEST_MS:
+        if plain is not None and plain.is_alone:
+            form = Form.CHARGED
+        elif plain is None and not operations:
+            form = Form.BARE
     return SettleCall(
         names,
         redis_keys.jti(identity.scope, spending.names),
@@ -67,23 +90,24 @@ def settle_call(settlement: Settlement, jti_margin: Seconds) -> SettleCall:
         tenant,
         token,
         tuple([mark for mark in marks if mark]),
+        plain,
         keys,
         operations,
-        not operations and 0 < keep < _LONGEST_MS,
+        form,
     )
 
 
 def _operations(
-    settlement: Settlement, partition: str, now: Millis, jti_margin: Seconds
+    settlement: Settlement, partition: str, now: Millis, jti_margin: Seconds, *, is_plain: bool
 ) -> tuple[tuple[str, ...], Arguments]:
-    """The keys and the arguments of what a call does beside using its token up."""
+    """The keys and the arguments of what a call does beside using its token up and being charged what is plain."""
     charging, claims, opens, grants = settlement.charging, settlement.claims, settlement.opens, settlement.grants
     if charging is None and settlement.tally is None and claims is None and opens is None and not grants:
         return (), ()
     keys: list[str] = []
     arguments: list[str | bytes | int] = []
     is_for_over = "1" if charging is not None and charging.is_held_when_over else "0"
-    for operation in operations_of(settlement, partition, now, to_ms(jti_margin)):
+    for operation in () if is_plain else operations_of(settlement, partition, now, to_ms(jti_margin)):
         keys += operation.keys
         arguments.append(operation.name)
         arguments += operation.arguments
@@ -106,10 +130,13 @@ def script_arguments(call: SettleCall, life: str, skew: Seconds) -> Arguments:
 
     A token's time may be `skew` ahead of Redis.
     """
-    names, keys = call.names, call.keys
+    names, keys, operations = call.names, call.keys, call.operations
+    if call.plain is not None:
+        name, accounts, numbers = call.plain.operation()
+        keys, operations = (*accounts, *keys), (name, *numbers, *operations)
     head: Arguments = (4 + len(keys), names.epoch, call.jti, names.revoked, names.quarantined, *keys)
     times: Arguments = (call.issued_at, call.keep, call.scope, call.now, life, to_ms(skew))
-    return (*head, *times, call.tenant, call.token, "\n".join(call.marks), *call.operations)
+    return (*head, *times, call.tenant, call.token, "\n".join(call.marks), *operations)
 
 
 def to_ms(seconds: float) -> int:

@@ -22,8 +22,9 @@ from redis.exceptions import (
 from aegis_authz.adapters.batching.batcher import Batcher
 from aegis_authz.adapters.redis import keys as redis_keys
 from aegis_authz.adapters.redis.bare_calls import DOUBT, bare_arguments, read_bare
+from aegis_authz.adapters.redis.charged_calls import charged_arguments, read_charged
 from aegis_authz.adapters.redis.client import fault_text, script
-from aegis_authz.adapters.redis.settle_script import SettleCall, script_arguments, to_ms
+from aegis_authz.adapters.redis.settle_script import Form, SettleCall, script_arguments, to_ms
 from aegis_authz.adapters.redis.wire import Command, RedisWire, is_stale
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
@@ -63,8 +64,8 @@ class SettleServer:
         self._clock_skew = clock_skew
         self._wire = RedisWire(redis)
         self._begin = script("begin.lua")
-        self._texts = (script("settle.lua"), script("bare.lua"))
-        self._name, self._bare_name = map(_name_of, self._texts)
+        self._texts = (script("settle.lua"), script("bare.lua"), script("charged.lua"))
+        self._name, self._bare_name, self._charged_name = map(_name_of, self._texts)
         self._is_fit = False
         self._begun: tuple[str, frozenset[str]] = ("", frozenset())
         self._calls = 0
@@ -81,7 +82,7 @@ class SettleServer:
         try:
             answer = await self._batcher.ask(call, deadline)
             if answer is DOUBT:  # in another batch, so that those of this one do not wait for it
-                answer = await self._batcher.ask(call._replace(is_bare=False), deadline)
+                answer = await self._batcher.ask(call._replace(form=Form.ALONE), deadline)
             return answer
         finally:
             self._calls -= 1
@@ -121,7 +122,11 @@ class SettleServer:
         def compose(life: str) -> Sequence[Command]:
             lives.append(life)
             epochs = [("GET", redis_keys.epoch(partition)) for partition in self.partitions[-1:]]
-            return [("CONFIG", "GET", _POLICY), ("SCRIPT", "EXISTS", self._name, self._bare_name), *epochs]
+            return [
+                ("CONFIG", "GET", _POLICY),
+                ("SCRIPT", "EXISTS", self._name, self._bare_name, self._charged_name),
+                *epochs,
+            ]
 
         replies = await self._wire.ask(compose, is_look=True)
         return lives[0], replies
@@ -175,24 +180,42 @@ class SettleServer:
         return replies
 
     async def _evaluate(self, calls: list[SettleCall]) -> list[object]:
-        groups: dict[object, list[int]] = {}  # the places of bare calls, by partition, and of each other call by itself
+        groups: dict[object, list[int]] = {}  # the places of calls that go together, and of each other by itself
         for place, call in enumerate(calls):
-            groups.setdefault(call.names.partition if call.is_bare else place, []).append(place)
-
-        def compose(life: str) -> Sequence[Command]:
-            return [self._command([calls[place] for place in places], life) for places in groups.values()]
-
+            name = place if call.form is Form.ALONE else (call.form, call.names.partition)
+            groups.setdefault(name, []).append(place)
+        parts = [[calls[place] for place in places] for places in groups.values()]
+        replies = await self._wire.ask(lambda life: [self._command(part, life) for part in parts])
         answers: list[object] = [None] * len(calls)
-        for places, reply in zip(groups.values(), await self._wire.ask(compose), strict=True):
-            is_bare = calls[places[0]].is_bare
-            for place, answer in zip(places, read_bare(reply, len(places)) if is_bare else (reply,), strict=True):
+        for places, part, reply in zip(groups.values(), parts, replies, strict=True):
+            for place, answer in zip(places, _read(part, reply), strict=True):
                 answers[place] = answer
         return answers
 
     def _command(self, calls: list[SettleCall], life: str) -> Command:
-        if calls[0].is_bare:
-            return ("EVALSHA", self._bare_name, *bare_arguments(calls, life))
-        return ("EVALSHA", self._name, *script_arguments(calls[0], life, self._clock_skew))
+        match _form_of(calls):
+            case Form.BARE:
+                return ("EVALSHA", self._bare_name, *bare_arguments(calls, life))
+            case Form.CHARGED:
+                return ("EVALSHA", self._charged_name, *charged_arguments(calls, life))
+            case Form.ALONE:
+                return ("EVALSHA", self._name, *script_arguments(calls[0], life, self._clock_skew))
+
+
+def _form_of(calls: list[SettleCall]) -> Form:
+    """How calls that go together are settled: one that is charged is cheaper alone, and in doubt less often."""
+    form = calls[0].form
+    return Form.ALONE if form is Form.CHARGED and len(calls) == 1 else form
+
+
+def _read(calls: list[SettleCall], reply: object) -> Sequence[object]:
+    match _form_of(calls):
+        case Form.BARE:
+            return read_bare(reply, len(calls))
+        case Form.CHARGED:
+            return read_charged(reply, calls)
+        case Form.ALONE:
+            return (reply,)
 
 
 def _name_of(text: str) -> str:
