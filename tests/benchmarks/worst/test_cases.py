@@ -26,16 +26,27 @@ MOST_CALLS = {
     "json": 9_000,
     "form": 12_000,
     "multipart": 5_000,
-    "ndjson": 18_000,
+    "ndjson": 11_000,
     "text": 300,
     "binary": 300,
     "graphql": 110_000,
-    "grpc": 35_000,
-    "query": 32_000,
-    "parameters": 20_000,
+    "grpc": 30_000,
+    "query": 20_000,
+    "parameters": 14_000,
     "MCP": 1_500,
 }
 """Calls and returns of functions for a KiB: some more than the dearest input of each reader takes."""
+
+MOST_CALLS_OF_FILTERS = {
+    "JsonBody": 5_200,
+    "TextBody": 8_000,
+    "FormBody": 800,
+    "LineBody": 24_000,
+    "MixedBody": 6_000,
+    "LineStream": 16_000,
+    "EventStream": 13_000,
+}
+"""The same of filters, for what is as long as a packet: more comes together from no tool that answers in pieces."""
 
 
 def _refused() -> object:
@@ -86,6 +97,19 @@ def test_every_reader_of_calls_is_held_to_a_number_of_calls_of_functions() -> No
 def test_a_text_of_redaction_is_read_whatever_looks_at_it() -> None:
     shortest = {(entry.subject, entry.shape): entry for entry in redaction.cases() if entry.size <= KIB}
     assert all(is_taken(entry) for entry in shortest.values())
+
+
+@pytest.mark.parametrize("subject", MOST_CALLS_OF_FILTERS)
+def test_no_body_takes_more_calls_of_functions_than_its_filter_is_known_to(subject: str) -> None:
+    bodies_of = [entry for entry in redaction.cases() if entry.subject == subject and entry.size <= KIB]
+    assert bodies_of
+    for entry in bodies_of:
+        entry.read()  # what is compiled at first is no part of it
+        assert calls_made(entry.read) * KIB / entry.size < MOST_CALLS_OF_FILTERS[subject], entry.shape
+
+
+def test_every_filter_is_held_to_a_number_of_calls_of_functions() -> None:
+    assert MOST_CALLS_OF_FILTERS.keys() == {kind.__name__ for kind in redaction.FILTERS}
 
 
 def test_an_input_that_is_not_what_it_says_is_not_measured() -> None:
