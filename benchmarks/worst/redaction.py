@@ -137,6 +137,7 @@ def _nested(size: int) -> bytes:
 
 
 _PART = f'--{_BOUNDARY}\r\ncontent-disposition:form-data;name="a"\r\n\r\n4123 \r\n'
+_PIECE = '{"index":0,"delta":{"content":"4123 "}}'
 _DELTA = '{"choices":[{"delta":{"content":"4123 "}}]}'
 _MOST_EVENTS = 10_000
 
@@ -151,6 +152,7 @@ FILTERS: Mapping[type[bodies.BodyFilter], Mapping[str, Callable[[int], bytes]]] 
         "small texts": _units('"4123",', "[", "0]"),
         "texts with escapes": _units('"\\u0034123 ",', "[", "0]"),
         "objects": _units('{"a@b.co":"4123 "},', "[", "0]"),
+        "one text of addresses": _units("a@b.co ", '"', '"'),
         "JSON in texts": _nested,
         "JSON in many texts": _units('"[\\"4123 \\"]",', "[", "0]"),
     },
@@ -177,6 +179,7 @@ FILTERS: Mapping[type[bodies.BodyFilter], Mapping[str, Callable[[int], bytes]]] 
         "events with names": _units("id:1\ndata:1\n\n"),
         "texts in pieces": _units(f"data:{_DELTA}\n\n"),
         "texts in pieces, numbered": joined("data:", _numbered_delta, "\n\n", _MOST_EVENTS, "\n\ndata:"),
+        "pieces of one event": _units(_PIECE + ",", 'data:{"choices":[', _PIECE + "]}\n\n"),
         "lines of one event": lambda size: _text("data:4\n", size) + b"\n",
         "empty lines": _units("\n"),
         "comments": _units(":\n"),

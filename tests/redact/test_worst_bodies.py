@@ -5,13 +5,16 @@ What a search meets beyond the bound belongs in the rows of `worst_bodies.WORST`
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import tracemalloc
+from typing import Any
 
 import pytest
 
 from aegis_authz.core.decision import Redact, Target
+from aegis_authz.redact import redactor
 from aegis_authz.redact.bodies import LineStream
 from aegis_authz.redact.detectors import credentials
 from aegis_authz.redact.detectors.table import DETECTORS
@@ -67,6 +70,47 @@ def test_an_event_of_a_stream_is_read_once_however_many_places_are_looked_at() -
 
     shown()
     assert calls(shown) / 100 < MOST_CALLS_OF_AN_EVENT
+
+
+@pytest.mark.parametrize("content", ["a ", "a@b.co "])
+def test_an_event_of_many_pieces_of_a_text_costs_what_its_length_does(content: str) -> None:
+    def calls_of(pieces: int) -> int:
+        piece = {"index": 0, "delta": {"content": content}, "finish_reason": "stop"}
+        event = json.dumps({"choices": [piece] * pieces}).encode() + b"\n"
+        redact = Redact(Target.RESPONSE, tuple(DETECTORS), ())
+        stream = LineStream(Sanitizer((redact,), Target.RESPONSE, False, None))
+        return calls(lambda: stream.feed(event))
+
+    calls_of(1)
+    assert calls_of(400) < MOST_GROWTH * calls_of(100)
+
+
+class Counted(bytes):
+    """Counts the bytes that are cut out of it, or searched backwards."""
+
+    looked_at = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        part = super().__getitem__(key)
+        self.looked_at += len(part) if isinstance(part, bytes) else 1
+        return part
+
+    def rfind(self, part: Any, start: Any = 0, end: Any = None) -> int:
+        place = super().rfind(part, start, end)
+        self.looked_at += (len(self) if end is None else end) - max(start, place)
+        return place
+
+
+def test_a_string_of_many_values_is_read_as_often_as_one_of_a_few() -> None:
+    text = b'{"a":"' + b"a@b.co " * 1000 + b'"}'
+    data = Counted(text)
+    Sanitizer((Redact(Target.RESPONSE, ("email",), ()),), Target.RESPONSE, False, None).json(data)
+    assert data.looked_at < 40 * len(text)
+    strings = redactor._Strings(text)
+    strings._quotes = Counted(strings._quotes)
+    places = [strings.around(place, place + 6) for place in range(6, len(text) - 8, 7)]
+    assert set(places) == {(6, len(text) - 2)}
+    assert strings._quotes.looked_at < 40
 
 
 def test_no_object_of_a_body_is_remembered_after_it_was_looked_at() -> None:

@@ -16,7 +16,7 @@ from typing import Generic, NamedTuple, TypeVar
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.redact.edits import edited, moved
-from aegis_authz.redact.event_texts import EventReader, EventTexts, TextKey
+from aegis_authz.redact.event_texts import EventReader, EventTexts, Piece, TextKey
 from aegis_authz.redact.held import Held
 from aegis_authz.redact.json_text import escaped, unescaped
 from aegis_authz.redact.pieces import Pieces
@@ -73,9 +73,9 @@ class _Pending(NamedTuple, Generic[Carrier]):
 
 
 class _Stream(Generic[Carrier]):
-    """One text: what of it waits, and its last event as it came, with the places of all other texts in that."""
+    """One text: what of it waits, and its last event as it came, with the places of all texts in that."""
 
-    __slots__ = ("carrier", "data", "held", "others", "pending", "place")
+    __slots__ = ("carrier", "data", "held", "pending", "pieces", "place")
 
     def __init__(self, redactor: Redactor, data: bytes, carrier: Carrier) -> None:
         self.held = Held(redactor)
@@ -83,13 +83,13 @@ class _Stream(Generic[Carrier]):
         self.data = data
         self.carrier = carrier
         self.place: Span = (0, 0)
-        self.others: tuple[Span, ...] = ()
+        self.pieces: tuple[Piece, ...] = ()
 
-    def add(self, piece: _Pending[Carrier], others: tuple[Span, ...]) -> None:
-        """Take the piece of the next event."""
+    def add(self, piece: _Pending[Carrier], pieces: tuple[Piece, ...]) -> None:
+        """Take the piece of the next event, which is among `pieces`."""
         self.pending.append(piece)
         self.data, self.carrier = piece.event.data, piece.event.carrier
-        self.place, self.others = piece.place, others
+        self.place, self.pieces = piece.place, pieces
 
     def search(self, is_over: bool) -> None:
         """Search what came, and put into each event what may be shown of it: into the last all, if that is the end."""
@@ -117,7 +117,7 @@ class _Stream(Generic[Carrier]):
         if not rest:
             return None
         event = _Event(self.data, self.carrier, _Form.JSON)
-        event.edits = [Replacement(*self.place, escaped(rest)), *(Replacement(*other, b"") for other in self.others)]
+        event.edits = [Replacement(*place, escaped(rest) if place == self.place else b"") for _, place in self.pieces]
         event.judged = [self.place]
         return event
 
@@ -198,7 +198,8 @@ class Deltas(Generic[Carrier]):
     def _take_json(
         self, event: _Event[Carrier], texts: EventTexts, late: list[tuple[bytes, Carrier]], shown: list[_Event[Carrier]]
     ) -> None:
-        if not texts.pieces and not texts.ends and not self._short:
+        has_ends = not texts.ends.are_none
+        if not texts.pieces and not has_ends and not self._short:
             shown.append(event)
             return
         fed: set[TextKey] = set()
@@ -208,15 +209,14 @@ class Deltas(Generic[Carrier]):
                 continue
             fed.add(key)
             stream = self._stream(key, event)
-            stream.add(_Pending(piece, place, event), tuple(other for _, other in texts.pieces if other != place))
+            stream.add(_Pending(piece, place, event), texts.pieces)
             event.judged.append(place)
-            if any(end.covers(key) for end in texts.ends):
+            if has_ends and texts.ends.covers(key):
                 stream.search(True)
-        if any(end.covers(_PLAIN_KEY) for end in texts.ends):
-            self._search_plain(late, True)
-        if texts.ends:
-            covered = [key for key in self._streams if key not in fed and any(end.covers(key) for end in texts.ends)]
-            self._end(covered, shown)
+        if has_ends:
+            if texts.ends.covers(_PLAIN_KEY):
+                self._search_plain(late, True)
+            self._end([key for key in self._streams if key not in fed and texts.ends.covers(key)], shown)
         if not fed:  # members that hold whole messages now: no piece will follow
             self._end(list(self._short), shown)
         shown.append(event)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from operator import itemgetter
 
 from aegis_authz.redact.text.pattern import Span
@@ -36,18 +38,36 @@ def at_origin(edits: Iterable[Replacement], view: View, offset: int) -> list[Rep
 
 def moved(spans: Iterable[Span], edits: Sequence[Replacement]) -> list[Span]:
     """Where the spans stand after the edits; those that an edit reaches over are gone."""
+    edits = sorted(edits)
+    starts = [edit.start for edit in edits]
+    growths = [len(edit.shown) - (edit.end - edit.start) for edit in edits]
+    shifts = list(accumulate(growths, initial=0))
+    reaches = list(accumulate((edit.end for edit in edits), max, initial=0))
     places: list[Span] = []
     for start, end in spans:
-        shift = growth = 0
-        is_whole = True
-        for edit in edits:
-            more = len(edit.shown) - (edit.end - edit.start)
-            if start <= edit.start and edit.end <= end:
-                growth += more
-            elif edit.end <= start:
-                shift += more
-            elif edit.start < end:
-                is_whole = False
-        if is_whole:
-            places.append((start + shift, end + shift + growth))
+        first = bisect_left(starts, start)
+        if reaches[first] > start:
+            continue
+        last = bisect_right(starts, end, first)
+        growth = 0
+        for place in range(first, last):
+            if edits[place].end <= end:
+                growth += growths[place]
+            elif edits[place].start < end:
+                break
+        else:
+            places.append((start + shifts[first], end + shifts[first] + growth))
     return places
+
+
+class Places:
+    """Spans in any order, and whether another meets one of them."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        ordered = sorted(spans)
+        self._starts = [start for start, _ in ordered]
+        self._reaches = list(accumulate((end for _, end in ordered), max, initial=-1))
+
+    def meet(self, start: int, end: int) -> bool:
+        """Whether a span has a byte of one of them."""
+        return self._reaches[bisect_left(self._starts, end)] > start

@@ -64,17 +64,24 @@ class TextKey(NamedTuple):
         return self.path in _SHORT_PATHS
 
 
-class TextEnd(NamedTuple):
-    """Which texts an event ends: all, or those under one element, of events with the same names."""
+class TextEnds(NamedTuple):
+    """Which texts an event ends, of events with the same names: all, or those under some elements of a member."""
 
-    head: str
-    element: bytes
+    is_whole: bool
+    elements: frozenset[tuple[str, bytes]]
     names: tuple[tuple[str, bytes], ...]
+
+    @property
+    def are_none(self) -> bool:
+        """Whether it ends no text at all."""
+        return not self.is_whole and not self.elements
 
     def covers(self, key: TextKey) -> bool:
         """Whether the text of that key is complete."""
-        if self.head and (key.path[:1] != (self.head,) or key.indices[:1] != (self.element,)):
+        if not self.is_whole and (not key.indices or (key.path[0], key.indices[0]) not in self.elements):
             return False
+        if key.names == self.names:
+            return True
         names = dict(key.names)
         return all(names.get(name, value) == value for name, value in self.names)
 
@@ -90,10 +97,10 @@ class EventTexts(NamedTuple):
     """What an event that is JSON brings: pieces of texts, and the ends of some."""
 
     pieces: tuple[Piece, ...]
-    ends: tuple[TextEnd, ...]
+    ends: TextEnds
 
 
-_NOTHING = EventTexts((), ())
+_NOTHING = EventTexts((), TextEnds(False, frozenset(), ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ def _event_texts(text: JsonText) -> EventTexts:
         return _NOTHING
     members = tuple(text.members(text.root))
     names = tuple(sorted((member.name, text.bytes_of(member.value)) for member in members if member.name in _NAMES))
-    return EventTexts(tuple(_pieces(text, text.root, _ROOT, (), names)), tuple(_ends(text, members, names)))
+    return EventTexts(tuple(_pieces(text, text.root, _ROOT, (), names)), _ends(text, members, names))
 
 
 def _pieces(
@@ -182,16 +189,15 @@ def _index(text: JsonText, element: Span) -> bytes:
     return b""
 
 
-def _ends(text: JsonText, members: tuple[Member, ...], names: tuple[tuple[str, bytes], ...]) -> Iterator[TextEnd]:
+def _ends(text: JsonText, members: tuple[Member, ...], names: tuple[tuple[str, bytes], ...]) -> TextEnds:
     """Which texts are complete with this event."""
-    for head in ("choices", "candidates"):
-        for member in members:
-            if member.name == head and text.first_byte(member.value) == b"[":
-                for position, element in enumerate(text.elements(member.value)):
-                    if text.first_byte(element) == b"{" and _says_end(text, tuple(text.members(element))):
-                        yield TextEnd(head, _index(text, element) or b"%d" % position, names)
-    if _says_end(text, members):
-        yield TextEnd("", b"", names)
+    elements: set[tuple[str, bytes]] = set()
+    for member in members:
+        if member.name in ("choices", "candidates") and text.first_byte(member.value) == b"[":
+            for position, element in enumerate(text.elements(member.value)):
+                if text.first_byte(element) == b"{" and _says_end(text, tuple(text.members(element))):
+                    elements.add((member.name, _index(text, element) or b"%d" % position))
+    return TextEnds(_says_end(text, members), frozenset(elements), names)
 
 
 def _says_end(text: JsonText, members: tuple[Member, ...]) -> bool:

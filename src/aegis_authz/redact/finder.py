@@ -48,6 +48,10 @@ class Finder:
         self._is_loose = is_loose
         self._tick = tick
 
+    def tick(self) -> None:
+        """Raises Refused when there is no time left."""
+        self._tick()
+
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to look for."""

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from aegis_authz.redact.edits import at_origin, edited
+from aegis_authz.redact.edits import Places, at_origin, edited
 from aegis_authz.redact.finder import Finder, Found, joined
 from aegis_authz.redact.json_text import JsonText, escaped, looks_like_json, unescaped
 from aegis_authz.redact.text.pattern import Span
-from aegis_authz.redact.text.view import Replacement
+from aegis_authz.redact.text.view import Replacement, View
 
 _NESTING = 3
 """JSON in a string in JSON in a string: deeper than this it is looked at as text."""
@@ -116,10 +116,13 @@ class Redactor:
         if not matches:
             return
         strings = _Strings(data)
+        spared = Places(kept)
         has_escapes = b"\\" in data
         reached = 0
+        plain: Span | None = None  # the latest string that is no JSON: it may be all of a body, and hold all matches
         for match in matches:
-            if match.start < reached or (kept and any(match.start < end and start < match.end for start, end in kept)):
+            self._finder.tick()
+            if match.start < reached or (kept and spared.meet(match.start, match.end)):
                 continue
             string = strings.around(match.start, match.end)
             if string is None:
@@ -128,14 +131,14 @@ class Redactor:
                     reached = edit.end
                     yield edit
                 continue
-            content = data[string[0] : string[1]]
-            if nesting and _may_be_json(content):
-                view = unescaped(content)
-                if JsonText.read(view.data) is not None:
+            if nesting and string != plain:
+                view = _inner_json(data, string)
+                if view is not None:
                     reached = string[1]
                     for edit in at_origin(self._edits(view.data, (), nesting - 1), view, string[0]):
                         yield Replacement(edit.start, edit.end, escaped(edit.shown))
                     continue
+                plain = string
             start, end = match.start, match.end
             if has_escapes:
                 start, end = _whole_escapes(data, start, end)
@@ -169,7 +172,7 @@ class _Strings:
         self._quotes = data.replace(b"\\\\", b"\x7f\x7f").replace(b'\\"', b"\x7f\x7f")
         self._counted = 0
         self._is_inside = False
-        self._end = -1
+        self._begin = self._end = -1
 
     def around(self, start: int, end: int) -> Span | None:
         """The string that holds all of a span, quotes left out."""
@@ -178,21 +181,29 @@ class _Strings:
         self._counted = start
         if not self._is_inside:
             return None
-        if self._end < start:
+        if self._end < start:  # another string, which begins behind the one before
+            self._begin = self._quotes.rfind(b'"', self._end + 1, start) + 1
             self._end = self._quotes.find(b'"', start)
         if self._end < end:
             return None
-        return self._quotes.rfind(b'"', 0, start) + 1, self._end
+        return self._begin, self._end
 
     def is_outside(self, start: int, end: int) -> bool:
         """Whether no part of a span is in a string."""
         return not self._is_inside and b'"' not in self._quotes[start:end]
 
 
+def _inner_json(data: bytes, string: Span) -> View | None:
+    """What a string holds, read once, where that is JSON."""
+    if data[string[0] : string[0] + 1] not in (b"{", b"[", b" ", b"\\"):
+        return None
+    content = data[slice(*string)]
+    view = unescaped(content) if _may_be_json(content) else None
+    return None if view is None or JsonText.read(view.data) is None else view
+
+
 def _may_be_json(data: bytes) -> bool:
     """Whether what stands in a string begins as JSON does, after white space in whatever spelling."""
-    if data[:1] not in (b"{", b"[", b" ", b"\\"):
-        return False
     return looks_like_json(data.replace(b"\\n", b"  ").replace(b"\\r", b"  ").replace(b"\\t", b"  "))
 
 

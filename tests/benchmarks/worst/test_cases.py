@@ -38,7 +38,7 @@ MOST_CALLS = {
 """Calls and returns of functions for a KiB: some more than the dearest input of each reader takes."""
 
 MOST_CALLS_OF_FILTERS = {
-    "JsonBody": 5_200,
+    "JsonBody": 10_000,
     "TextBody": 8_000,
     "FormBody": 800,
     "LineBody": 24_000,
