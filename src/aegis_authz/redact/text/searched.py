@@ -57,7 +57,12 @@ def word_spans(text: bytes, words: Pattern) -> list[Span]:
     spans = list(words.spans(text))
     if MARKED not in text:
         return spans
-    return [span for span in spans if MARKED not in text[max(0, span[0] - MARKER_LENGTH) : span[0] + len(MARKED)]]
+    return [span for span in spans if not _is_in_marker(text, span[0])]
+
+
+def _is_in_marker(text: bytes, place: int) -> bool:
+    marked = text.rfind(MARKED, max(0, place - MARKER_LENGTH), place + len(MARKED))
+    return marked >= 0 and b"]" not in text[marked : place + 1]
 
 
 def windows_after(text: bytes, words: list[Span], reach: int, length: int) -> Iterator[tuple[int, bytes]]:
