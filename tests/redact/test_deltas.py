@@ -213,3 +213,23 @@ def test_a_number_in_many_lines_is_redacted_however_they_come() -> None:
         output = b"".join(chosen.feed(body[place : place + size]) for place in range(0, len(body), size))
         output += chosen.finish()
         assert sorted(output.splitlines()) == sorted([b'{"a":1}', b"[REDACTED:us_ssn]", b'{"a":2}', b'{"a":3}']), size
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", LINES])
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_a_value_in_one_plain_event_is_redacted_whatever_stands_beside_it(content_type: str, at_once: int) -> None:
+    chosen = filter_for(BodyFacts(200, (content_type,), (), False), sanitizer())
+    head, tail = (b"data: ", b"\n\n") if content_type == "text/event-stream" else (b"", b"\n")
+    events = [head + data + tail for data in (b"123-45-6789", b"123-45-6789", b"x 4", b"x a@b.co")]
+    output = b"".join(chosen.feed(b"".join(events[place : place + at_once])) for place in range(0, 4, at_once))
+    assert output + chosen.finish() == b"".join(
+        head + data + tail for data in (b"[REDACTED:us_ssn]", b"[REDACTED:us_ssn]", b"x 4", b"x [REDACTED:email]")
+    )
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_no_piece_alone_is_a_value_where_the_text_has_none(at_once: int) -> None:
+    out = shown([chat("a"), chat("5146022977729191"), SHAPES["chat"][2]], at_once=at_once)
+    texts = [member(event, SHAPES["chat"][1]) for event in out]
+    assert "".join(texts) == "a5146022977729191"
+    assert "5146022977729191" not in texts

@@ -75,9 +75,10 @@ class _Pending(NamedTuple, Generic[Carrier]):
 class _Stream(Generic[Carrier]):
     """One text: what of it waits, and its last event as it came, with the places of all texts in that."""
 
-    __slots__ = ("carrier", "data", "held", "pending", "pieces", "place")
+    __slots__ = ("carrier", "data", "held", "pending", "pieces", "place", "redactor")
 
     def __init__(self, redactor: Redactor, data: bytes, carrier: Carrier) -> None:
+        self.redactor = redactor
         self.held = Held(redactor)
         self.pending: list[_Pending[Carrier]] = []
         self.data = data
@@ -99,14 +100,20 @@ class _Stream(Generic[Carrier]):
         rest = self.held.rest
         text = rest + b"".join([piece.meaning for piece in pending])
         place, edits = self.held.judge(text[len(rest) :])
+        outputs: list[bytes] = []
         begin, end = 0, len(rest)
         for piece in pending:
             end += len(piece.meaning)
             stop = min(end, place)
             output, edits = _share(text, begin, stop, edits)
             begin = stop
-            if is_over and piece is pending[-1]:
-                output += self.held.finish()
+            outputs.append(output)
+        if is_over:
+            outputs[-1] += self.held.finish()
+        if len(outputs) > 1 and self.redactor.suspects(outputs):
+            # a part of what is no value may be one by itself: it is shown with what makes none of it
+            outputs = [*(b"" for _ in outputs[1:]), b"".join(outputs)]
+        for piece, output in zip(pending, outputs, strict=True):
             if output != piece.meaning:
                 piece.event.edits.append(Replacement(*piece.place, escaped(output)))
 

@@ -14,9 +14,11 @@ class Pieces:
     """Takes the pieces of one text in order and gives them back redacted, each by itself.
 
     A value that goes over several stands as a marker in the first of them; what is left of the others may be nothing.
+    A value in one alone is redacted whatever stands beside it.
     """
 
     def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
         self._held = Held(redactor)
         self._waiting: deque[bytes] = deque()
         # places in the whole text: where the first piece that waits begins, and up to where it may be shown
@@ -46,6 +48,9 @@ class Pieces:
             shown.append(self._redacted(piece, begin, end) if self._edits and self._edits[0].start < end else piece)
             begin = end
         self._begin = begin
+        # beside its neighbours a value may be none, as two numbers without a space are: each is an event by itself, too
+        for place in self._redactor.suspects(shown):
+            shown[place] = self._redactor.text(shown[place], looks_behind=False)
         return shown
 
     def _redacted(self, piece: bytes, begin: int, end: int) -> bytes:
