@@ -5,11 +5,11 @@ action(call, documents) := eased(combined(effects, verdicts, documents), verdict
 	seen := world(call)
 	judging := [verdict(document, rule, seen) |
 		some document in documents
-		some rule in rules_of(document.tools, call)
+		some rule in rules_of(document, call)
 	]
 	forbidding := [denied(document, rule, seen) |
 		some document in documents
-		some rule in denials_of(document.denied, call)
+		some rule in denials_of(document, call)
 		not excused(rule, seen)
 	]
 	abroad := [refused_region(document, seen) |
@@ -24,16 +24,14 @@ action(call, documents) := eased(combined(effects, verdicts, documents), verdict
 	effects := {given.effect | some given in verdicts}
 }
 
-rules_of(tools, call) := [rule |
-	actions := tools[call.resource.id]
+rules_of(document, call) := [rule |
 	some name in [call.action.name, "*"]
-	some rule in actions[name]
+	some rule in data.aegis.policies.forms[document.own[0]][document.mode][document.place].tools[call.resource.id][name]
 ]
 
 # Servers that fold case take Delete for delete: a denial is about every spelling of a tool's name.
-denials_of(denied, call) := [rule |
-	actions := denied[call.resource.id]
-	some name, rules in actions
+denials_of(document, call) := [rule |
+	some name, rules in data.aegis.policies.forms[document.own[0]][document.mode][document.place].denied[call.resource.id]
 	is_meant(name, call)
 	some rule in rules
 ]
@@ -48,7 +46,7 @@ is_meant(name, call) if {
 # Beside "*" a rule for one tool would be typed away by another spelling of its name.
 is_disguised(document, call) if {
 	call.resource.type != "http"
-	actions := document.tools[call.resource.id]
+	actions := data.aegis.policies.forms[document.own[0]][document.mode][document.place].tools[call.resource.id]
 	not actions[call.action.name]
 	some name, _ in actions
 	name != "*"
@@ -77,7 +75,11 @@ verdict(document, rule, seen) := {
 } if {
 	is_array(rule.values)
 	failed := [finding | some spec in rule.values; some finding in failures(spec, seen, document.disclose)]
-	exceeded := [finding | some spec in rule.values; some finding in excesses(spec, seen, document.disclose)]
+	exceeded := [finding |
+		some spec in rule.values
+		not spec.asks == [] # as most
+		some finding in excesses(spec, seen, document.disclose)
+	]
 }
 
 # `rule.effect` is what the rule gives when no condition stands in the way.

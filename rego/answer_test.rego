@@ -47,7 +47,7 @@ test_an_agent_no_document_covers_is_denied if {
 test_another_tenants_documents_do_not_count if {
 	policies := {
 		"shapes": [["", "", ""]],
-		"forms": [{"enforce": [bank([rule])], "shadow": []}],
+		"forms": [form([bank([rule])], [])],
 		"scopes": {"acme/apac/payer": [0]},
 	}
 	decision := authz.decide(pay({})) with data.aegis.policies as policies
@@ -64,7 +64,7 @@ test_all_eight_scopes_are_found if {
 			some position, part in scope
 			written := {"": names[position], "*": "*"}[part]
 		])
-		policies := {"shapes": [scope], "forms": [{"enforce": [bank([rule])], "shadow": []}], "scopes": {key: [0]}}
+		policies := {"shapes": [scope], "forms": [form([bank([rule])], [])], "scopes": {key: [0]}}
 		decision := authz.decide(pay({})) with data.aegis.policies as policies
 		decision.effect == "allow"
 	}
@@ -75,8 +75,8 @@ test_documents_of_wider_scopes_can_only_tighten if {
 	policies := {
 		"shapes": [["", "", ""], ["", "*", "*"]],
 		"forms": [
-			{"enforce": [bank([rule])], "shadow": []},
-			{"enforce": [document("org-wide", {"bank": {"*": [strict]}})], "shadow": []},
+			form([bank([rule])], []),
+			form([document("org-wide", {"bank": {"*": [strict]}})], []),
 		],
 		"scopes": {"acme/emea/payer": [0], "acme/*/*": [1]},
 	}
@@ -119,7 +119,7 @@ test_groups_are_found_by_the_beginning_of_a_name if {
 		key := sprintf("acme/emea/%s", [row[1]])
 		policies := {
 			"shapes": [["", "", row[0]]],
-			"forms": [{"enforce": [bank([rule])], "shadow": []}],
+			"forms": [form([bank([rule])], [])],
 			"scopes": {key: [0]},
 		}
 		decision := authz.decide(pay({})) with data.aegis.policies as policies
@@ -128,11 +128,9 @@ test_groups_are_found_by_the_beginning_of_a_name if {
 }
 
 plainly(checks, parameters) := decision if {
-	node := {
-		"enforce": [bank([object.union(rule, {"effect": "deny"})])],
-		"shadow": [],
-		"plain": {"bank": {"pay": {"policies": ["bank-policy"], "checks": checks, "limits": ["spend"]}}},
-	}
+	denying := form([bank([object.union(rule, {"effect": "deny"})])], [])
+	plain := {"bank": {"pay": {"policies": ["bank-policy"], "checks": checks, "limits": ["spend"]}}}
+	node := object.union(denying, {"plain": plain})
 	policies := {"shapes": [["", "", ""]], "forms": [node], "scopes": {"acme/emea/payer": [0]}}
 	decision := authz.decide(pay(parameters)) with data.aegis.policies as policies
 }

@@ -4,27 +4,35 @@ package aegis.authz
 # What refuses the call.
 default failures(_, _, _) := [{"parameter": "", "condition": "unreadable", "limit": null, "seen": null}]
 
-failures(spec, seen, disclose) := failures_of(spec, value_of(spec, seen), seen, disclose) if is_array(spec.asks)
-
-failures_of(spec, value, seen, disclose) := array.concat(
-	unmet(spec, spec.checks, value, seen, disclose),
-	incomparable(spec, value, seen, disclose),
-) if {
+failures(spec, seen, disclose) := array.concat(unmet, incomparable) if {
+	is_array(spec.asks)
+	is_array(spec.checks)
+	value := value_of(spec, seen)
 	value != absent
 	typed(spec.type, value)
+	unmet := [finding(spec.label, check.condition, check.limit, value, disclose) |
+		some check in spec.checks
+		not holds(check, value, seen)
+	]
+
+	# What a value is compared with must be there, too, and of its type: no approval makes up for that.
+	incomparable := [unlike(check, value, limit, disclose) |
+		some check in array.concat(spec.checks, spec.asks)
+		limit := object.get(seen.parameters, check.than, absent)
+		not comparable(check.condition, value, limit)
+	]
 } else := [] if {
-	value == absent
+	is_array(spec.asks)
+	value_of(spec, seen) == absent
 	spec.optional
 } else := [{"parameter": spec.label, "condition": "missing", "limit": null, "seen": null}] if {
-	value == absent
-} else := [finding(spec.label, "type", spec.type, type_name(value), disclose)]
-
-# What a value is compared with must be there, too, and of its type: no approval makes up for that.
-incomparable(spec, value, seen, disclose) := [unlike(check, value, limit, disclose) |
-	some check in array.concat(spec.checks, spec.asks)
-	limit := object.get(seen.parameters, check.than, absent)
-	not comparable(check.condition, value, limit)
-]
+	is_array(spec.asks)
+	value_of(spec, seen) == absent
+} else := [finding(spec.label, "type", spec.type, type_name(value), disclose)] if {
+	is_array(spec.asks)
+	value := value_of(spec, seen)
+	value != absent
+}
 
 unlike(check, value, limit, disclose) := {"parameter": check.limit.parameter, "condition": "missing", "limit": null, "seen": null} if {
 	limit == absent
@@ -33,12 +41,15 @@ unlike(check, value, limit, disclose) := {"parameter": check.limit.parameter, "c
 # What an approval makes up for.
 default excesses(_, _, _) := [{"parameter": "", "condition": "unreadable", "limit": null, "seen": null}]
 
-excesses(spec, seen, disclose) := [] if {
-	spec.asks == []
-} else := unmet(spec, spec.asks, value, seen, disclose) if {
+excesses(spec, seen, disclose) := unmet if {
+	is_array(spec.asks)
 	value := value_of(spec, seen)
 	value != absent
 	typed(spec.type, value)
+	unmet := [finding(spec.label, check.condition, check.limit, value, disclose) |
+		some check in spec.asks
+		not holds(check, value, seen)
+	]
 } else := [] if {
 	value := value_of(spec, seen)
 	refusing(spec, value)
@@ -51,11 +62,6 @@ refusing(spec, value) if {
 	value != absent
 	not typed(spec.type, value)
 }
-
-unmet(spec, checks, value, seen, disclose) := [finding(spec.label, check.condition, check.limit, value, disclose) |
-	some check in checks
-	not holds(check, value, seen)
-]
 
 # Whether a condition of a rule that denies is known not to hold.
 refuted(spec, seen) if {

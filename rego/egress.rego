@@ -8,14 +8,14 @@ foreign(call, documents) := denial("TOOL_UNKNOWN", "the host is known, but no to
 
 is_known_place(place, documents) if {
 	some document in documents
-	some entry in document.egress.hosts[place.host]
+	some entry in data.aegis.policies.forms[document.own[0]][document.mode][document.place].egress.hosts[place.host]
 	has_all(entry, place)
 }
 
 # A suffix starts with its dot, so it ends on the boundary of a label.
 is_known_place(place, documents) if {
 	some document in documents
-	some entry in document.egress.suffixes
+	some entry in data.aegis.policies.forms[document.own[0]][document.mode][document.place].egress.suffixes
 	endswith(place.host, entry.suffix)
 	count(place.host) > count(entry.suffix)
 	has_all(entry, place)

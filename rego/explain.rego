@@ -84,14 +84,14 @@ looked_at(document, mode, call, documents) := {
 		"outcome": waived(verdict(document, rule, seen), documents, call, seen).effect,
 		"conditions": conditions_of(rule, seen),
 	} |
-		some rule in rules_of(document.tools, call)
+		some rule in rules_of(document, call)
 	]
 	denying_rules := [{
 		"id": rule.id,
 		"outcome": outcome_of_denial(rule, seen),
 		"conditions": conditions_of(rule, seen),
 	} |
-		some rule in denials_of(document.denied, call)
+		some rule in denials_of(document, call)
 	]
 }
 

@@ -72,11 +72,20 @@ document(name, tools) := {
 	"egress": {"hosts": {}, "suffixes": []},
 }
 
+form(enforced, observed) := {
+	"enforce": enforced,
+	"shadow": observed,
+	"titles": {
+		"enforce": [document.name | some document in enforced],
+		"shadow": [document.name | some document in observed],
+	},
+}
+
 # Policies of one agent alone.
 only(agent, enforced, observed) := {
 	"shapes": [["", "", ""]],
 	"regions": {},
-	"forms": [{"enforce": enforced, "shadow": observed}],
+	"forms": [form(enforced, observed)],
 	"scopes": {sprintf("acme/emea/%s", [agent]): [0]},
 }
 

@@ -9,7 +9,7 @@ nodes_of(who) := nodes if {
 		some shape in data.aegis.policies.shapes
 		own := data.aegis.policies.scopes[concat("/", [part(who.org, shape[0]), part(who.tenant, shape[1]), part(who.agent, shape[2])])]
 	]
-	nodes := [node_of(data.aegis.policies.forms[own[0]], own) | some own in scopes]
+	nodes := [node_of(own) | some own in scopes]
 
 	# without its form a scope would be one that asks for nothing
 	count(nodes) == count(scopes)
@@ -25,12 +25,27 @@ part(name, length) := concat("", [substring(name, 0, length), "*"]) if {
 	count(name) >= length
 }
 
-node_of(form, own) := {
-	"enforce": [document_of(document, own) | some document in form.enforce],
-	"shadow": [document_of(document, own) | some document in form.shadow],
+node_of(own) := {
+	"enforce": documents_of(own, "enforce"),
+	"shadow": documents_of(own, "shadow"),
 }
 
-document_of(document, own) := object.union(document, {"name": text_of(document.name, own), "own": own})
+# Where a document stands and what is told of it. Its rules are looked up where they are: OPA takes in all of a document
+# that is handed on, whatever is read of it.
+documents_of(own, mode) := documents if {
+	titles := data.aegis.policies.forms[own[0]].titles[mode]
+	documents := [{
+		"own": own,
+		"mode": mode,
+		"place": place,
+		"name": text_of(title, own),
+		"disclose": data.aegis.policies.forms[own[0]][mode][place].disclose,
+		"regions": data.aegis.policies.forms[own[0]][mode][place].regions,
+	} |
+		some place, title in titles
+	]
+	count(documents) == count(titles)
+}
 
 # Sorted: a form is the same whatever the texts are.
 texts_of([], _) := []

@@ -7,16 +7,15 @@ shared := {
 	"shapes": [["", "", ""], ["", "*", "*"]],
 	"regions": {},
 	"forms": [
-		{
-			"enforce": [with_limits(document(1, {"bank": {"pay": [limited([2])]}}), {"bank": {"*": [3]}})],
-			"shadow": [],
-			"plain": {"bank": {"pay": {
+		object.union(
+			form([with_limits(document(1, {"bank": {"pay": [limited([2])]}}), {"bank": {"*": [3]}})], []),
+			{"plain": {"bank": {"pay": {
 				"policies": [1, "house"],
 				"checks": [{"parameter": "amount", "condition": "max", "limit": 5}],
 				"limits": [2, 3, "all"],
-			}}},
-		},
-		{"enforce": [with_limits(document(1, {"bank": {"*": [rule]}}), {"*": {"*": [2]}})], "shadow": []},
+			}}}},
+		),
+		form([with_limits(document(1, {"bank": {"*": [rule]}}), {"*": {"*": [2]}})], []),
 	],
 	"scopes": {
 		"acme/emea/payer": [0, "payers", "z", "b"],
@@ -55,6 +54,15 @@ test_a_scope_whose_form_is_not_there_denies_whatever_others_allow if {
 	decision := authz.decide(pay({})) with data.aegis.policies as object.union(shared, {"scopes": {"acme/*/*": [2]}})
 	[decision.effect, decision.policies] == ["deny", []]
 	there := authz.decide(pay({})) with data.aegis.policies as shared
+	there.effect == "allow"
+}
+
+test_a_scope_whose_form_lacks_a_document_or_its_titles_denies_whatever_others_allow if {
+	every path in ["/forms/0/enforce/0", "/forms/0/enforce", "/forms/0/titles", "/forms/0/titles/shadow"] {
+		decision := authz.decide(pay({"amount": 6})) with data.aegis.policies as json.remove(shared, [path])
+		[decision.effect, decision.policies] == ["deny", []]
+	}
+	there := authz.decide(pay({"amount": 6})) with data.aegis.policies as shared
 	there.effect == "allow"
 }
 

@@ -11,7 +11,7 @@ limits_met(call, documents, effect) := sort(limits_of_rules(call, documents) | l
 
 limits_of_rules(call, documents) := {id |
 	some document in documents
-	some name, rules in document.tools[call.resource.id]
+	some name, rules in data.aegis.policies.forms[document.own[0]][document.mode][document.place].tools[call.resource.id]
 	is_limited(name, call)
 	some rule in rules
 	some text in rule.limits
@@ -21,7 +21,7 @@ limits_of_rules(call, documents) := {id |
 limits_of_entries(call, documents) := {id |
 	some document in documents
 	some tool in [call.resource.id, "*"]
-	some name, texts in document.limits[tool]
+	some name, texts in data.aegis.policies.forms[document.own[0]][document.mode][document.place].limits[tool]
 	is_limited(name, call)
 	some text in texts
 	id := text_of(text, document.own)

@@ -48,14 +48,14 @@ barred(_, listed, _) if contradictory(listed)
 # Actions that a rule denies whatever the call.
 denied_outright(tool, documents) := {name |
 	some document in documents
-	some name, rules in document.denied[tool]
+	some name, rules in data.aegis.policies.forms[document.own[0]][document.mode][document.place].denied[tool]
 	some rule in rules
 	rule.values == []
 }
 
 rules_for(tool, documents) := [{"policy": document.name, "action": name, "redact": rule.redact, "headers": rule.headers} |
 	some document in documents
-	some name, rules in document.tools[tool]
+	some name, rules in data.aegis.policies.forms[document.own[0]][document.mode][document.place].tools[tool]
 	some rule in rules
 ]
 

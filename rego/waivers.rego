@@ -29,7 +29,7 @@ unasked(given) := "allow" if {
 
 waivers_of(given, documents, call, seen) := {document.name |
 	some document in documents
-	some waiver in document.waivers[call.resource.id][call.action.name]
+	some waiver in data.aegis.policies.forms[document.own[0]][document.mode][document.place].waivers[call.resource.id][call.action.name]
 	given.policy in waiver.of
 	stands_for(waiver, given.approval)
 	is_met(waiver, seen)

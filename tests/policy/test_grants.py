@@ -48,7 +48,7 @@ DATA: dict[str, Json] = {
     "policies": {
         "shapes": [["", "", ""]],
         "regions": {},
-        "forms": [{"enforce": [OPEN], "shadow": []}],
+        "forms": [{"enforce": [OPEN], "shadow": [], "titles": {"enforce": [OPEN["name"]], "shadow": []}}],
         "scopes": {"acme/emea/bot": [0]},
     },
 }

@@ -11,6 +11,16 @@ def written_out(policies: Any) -> dict[str, Any]:
     return {scope: _node(policies["forms"][own[0]], own) for scope, own in policies["scopes"].items()}
 
 
+def unshared(policies: Any) -> dict[str, Any]:
+    """The same policies with a form for each scope, which has its texts in place."""
+    forms, scopes = [], {}
+    for number, (scope, node) in enumerate(written_out(policies).items()):
+        titles = {mode: [document["name"] for document in node[mode]] for mode in ("enforce", "shadow")}
+        forms.append({**node, "titles": titles})
+        scopes[scope] = [number]
+    return {**policies, "forms": forms, "scopes": scopes}
+
+
 def _node(form: Any, own: Sequence[Any]) -> Any:
     modes = {mode: [_document(document, own) for document in form[mode]] for mode in ("enforce", "shadow")}
     if "plain" not in form:

@@ -15,7 +15,7 @@ from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.forms import shared_forms
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
-from tests.support.forms import written_out
+from tests.support.forms import unshared, written_out
 
 REGO = Path(__file__).resolve().parents[3] / "rego"
 BUDGET = {"tools": ["bank"], "budget": {"amount": 5, "currency": "EUR", "per": "day", "of": {"parameter": "amount"}}}
@@ -104,9 +104,7 @@ def test_calls_are_decided_as_if_no_form_was_shared(
     opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]]
 ) -> None:
     shared = policies_of(trust, *documents)
-    nodes = written_out(shared)
-    alone = {"forms": [*nodes.values()], "scopes": {scope: [number] for number, scope in enumerate(nodes)}}
-    assert answers(opa_binary, tmp_path, shared) == answers(opa_binary, tmp_path, {**shared, **alone})
+    assert answers(opa_binary, tmp_path, shared) == answers(opa_binary, tmp_path, unshared(shared))
 
 
 def answers(opa: Path, folder: Path, policies: Any) -> Any:

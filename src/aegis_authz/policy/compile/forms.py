@@ -1,9 +1,10 @@
 """What scopes have in common, stored once: agents whose documents differ in names alone share one *form*.
 
 Most of what OPA holds in memory would otherwise be the same rules again for each agent. A form is all that is compiled
-of a scope: its documents by mode, and its plain rules. Where a text is of this scope alone, the title of one of its
-documents or the id of one of its limits, a form has a number in place of it; the scope has the number of its form and
-then those texts, in order, so that number 1 is the first of them. Rego puts them together again (`rego/forms.rego`).
+of a scope: its documents by mode, their titles, and its plain rules. Where a text is of this scope alone, the title of
+one of its documents or the id of one of its limits, a form has a number in place of it; the scope has the number of its
+form and then those texts, in order, so that number 1 is the first of them. Rego puts them together again
+(`rego/forms.rego`).
 """
 
 from __future__ import annotations
@@ -67,9 +68,11 @@ def _form(node: Mapping[str, Json], texts: OwnTexts) -> dict[str, Json]:
     modes: dict[str, Json] = {
         mode: [_document(object_of(document), texts) for document in list_of(node[mode])] for mode in _MODES
     }
+    titles: dict[str, Json] = {mode: [object_of(entry)["name"] for entry in list_of(modes[mode])] for mode in _MODES}
+    form = {**modes, "titles": titles}
     if "plain" not in node:
-        return modes
-    return {**modes, "plain": _by_action(node["plain"], lambda rule: _plain(object_of(rule), texts))}
+        return form
+    return {**form, "plain": _by_action(node["plain"], lambda rule: _plain(object_of(rule), texts))}
 
 
 def _document(document: Mapping[str, Json], texts: OwnTexts) -> dict[str, Json]:
