@@ -47,13 +47,49 @@ ruled(call) := decision if {
 
 # Most calls meet rules that simply allow. Which those are was worked out when the documents were compiled
 # (policy/compile/fast_path.py); a call for which all their conditions hold is allowed, as judging it in full would find.
-plainly_allowed(call) := allowed(plain, own) if {
+# The commonest conditions are judged here: a function for each check costs three times as much.
+plainly_allowed(call) := {
+	"effect": "allow",
+	"reason": "ALLOWED",
+	"detail": "",
+	"policies": own[plain.policies],
+	"obligations": [],
+	"findings": [],
+	"approval": null,
+	"would": null,
+	"limits": own[plain.limits],
+} if {
 	call.resource.type in {"http", "mcp_tool"}
 	who := call.subject.properties
 	own := data.aegis.policies.scopes[concat("/", [who.org, who.tenant, who.agent])]
 	plain := data.aegis.policies.forms[own[0]].plain[call.resource.id][call.action.name]
 	parameters := call.action.properties
 	is_object(parameters)
+	every name, bounds in plain.between {
+		value := parameters[name]
+		value >= bounds[0]
+		value <= bounds[1]
+	}
+	every name, bounds in plain.lengths {
+		value := parameters[name]
+		is_string(value)
+		size := count(value)
+		size >= bounds[0]
+		size <= bounds[1]
+	}
+	every name, bounds in plain.counts {
+		value := parameters[name]
+		is_array(value)
+		size := count(value)
+		size >= bounds[0]
+		size <= bounds[1]
+	}
+	every name, values in plain.among {
+		parameters[name] in values
+	}
+	every name, pattern in plain.matching {
+		regex.match(pattern, parameters[name])
+	}
 	every check in plain.checks {
 		meets(check.condition, check, parameters[check.parameter])
 	}

@@ -127,18 +127,54 @@ test_groups_are_found_by_the_beginning_of_a_name if {
 	}
 }
 
+plain_policies(checks) := {
+	"shapes": [["", "", ""]],
+	"forms": [plainly_paying(form([bank([object.union(rule, {"effect": "deny"})])], []), checks)],
+	"scopes": {"acme/emea/payer": [0, ["bank-policy"], ["spend"]]},
+}
+
 plainly(checks, parameters) := decision if {
-	denying := form([bank([object.union(rule, {"effect": "deny"})])], [])
-	plain := {"bank": {"pay": {"policies": ["bank-policy"], "checks": checks, "limits": ["spend"]}}}
-	node := object.union(denying, {"plain": plain})
-	policies := {"shapes": [["", "", ""]], "forms": [node], "scopes": {"acme/emea/payer": [0]}}
-	decision := authz.decide(pay(parameters)) with data.aegis.policies as policies
+	decision := authz.decide(pay(parameters)) with data.aegis.policies as plain_policies(checks)
 }
 
 test_a_plain_rule_allows_without_looking_further_and_whatever_misses_it_is_judged_in_full if {
-	checks := [{"parameter": "amount", "condition": "max", "limit": 5}]
+	checks := {"checks": [{"parameter": "amount", "condition": "max", "limit": 5}]}
 	plainly(checks, {"amount": 5}).effect == "allow"
 	every other in [{"amount": 6}, {}, [], "x"] {
 		plainly(checks, other).effect == "deny"
+	}
+	plainly({}, {}).effect == "allow"
+	every other in [[], "x", null] {
+		plainly({}, other).effect == "deny"
+	}
+}
+
+test_each_kind_of_check_of_a_plain_rule_must_hold if {
+	every row in [
+		[{"between": {"p": [1, 5]}}, [1, 2.5, 5], [0, 5.1, "3", null, true, [3], {"3": 3}]],
+		[{"among": {"p": ["a", 1, false]}}, ["a", 1, 1.0, false], ["A", "1", 0, true, null, ["a"]]],
+		[{"matching": {"p": `\A(?:a+)\z`}}, ["a", "aa"], ["", "b", "a\n", 1, null, ["a"]]],
+		[{"lengths": {"p": [1, 3]}}, ["a", "äöü"], ["", "abcd", 2, null, ["a"], {"a": 1}]],
+		[{"counts": {"p": [1, 2]}}, [["a"], [1, 2]], [[], [1, 2, 3], "ab", 2, null, {"a": 1}]],
+		[{"between": {"p": [1, 5]}, "among": {"p": [2, 7]}}, [2], [3, 7]],
+		[{"among": {"p": ["a", "b"]}, "checks": [{"parameter": "p", "condition": "in", "limit": ["b", "c"]}]}, ["b"], ["a", "c"]],
+	] {
+		every value in row[1] {
+			plainly(row[0], {"p": value}).effect == "allow"
+		}
+		every value in row[2] {
+			plainly(row[0], {"p": value}).effect == "deny"
+		}
+		plainly(row[0], {"q": row[1][0]}).effect == "deny"
+	}
+}
+
+test_a_plain_rule_without_one_of_its_kinds_of_checks_allows_nothing if {
+	every kind in ["between", "lengths", "counts", "among", "matching", "checks", "policies", "limits"] {
+		whole := plainly_paying(form([], []), {})
+		torn := json.remove(whole, [sprintf("/plain/bank/pay/%s", [kind])])
+		policies := object.union(only("payer", [], []), {"forms": [torn], "scopes": {"acme/emea/payer": [0, ["p"], []]}})
+		decision := authz.decide(pay({})) with data.aegis.policies as policies
+		decision.effect == "deny"
 	}
 }

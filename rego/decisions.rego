@@ -1,31 +1,5 @@
-# The shapes of decisions. Each has every member but `would` and `limits`, which `decide` adds; the first is whole.
+# The shapes of decisions. Each has every member but `would` and `limits`, which `ruled` adds.
 package aegis.authz
-
-# By a plain rule. Most are of one document, and meet no limit.
-allowed(plain, own) := {
-	"effect": "allow",
-	"reason": "ALLOWED",
-	"detail": "",
-	"policies": [own[1]],
-	"obligations": [],
-	"findings": [],
-	"approval": null,
-	"would": null,
-	"limits": [],
-} if {
-	plain.policies == [1]
-	plain.limits == []
-} else := {
-	"effect": "allow",
-	"reason": "ALLOWED",
-	"detail": "",
-	"policies": texts_of(plain.policies, own),
-	"obligations": [],
-	"findings": [],
-	"approval": null,
-	"would": null,
-	"limits": texts_of(plain.limits, own),
-}
 
 passed(reason, policies, obligations) := {
 	"effect": "allow",

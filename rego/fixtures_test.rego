@@ -81,6 +81,12 @@ form(enforced, observed) := {
 	},
 }
 
+# With what is settled about payments: the texts that it names are the agent's own first and second.
+plainly_paying(whole, checks) := object.union(whole, {"plain": {"bank": {"pay": object.union(
+	{"policies": 1, "limits": 2, "between": {}, "lengths": {}, "counts": {}, "among": {}, "matching": {}, "checks": []},
+	checks,
+)}}})
+
 # Policies of one agent alone.
 only(agent, enforced, observed) := {
 	"shapes": [["", "", ""]],

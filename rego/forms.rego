@@ -47,15 +47,6 @@ documents_of(own, mode) := documents if {
 	count(documents) == count(titles)
 }
 
-# Sorted: a form is the same whatever the texts are.
-texts_of([], _) := []
-
-texts_of([number], own) := [own[number]] if is_number(number)
-
-texts_of([text], _) := [text] if is_string(text)
-
-texts_of(texts, own) := sort([text_of(text, own) | some text in texts]) if count(texts) > 1
-
 # A number that has no text gives none: no limit has such an id, so that whoever meets it is refused.
 text_of(text, own) := own[text] if {
 	is_number(text)

@@ -27,8 +27,10 @@ test_what_policy_and_grant_allow_is_allowed if {
 }
 
 test_a_plain_rule_allows_nothing_past_a_grant if {
-	plain := {"plain": {"bank": {"pay": {"policies": ["bank-policy"], "checks": [], "limits": []}}}}
-	policies := object.union(allowing, {"forms": [object.union(form([bank([rule])], []), plain)]})
+	policies := object.union(allowing, {
+		"forms": [plainly_paying(form([bank([rule])], []), {})],
+		"scopes": {"acme/emea/payer": [0, ["bank-policy"], []]},
+	})
 	every row in [[{"payee": "Muster", "amount": 1}, "ALLOWED"], [{"payee": "Evil", "amount": 1}, "GRANT_EXCEEDED"]] {
 		decision := authz.decide(under(pay(row[0]), [pinned])) with data.aegis.policies as policies
 		decision.reason == row[1]

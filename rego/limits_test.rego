@@ -75,5 +75,5 @@ test_a_host_that_no_tool_claims_meets_no_limit if {
 }
 
 test_what_a_plain_rule_allows_meets_the_limits_that_it_names if {
-	plainly([], {}).limits == ["spend"]
+	plainly({}, {}).limits == ["spend"]
 }

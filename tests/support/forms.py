@@ -12,12 +12,14 @@ def written_out(policies: Any) -> dict[str, Any]:
 
 
 def unshared(policies: Any) -> dict[str, Any]:
-    """The same policies with a form for each scope, which has its texts in place."""
+    """The same policies with a form for each scope, whose documents have their texts in place."""
     forms, scopes = [], {}
-    for number, (scope, node) in enumerate(written_out(policies).items()):
-        titles = {mode: [document["name"] for document in node[mode]] for mode in ("enforce", "shadow")}
-        forms.append({**node, "titles": titles})
-        scopes[scope] = [number]
+    for number, (scope, own) in enumerate(policies["scopes"].items()):
+        form = policies["forms"][own[0]]
+        modes = {mode: [_document(document, own) for document in form[mode]] for mode in ("enforce", "shadow")}
+        titles = {mode: [document["name"] for document in documents] for mode, documents in modes.items()}
+        forms.append({**form, **modes, "titles": titles})
+        scopes[scope] = [number, *own[1:]]
     return {**policies, "forms": forms, "scopes": scopes}
 
 
@@ -26,10 +28,10 @@ def _node(form: Any, own: Sequence[Any]) -> Any:
     if "plain" not in form:
         return modes
     lists = ("policies", "limits")
-    plain = _by_action(
-        form["plain"], lambda rule: rule | {member: sorted(_texts(rule[member], own)) for member in lists}
-    )
-    return {**modes, "plain": plain}
+    return {
+        **modes,
+        "plain": _by_action(form["plain"], lambda rule: rule | {member: own[rule[member]] for member in lists}),
+    }
 
 
 def _document(document: Any, own: Sequence[Any]) -> Any:

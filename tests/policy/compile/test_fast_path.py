@@ -16,6 +16,7 @@ from aegis_authz.core.interface import NO_INTERFACE
 from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
+from aegis_authz.policy.language.operators import OPERATORS
 from tests.support.forms import written_out
 
 REGO = Path(__file__).resolve().parents[3] / "rego"
@@ -44,10 +45,7 @@ def plain(trust: Any, *documents: dict[str, Any]) -> dict[str, Any]:
 def test_an_action_that_rules_simply_allow_has_a_plain_rule(trust: Any) -> None:
     (found,) = plain(trust, document(allowed_tools=[rule(["pay"], conditions={"max_amount": 5})]))["bank"].values()
     assert found["policies"] == ["o/t/a"]
-    assert found["checks"] == [
-        {"parameter": "amount", "condition": "max", "limit": 5},
-        {"parameter": "amount", "condition": "min", "limit": 0},
-    ]
+    assert (found["between"], found["checks"]) == ({"amount": [0, 5]}, [])
 
 
 def test_rules_of_all_documents_that_cover_the_agent_are_gathered(trust: Any) -> None:
@@ -55,7 +53,7 @@ def test_rules_of_all_documents_that_cover_the_agent_are_gathered(trust: Any) ->
     everyones = {"agent": "*", "name": "house rules", "allowed_tools": [rule(["*"], conditions={"max_fee": 1})]}
     found = plain(trust, own, everyones)["bank"]["pay"]
     assert found["policies"] == ["house rules", "o/t/a"]
-    assert {check["parameter"] for check in found["checks"]} == {"amount", "fee"}
+    assert found["between"] == {"amount": [0, 5], "fee": [0, 1]}
 
 
 def test_a_type_is_checked_unless_another_condition_implies_it(trust: Any) -> None:
@@ -74,6 +72,42 @@ def test_a_type_is_checked_unless_another_condition_implies_it(trust: Any) -> No
         "d": "string",
         "f": "any",
     }
+
+
+SETTLING: dict[str, Any] = {
+    "equals": "x",
+    "in": [5, 7],
+    "matches": "[a-z]+",
+    "starts_with": "x",
+    "ends_with": "x",
+    "length": {"min": 0},
+    "host_in": ["x", "*.x"],
+    "url_host_in": ["x"],
+    "email_domain_in": ["x"],
+    "in_ranges": ["10.0.0.0/8"],
+    "not_in_ranges": ["192.0.2.0/24"],
+    "count": {"min": 0},
+}
+OF_EVERY_TYPE = ["x", "", "a@x", "http://x", "10.0.0.1", 5, 5.5, True, False, None, [], ["x"], [5], {}, {"x": "x"}]
+
+
+def test_a_condition_that_settles_the_type_is_met_by_no_value_of_another(
+    opa_binary: Path, tmp_path: Path, trust: Any
+) -> None:
+    assert SETTLING.keys() == {word for word, operator in OPERATORS.items() if operator.settles_type}
+    rules = [rule([word], conditions={"parameters": {"p": {word: operand}}}) for word, operand in SETTLING.items()]
+    for found in plain(trust, document(allowed_tools=rules))["bank"].values():
+        assert "type" not in {check["condition"] for check in found["checks"]}
+    calls = [call("a", "http", "bank", word, {"p": value}) for word in SETTLING for value in OF_EVERY_TYPE]
+    quick, whole = both(opa_binary, tmp_path, trust, [document(allowed_tools=rules)], calls)
+    assert quick == whole
+    met = {
+        word
+        for number, word in enumerate(SETTLING)
+        for entry in quick[number * 15 :][:15]
+        if entry["effect"] == "allow"
+    }
+    assert met == SETTLING.keys()
 
 
 def test_where_a_rule_does_more_than_allow_there_is_none(trust: Any) -> None:
@@ -137,6 +171,10 @@ CONDITIONS = st.fixed_dictionaries(
                         {"exists": False},
                         {"every": {"in": [5]}},
                         {"schema": {"type": "string"}},
+                        {"length": {"max": 3}},
+                        {"count": {"max": 1}, "optional": True},
+                        [{"in": ["EUR", "x"]}, {"in": ["x", ""]}],
+                        {"matches": "[A-Z]*", "in": ["EUR", "", "x"]},
                     ]
                 ),
                 "note": st.sampled_from(

@@ -37,7 +37,7 @@ def test_agents_whose_documents_differ_in_names_and_limits_alone_share_a_form(tr
     documents = [document(f"a{number}", **limited) for number in range(20)]
     policies = policies_of(trust, *documents, document("a", name="mine", **limited))
     assert len(policies["forms"]) == 1
-    assert {tuple(map(type, own)) for own in policies["scopes"].values()} == {(int, str, str, str, str)}
+    assert {tuple(map(type, own)) for own in policies["scopes"].values()} == {(int, str, str, str, str, list, list)}
     assert policies["scopes"]["o/t/a"][1] == "mine"
 
 

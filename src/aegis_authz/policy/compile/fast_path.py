@@ -17,7 +17,7 @@ from aegis_authz.core.json_value import Json
 from aegis_authz.core.scope_shape import ScopeShape, covering
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.compile.json_shapes import list_of, object_of
-from aegis_authz.policy.language.operators import OPERATORS
+from aegis_authz.policy.language.operators import OF_OPERAND, OPERATORS
 from aegis_authz.policy.language.types import ANY
 
 Document = Mapping[str, Json]
@@ -25,7 +25,8 @@ Scopes = Mapping[str, Mapping[str, Sequence[Document]]]
 """By scope: the compiled documents that `enforce` and those that `shadow`."""
 
 _Rule = Mapping[str, Json]
-_SETTLING = [word for word, operator in OPERATORS.items() if operator.settles_type]
+_SETTLING = {word for word, operator in OPERATORS.items() if operator.settles_type}
+_SETTLED = ("string", "number", "boolean", "array")
 _NOT_PLAIN = frozenset(("than", "path"))  # compares with another parameter, or looks into a list
 
 
@@ -153,7 +154,7 @@ def _imply_type(conditions: set[str], kind: Json) -> bool:
     """Whether no value of another type meets all these conditions."""
     if kind == "number" and {"min", "max"} <= conditions:
         return True  # Rego orders the types too: what lies between two numbers is a number
-    return kind in ("string", "number", "boolean") and not conditions.isdisjoint(_SETTLING)
+    return any(OPERATORS[word].json_type in (kind, OF_OPERAND) for word in conditions & _SETTLING) and kind in _SETTLED
 
 
 def _together(checks: Iterable[Json]) -> list[Json]:

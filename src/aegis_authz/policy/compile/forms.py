@@ -3,8 +3,8 @@
 Most of what OPA holds in memory would otherwise be the same rules again for each agent. A form is all that is compiled
 of a scope: its documents by mode, their titles, and its plain rules. Where a text is of this scope alone, the title of
 one of its documents or the id of one of its limits, a form has a number in place of it; the scope has the number of its
-form and then those texts, in order, so that number 1 is the first of them. Rego puts them together again
-(`rego/forms.rego`).
+form and then those texts, in order, so that number 1 is the first of them. What a plain rule names is a list in that
+place, whole. Rego puts them together again (`rego/forms.rego`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from typing import Final
 from aegis_authz.core.json_value import Json
 from aegis_authz.policy.bundle.canonical_json import canonical
 from aegis_authz.policy.compile.json_shapes import list_of, object_of, text_of
+from aegis_authz.policy.compile.plain_checks import by_kind
 
 _MODES: Final = ("enforce", "shadow")
 _PLAIN_TEXTS: Final = ("policies", "limits")
+
+_Own = str | tuple[str, ...]
 
 
 def shared_forms(scopes: Mapping[str, Json]) -> dict[str, Json]:
@@ -26,7 +29,7 @@ def shared_forms(scopes: Mapping[str, Json]) -> dict[str, Json]:
     Each scope has its compiled documents, by mode, and may have `plain` rules (`fast_path.plain_rules`).
     """
     forms: dict[bytes, Json] = {}
-    drafts: dict[str, tuple[bytes, list[str]]] = {}
+    drafts: dict[str, tuple[bytes, list[Json]]] = {}
     for scope, node in scopes.items():
         texts = OwnTexts()
         form = _form(object_of(node), texts)
@@ -41,27 +44,30 @@ def shared_forms(scopes: Mapping[str, Json]) -> dict[str, Json]:
 
 
 class OwnTexts:
-    """The texts of one scope alone, numbered from 1 in the order in which they were met."""
+    """The texts of one scope alone, numbered from 1 in the order in which they were met, and lists of texts."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[_Own, int] = {}
 
     @property
-    def listed(self) -> list[str]:
+    def listed(self) -> list[Json]:
         """All of them, in order."""
-        return [*self._numbers]
+        return [own if isinstance(own, str) else [*own] for own in self._numbers]
 
     def own(self, text: str) -> int:
         """The number of a text of this scope."""
-        return self._numbers.setdefault(text, len(self._numbers) + 1)
+        return self._numbering(text)
 
     def all_own(self, texts: Json) -> list[Json]:
         """The numbers of a list of texts of this scope."""
         return [self.own(text_of(text)) for text in list_of(texts)]
 
-    def any(self, text: str) -> int | str:
-        """The number of a text where it is one of this scope, else the text."""
-        return self._numbers.get(text, text)
+    def together(self, texts: Json) -> int:
+        """The number of a list of texts, whosever they are."""
+        return self._numbering(tuple(map(text_of, list_of(texts))))
+
+    def _numbering(self, own: _Own) -> int:
+        return self._numbers.setdefault(own, len(self._numbers) + 1)
 
 
 def _form(node: Mapping[str, Json], texts: OwnTexts) -> dict[str, Json]:
@@ -89,8 +95,7 @@ def _rule(rule: Mapping[str, Json], texts: OwnTexts) -> Json:
 
 def _plain(rule: Mapping[str, Json], texts: OwnTexts) -> Json:
     """A plain rule: it may be made of documents of wider scopes, too, whose texts are no more this scope's own."""
-    lists = {member: sorted(map(texts.any, map(text_of, list_of(rule[member]))), key=str) for member in _PLAIN_TEXTS}
-    return {**rule, **lists}
+    return {**by_kind(rule["checks"]), **{member: texts.together(rule[member]) for member in _PLAIN_TEXTS}}
 
 
 def _by_action(tools: Json, formed: Callable[[Json], Json]) -> dict[str, Json]:

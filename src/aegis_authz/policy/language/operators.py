@@ -203,6 +203,7 @@ _OF_VALUES = (
         direction=Direction.MEMBERSHIP,
         phrase="ending with {limit}",
         text="Ends with this text.",
+        settles_type=True,
     ),
     Operator(
         word="length",
@@ -211,6 +212,7 @@ _OF_VALUES = (
         direction=Direction.NEITHER,
         phrase="of a length of {limit}",
         text="Is a text of that many characters.",
+        settles_type=True,
     ),
     Operator(
         word="host_in",
@@ -219,6 +221,7 @@ _OF_VALUES = (
         direction=Direction.MEMBERSHIP,
         phrase="a host among {limit}",
         text="Is a host name in this list; *.bank.com is any host below bank.com.",
+        settles_type=True,
     ),
     Operator(
         word="url_host_in",
@@ -227,6 +230,7 @@ _OF_VALUES = (
         direction=Direction.MEMBERSHIP,
         phrase="a URL of a host among {limit}",
         text="Is an http, https, ws or wss URL whose host is in this list.",
+        settles_type=True,
     ),
     Operator(
         word="email_domain_in",
@@ -235,6 +239,7 @@ _OF_VALUES = (
         direction=Direction.MEMBERSHIP,
         phrase="an address of a domain among {limit}",
         text="Is an address whose domain is in this list.",
+        settles_type=True,
     ),
     Operator(
         word="in_ranges",
@@ -244,6 +249,7 @@ _OF_VALUES = (
         phrase="an address in {limit}",
         text="Is an IP address in one of these ranges.",
         opposite="not_in_ranges",
+        settles_type=True,
     ),
     Operator(
         word="not_in_ranges",
@@ -253,6 +259,7 @@ _OF_VALUES = (
         phrase="an address outside {limit}",
         text="Is an IP address in none of these ranges.",
         opposite="in_ranges",
+        settles_type=True,
     ),
 )
 
@@ -265,6 +272,7 @@ _OF_PARAMETERS = (
         direction=Direction.NEITHER,
         phrase="a list of {limit}",
         text="Is a list of that many elements.",
+        settles_type=True,
     ),
     Operator(
         word="every",
