@@ -149,6 +149,21 @@ test_a_plain_rule_allows_without_looking_further_and_whatever_misses_it_is_judge
 	}
 }
 
+test_who_reads_it_is_told_a_plain_allow_in_brief_and_all_else_in_full if {
+	calls := [pay({"amount": 5}), pay({"amount": 6}), {"x": 1}, under(pay({"amount": 5}), [narrowing({"bank": {"*": []}})])]
+	policies := plain_policies({"between": {"amount": [0, 5]}})
+	full := authz.answer.decisions with input as {"calls": calls} with data.aegis.policies as policies with data.aegis.revision as "r"
+	brief := authz.answer with input as {"calls": calls, "brief": true} with data.aegis.policies as policies with data.aegis.revision as "r"
+	[full[0].effect, full[0].policies, full[0].limits] == ["allow", ["bank-policy"], ["spend"]]
+	brief == {"revision": "r", "decisions": [["ALLOWED", ["bank-policy"], ["spend"]], full[1], full[2], full[3]]}
+	[full[3].effect, full[3].policies, full[3].limits] == ["allow", ["bank-policy"], ["spend"]]
+	every other in [false, null, 1, "true", {}] {
+		told := authz.answer.decisions with input as {"calls": calls, "brief": other} with data.aegis.policies as policies
+			with data.aegis.revision as "r"
+		told == full
+	}
+}
+
 test_each_kind_of_check_of_a_plain_rule_must_hold if {
 	every row in [
 		[{"between": {"p": [1, 5]}}, [1, 2.5, 5], [0, 5.1, "3", null, true, [3], {"3": 3}]],

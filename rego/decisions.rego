@@ -1,5 +1,8 @@
-# The shapes of decisions. Each has every member but `would` and `limits`, which `ruled` adds.
+# The shapes of decisions. Each has every member but `would` and `limits`, which `ruled` adds; the first is whole.
 package aegis.authz
+
+# By a plain rule.
+allowed(texts) := object.union(passed("ALLOWED", texts[0], []), {"would": null, "limits": texts[1]})
 
 passed(reason, policies, obligations) := {
 	"effect": "allow",

@@ -17,6 +17,7 @@ from aegis_authz.policy.compile.compiler import compile_policy
 from aegis_authz.policy.compile.rules import compiled_document
 from aegis_authz.policy.language.document import PolicyDocument
 from aegis_authz.policy.language.operators import OPERATORS
+from aegis_authz.wire.opa.answer import decisions_from_data
 from tests.support.forms import written_out
 
 REGO = Path(__file__).resolve().parents[3] / "rego"
@@ -283,9 +284,9 @@ def call(agent: str, kind: str, tool: str, action: str, parameters: dict[str, An
     }
 
 
-def decisions(opa: Path, folder: Path, data: Any, calls: list[dict[str, Any]]) -> Any:
+def decisions(opa: Path, folder: Path, data: Any, calls: list[dict[str, Any]], brief: bool = False) -> Any:
     (folder / "data.json").write_text(json.dumps(data))
-    (folder / "input.json").write_text(json.dumps({"calls": calls}))
+    (folder / "input.json").write_text(json.dumps({"calls": calls, "brief": brief}))
     sources = ["--data", REGO, "--data", folder / "data.json", "--input", folder / "input.json"]
     arguments = [opa, "eval", "--format", "raw", *sources, "data.aegis.authz.answer.decisions"]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
@@ -301,6 +302,22 @@ def test_calls_are_decided_as_without_plain_rules(
 ) -> None:
     quick, whole = both(opa_binary, tmp_path, trust, documents, [call(*one) for one in asked])
     assert quick == whole
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(st.lists(DOCUMENTS, max_size=4), st.lists(CALLS, min_size=20, max_size=60))
+def test_what_is_told_in_brief_is_read_as_what_is_told_in_full(
+    opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]], asked: list[tuple[Any, ...]]
+) -> None:
+    policies = [*map(compiled_document, map(PolicyDocument.model_validate, documents))]
+    data = compile_policy(policies, TOOLS, trust, "").data
+    calls = [call(*one) for one in asked]
+    full = decisions(opa_binary, tmp_path, data, calls)
+    brief = decisions(opa_binary, tmp_path, data, calls, brief=True)
+    read = [decisions_from_data({"revision": "r", "decisions": told}, len(calls)) for told in (full, brief)]
+    assert read[0] == read[1]
 
 
 @settings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.scope import Scope
 from aegis_authz.wire.grant import read_grant
-from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
+from aegis_authz.wire.opa.answer import decisions_from_data, query_of, question_to_data
 from tests.support.grants import grant_claim
 
 WHO = Identity(
@@ -206,3 +207,54 @@ def test_an_obligation_that_is_not_known_to_the_letter_refuses(item: Json) -> No
     read = answered("allow", "ALLOWED", [item])
     assert isinstance(read, Refused)
     assert read.reason is Reason.OBLIGATION_UNKNOWN
+
+
+def test_a_plain_allow_is_asked_for_in_brief() -> None:
+    assert json.loads(query_of([b'{"a":1}', b'{"b":2}'])) == {"input": {"brief": True, "calls": [{"a": 1}, {"b": 2}]}}
+    assert json.loads(query_of([])) == {"input": {"brief": True, "calls": []}}
+
+
+def test_an_allow_in_brief_is_the_one_that_is_told_in_full() -> None:
+    full: Json = {
+        "effect": "allow",
+        "reason": "ALLOWED",
+        "detail": "",
+        "policies": ["p", "q"],
+        "obligations": [],
+        "findings": [],
+        "approval": None,
+        "would": None,
+        "limits": ["l"],
+    }
+    brief: Json = ["ALLOWED", ["p", "q"], ["l"]]
+    first, second = decisions_from_data({"revision": "r", "decisions": [full, brief]}, 2)
+    assert isinstance(first, Decision)
+    assert (first, first.effect) == (second, Effect.ALLOW)
+
+
+@pytest.mark.parametrize(
+    "brief",
+    [
+        [],
+        ["ALLOWED"],
+        ["ALLOWED", ["p"]],
+        ["ALLOWED", ["p"], [], []],
+        ["allow", ["p"], []],
+        ["SHADOWED", ["p"], []],
+        ["APPROVED", ["p"], []],
+        [True, ["p"], []],
+        [None, ["p"], []],
+        ["ALLOWED", "p", []],
+        ["ALLOWED", None, []],
+        ["ALLOWED", ["p"], None],
+        ["ALLOWED", ["p"], {}],
+        ["ALLOWED", [1], []],
+        ["ALLOWED", ["p"], [["l"]]],
+        ["ALLOWED", ["p"], ["l", "l"]],
+        [["ALLOWED", ["p"], []]],
+    ],
+)
+def test_a_list_that_is_no_allow_in_brief_to_the_letter_refuses(brief: Json) -> None:
+    (read,) = decisions_from_data({"revision": "r", "decisions": [brief]}, 1)
+    assert isinstance(read, Refused)
+    assert read.reason is Reason.DECISION_MALFORMED

@@ -17,7 +17,7 @@ from aegis_authz.core.decision import Decision, Evaluation
 from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic, Revision
-from aegis_authz.wire.opa.answer import decisions_from_data, question_to_data
+from aegis_authz.wire.opa.answer import decisions_from_data, query_of, question_to_data
 
 _log = logging.getLogger(__name__)
 ANSWER_PATH = "/v1/data/aegis/authz/answer"
@@ -131,7 +131,7 @@ class OpaPdp:
         asked_at = 0.0 if self._answers is None else self._answers.now()
         try:
             async with asyncio.timeout_at(deadline):
-                status, answer = await self._http.post(ANSWER_PATH, b'{"input":{"calls":[%b]}}' % b",".join(questions))
+                status, answer = await self._http.post(ANSWER_PATH, query_of(questions))
         except OpaUnreachable as fault:
             raise Refused(Reason.PDP_UNAVAILABLE, str(fault)) from None
         except TimeoutError:

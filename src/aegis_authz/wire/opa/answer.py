@@ -25,6 +25,8 @@ from aegis_authz.encoding.folding import is_usual
 from aegis_authz.wire.opa.obligations import obligations_from_data
 
 _MEMBERS = {"effect", "reason", "detail", "policies", "obligations", "findings", "approval", "would", "limits"}
+_BRIEF = 3
+"""Members of an allow in brief."""
 _EFFECTS = {effect.value: effect for effect in Effect}
 _REASONS = {reason.value: reason for reason in Reason}
 _PORTS = {"http": 80, "https": 443}
@@ -104,6 +106,14 @@ def _context(question: Evaluation) -> dict[str, Json]:
     return {word: value for word, value in pairs if value is not None}
 
 
+def query_of(questions: Sequence[bytes]) -> bytes:
+    """The body of the query that asks so many questions, each in JSON: plain allows are to come in brief.
+
+    A library of before that was made knows no `brief`, and tells them in full.
+    """
+    return b'{"input":{"brief":true,"calls":[%b]}}' % b",".join(questions)
+
+
 def decisions_from_data(result: Json, count: int) -> list[Decision | Refused]:
     """Read the answer to `count` calls.
 
@@ -135,6 +145,8 @@ def _read(data: Json, revision: Revision) -> Decision | Refused:
 def _decision(text: bytes, revision: Revision) -> Decision:
     """Most decisions are those of an earlier call to the letter: to know them again takes a tenth of reading them."""
     data: Json = orjson.loads(text)
+    if isinstance(data, list):
+        return _in_brief(data, revision)
     # the library of a bundle that was made before there were limits does not name any
     if not isinstance(data, dict) or data.keys() | {"limits"} != _MEMBERS:
         raise _malformed("a decision has not exactly the known members")
@@ -164,6 +176,25 @@ def _decision(text: bytes, revision: Revision) -> Decision:
         would=_EFFECTS[would] if isinstance(would, str) else None,
         fault=None,
         limits=_limits(data.get("limits", [])),
+    )
+
+
+def _in_brief(data: Sequence[Json], revision: Revision) -> Decision:
+    """An allow that obliges to nothing: the word for it, the policies that allow and the limits that are met."""
+    if len(data) != _BRIEF or data[0] != Reason.ALLOWED.value:
+        raise _malformed("a list that is no allow in brief")
+    return Decision(
+        effect=Effect.ALLOW,
+        reason=Reason.ALLOWED,
+        detail="",
+        policies=tuple(_text(item) for item in _list(data[1])),
+        revision=revision,
+        obligations=(),
+        findings=(),
+        approval=None,
+        would=None,
+        fault=None,
+        limits=_limits(data[2]),
     )
 
 
