@@ -264,22 +264,35 @@ async def test_records_that_nobody_waits_for_are_written_with_one_that_somebody_
 ) -> None:
     monkeypatch.setattr("aegis_authz.adapters.records.log._LAG", 3600.0)
     async with a_log(tmp_path) as log, asyncio.timeout(5):
+        await log.append(record(1))
         groups = _groups(monkeypatch)
-        several = asyncio.create_task(log.append_all([record(1), record(2)]))
+        several = asyncio.create_task(log.append_all([record(2), record(3)]))
         for _ in range(10):  # turns of the loop in which they would be handed over
             await asyncio.sleep(0)
-        await log.append(record(3))
+        await log.append(record(4))
         await several
         assert groups == [3]
+
+
+async def test_records_that_nobody_waits_for_wait_only_where_others_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aegis_authz.adapters.records.log._LAG", 3600.0)
+    async with a_log(tmp_path) as log, asyncio.timeout(5):
+        await log.append_all([record(1), record(2)])
+        await log.append_all([record(3), record(4)])
+        assert ids(tmp_path) == ["0190-0001", "0190-0002", "0190-0003", "0190-0004"]
 
 
 async def test_records_that_nobody_waits_for_are_written_alone_once_their_time_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("aegis_authz.adapters.records.log._LAG", 0.2)
     async with a_log(tmp_path) as log, asyncio.timeout(5):
+        await log.append(record(1))
         groups = _groups(monkeypatch)
-        await asyncio.gather(log.append_all([record(1), record(2)]), log.append_all([record(3), record(4)]))
-        await log.append_all([record(5), record(6)])
+        await asyncio.gather(log.append_all([record(2), record(3)]), log.append_all([record(4), record(5)]))
+        await log.append_all([record(6), record(7)])
         assert groups == [4, 2]
 
 
@@ -320,7 +333,8 @@ async def test_what_waits_for_others_is_written_when_the_log_is_closed(
     monkeypatch.setattr("aegis_authz.adapters.records.log._LAG", 3600.0)
     async with asyncio.timeout(5):
         async with a_log(tmp_path) as log:
-            several = asyncio.create_task(log.append_all([record(1), record(2)]))
+            await log.append(record(1))
+            several = asyncio.create_task(log.append_all([record(2), record(3)]))
             await asyncio.sleep(0)
         await several
-    assert ids(tmp_path) == ["0190-0001", "0190-0002"]
+    assert ids(tmp_path) == ["0190-0001", "0190-0002", "0190-0003"]

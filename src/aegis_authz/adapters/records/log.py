@@ -36,7 +36,7 @@ _LOCK_PAUSE = 0.05
 _LOOK_SECONDS = 1.0
 _WINDOW = 0.006  # seconds between commits when much comes
 _WORTH = 4.0  # records within a window that are worth waiting for
-_LAG = 2 * _WINDOW  # seconds that nobody minds to wait for others: a commit costs as much for few as for many
+_LAG = 2 * _WINDOW  # seconds for which records that nobody waits for wait for others: a commit costs much for few, too
 
 
 class _Batch(NamedTuple):
@@ -82,6 +82,7 @@ class FileRecordLog:
         self._gathered = _Batch([], [])
         self._is_writing = False
         self._is_pressing = False
+        self._pressed_at = -math.inf
         self._lag: asyncio.TimerHandle | None = None
         self._cadence = Cadence(_WINDOW, _WORTH)
         self._waiting = 0
@@ -139,7 +140,7 @@ class FileRecordLog:
         """Return once all are durable and sealed. Raises Refused(RECORD_FAILED): none of them is kept then.
 
         Several are of calls that are over: nobody waits for an answer, so they wait a moment for records that somebody
-        waits for, and are written with these. One by itself may be of a caller that waits for it.
+        waits for, where such come, and are written with these. One by itself may be of a caller that waits for it.
         """
         if records:
             await self._append(records, is_pressing=len(records) == 1)
@@ -157,8 +158,10 @@ class FileRecordLog:
         self._waiting += len(encoded)
         self._gathered.records.extend(encoded)
         self._gathered.receipts.append(receipt)
-        self._cadence.came(self._loop.time())
-        self._is_pressing = self._is_pressing or is_pressing
+        now = self._loop.time()
+        self._cadence.came(now)
+        if is_pressing:
+            self._is_pressing, self._pressed_at = True, now
         if not self._is_writing:
             self._schedule(self._loop)
         return receipt
@@ -166,13 +169,14 @@ class FileRecordLog:
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have what is gathered written: at once, or in a moment when much comes, for to be durable costs by the time.
 
-        What nobody waits for is written with the next that somebody waits for, or once its time is over.
+        What nobody waits for is written with the next that somebody waits for, or once its time is over. Where none of
+        these came lately there is none to wait for: Envoy's next message waits until this one is settled.
         """
-        if not self._is_pressing:
+        now = loop.time()
+        if not self._is_pressing and now - self._pressed_at < _LAG:
             self._lag = self._lag or loop.call_later(_LAG, self._end_lag)
             return
         self._is_writing = True
-        now = loop.time()
         begins = self._cadence.next_start(now)
         if begins > now:
             loop.call_at(begins, self._hand_over)
