@@ -14,6 +14,12 @@ test_every_call_gets_a_decision_whatever_it_is if {
 	]
 }
 
+# With which an authorizer asks for the revision alone.
+test_a_query_of_no_calls_names_the_revision if {
+	authz.answer == {"revision": "r1", "decisions": []} with input as {"calls": [], "brief": true}
+		with data.aegis.revision as "r1"
+}
+
 test_every_decision_has_exactly_the_known_members if {
 	calls := [null, pay({}), call("payer", "http", "bank", "other", {}), call("nobody", "http", "bank", "pay", {})]
 	answer := authz.answer with input as {"calls": calls}

@@ -207,6 +207,24 @@ async def test_an_opa_that_does_not_name_its_revision_is_asked_by_the_next_call_
         await scene.ask(1)
 
 
+async def test_an_opa_that_hangs_when_it_is_asked_ahead_costs_the_time_of_one_call(scene: Scene) -> None:
+    async def hang(_path: str, _body: bytes) -> tuple[int, bytes]:
+        await asyncio.Event().wait()
+        raise AssertionError("which is never set")
+
+    await scene.ask(1)
+    sound, scene.opa.post = scene.opa.post, hang  # type: ignore[method-assign]  # an OPA that is stopped
+    scene.moment += FRESH / 2
+    decision = await scene.pdp.evaluate(question(1), time.monotonic() + 0.01)
+    assert decision.revision == "r0"
+    async with asyncio.timeout(5):
+        await scene.pdp.close()
+    scene.opa.post = sound  # type: ignore[method-assign]  # and goes on
+    await scene.ask(1)
+    await scene.pdp.close()
+    assert (scene.opa.queries, scene.opa.calls) == (2, 1)
+
+
 async def test_what_rules_read_of_the_time_is_never_remembered(scene: Scene) -> None:
     for word in ("time", "token_age"):
         await scene.ask(1, frozenset({word}))
