@@ -211,6 +211,17 @@ async def test_no_record_is_answered_for_once_its_file_was_removed(tmp_path: Pat
         assert log.trouble
 
 
+async def test_a_log_that_is_closed_without_its_checkpoints_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with a_log(tmp_path) as log:
+        await log.append(record(1))
+        for checkpoint in (tmp_path / "w").glob("*.note"):
+            checkpoint.unlink()
+    assert "could not write its final checkpoint" in caplog.text
+    assert "was removed while its log was written" in caplog.text
+
+
 async def _answer(log: FileRecordLog, number: int) -> Reason | None:
     try:
         await log.append(record(number))

@@ -53,8 +53,8 @@ class FolderBusy(Exception):
 class RecordFolder:
     """The files of one writer, opened for writing.
 
-    `open` must be called first. Every method may raise OSError; `commit` and `repair` raise LogAltered when
-    the files are not as this writer left them.
+    `open` must be called first. Every method may raise OSError; `commit`, `repair` and `close` raise LogAltered
+    when the files are not as this writer left them.
     """
 
     def __init__(
