@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from benchmarks.measure.results import Repeat, Results
@@ -22,7 +23,8 @@ def middle(runs: Sequence[Results]) -> Results:
 
 def _merit(run: Results) -> float:
     mine = run.contender(run.default)
-    return run.ratio_to_peer.get(run.default, -mine.total if mine is not None else 0.0)
+    cost = mine.total if mine is not None and mine.total else math.inf  # without a figure it answered nothing rightly
+    return run.ratio_to_peer.get(run.default, -cost)
 
 
 def _repeat(run: Results) -> Repeat:

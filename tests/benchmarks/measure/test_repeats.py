@@ -42,6 +42,11 @@ def test_without_a_peer_the_cost_decides() -> None:
     assert middle(runs).contender(DEFAULT) == contender(DEFAULT, 700.0)
 
 
+def test_a_run_without_figures_is_the_worst() -> None:
+    runs = [run(contender(DEFAULT, cost)) for cost in (500.0, 0.0, 700.0)]
+    assert middle(runs).contender(DEFAULT) == contender(DEFAULT, 700.0)
+
+
 def test_a_wrong_answer_in_any_run_voids_what_is_shown() -> None:
     spoilt = run(contender(PEER, 300.0), contender(DEFAULT, 300.0, seen=answers(wrong=1)))
     shown = middle([spoilt, pair(300.0, 500.0), pair(300.0, 600.0)])
