@@ -56,7 +56,7 @@ class FileRecordLog:
     refused, and so is every later one until the log could go back to its last sealed state.
     `signing_key` signs the checkpoints; with `renewal` it is that of now, looked for every second. A segment is
     closed by its seal, and followed by the next, at `max_file_bytes`, and when its first record is `max_segment_age`
-    seconds old; at most `max_waiting` appends wait at a time.
+    seconds old; at most `max_waiting` records wait at a time.
     """
 
     def __init__(
