@@ -73,23 +73,9 @@ class BreakableMesh:
 
     @asynccontextmanager
     async def replaced(self, name: str, serve: Serve) -> AsyncIterator[None]:
-        """Another server listens where opa or redis did. Connections opened before still end at the old one, which hangs.
-
-        Those that it took end with the block: whoever stayed with it would not know that the right one is back.
-        """
-        socket = self.socket(name)
-        aside = socket.with_suffix(".aside")
-        taken: set[StreamWriter] = set()
-        async with self.hung(name):
-            socket.rename(aside)
-            server = await asyncio.start_unix_server(closing(serve, taken), socket)
-            try:
-                yield
-            finally:
-                server.close()
-                for writer in taken:
-                    writer.transport.abort()
-                aside.rename(socket)
+        """Another server listens where opa or redis did. Connections opened before still end at the old one, which hangs."""
+        async with self.hung(name), impostor(self.socket(name), serve):
+            yield
 
     @asynccontextmanager
     async def redis_told(self, broken: tuple[str, ...], healed: tuple[str, ...]) -> AsyncIterator[None]:
@@ -244,6 +230,36 @@ def _is_dead(pid: int) -> bool:
         return "Z" in state and len(list(Path(f"/proc/{pid}/task").iterdir())) <= 1
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+@asynccontextmanager
+async def impostor(socket: Path, serve: Serve) -> AsyncIterator[None]:
+    """Another server listens at the socket than did before.
+
+    What connections it took end with the block: whoever stayed with it would not know that the right one is back.
+    """
+    aside, gone = socket.with_suffix(".aside"), socket.with_suffix(".gone")
+    taken, is_over = set[StreamWriter](), False
+
+    async def serve_until_over(reader: StreamReader, writer: StreamWriter) -> None:
+        if not is_over:
+            await serve(reader, writer)
+
+    socket.rename(aside)
+    server = await asyncio.start_unix_server(closing(serve_until_over, taken), socket)
+    try:
+        yield
+    finally:
+        is_over = True
+        socket.rename(gone)
+        aside.rename(socket)
+        last, ours = await asyncio.open_unix_connection(gone)
+        await last.read()  # whoever came before is accepted by then, and no longer on its way to be served
+        ours.close()
+        server.close()
+        gone.unlink()
+        for writer in taken:
+            writer.transport.abort()
 
 
 def closing(serve: Serve, taken: set[StreamWriter] | None = None) -> Serve:
