@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 import pytest
@@ -36,6 +37,8 @@ SCOPES = [Scope("acme", "emea", name) for name in ("bot", "cat")]
 PARTITION = redis_keys.partition_of(SCOPES[0])
 EPOCH = redis_keys.epoch(PARTITION)
 LENGTH = 60_000
+CALLS_OF_PUBLICATION = 3
+"""How many calls know the same limits; those of the next count in the same accounts."""
 SEEN: Counter[object] = Counter()
 
 
@@ -85,16 +88,23 @@ def measure(kind: int, amount: int, now: int) -> Measure:
     ][kind]
 
 
-def charge(kind: int, exceed: Exceed, amount: int, scope: Scope, now: int) -> Charge:
+def charge(kind: int, exceed: Exceed, amount: int, scope: Scope, now: int, publication: int = 0) -> Charge:
     """A charge to the account of the agent, or of its tenant."""
+    limit = limit_of(kind, exceed, publication)
+    return Charge(limit, limit.holder_of(scope), measure(kind, amount, now))
+
+
+@cache
+def limit_of(kind: int, exceed: Exceed, publication: int) -> Limit:
+    """One of ten, the same in all calls of a publication, as policy has it."""
     per = Per.TENANT if kind % 2 else Per.AGENT
     approval = (
         ApprovalTerms((), 900, 1, (), (), 0.0, ApprovalProof.ANY, Unattended.QUEUE)
         if exceed is Exceed.APPROVAL_NEEDED
         else None
     )
-    limit = Limit(f"l{kind}{exceed.value}", "p", "l", per, exceed, (), approval, Count(1, RollingWindow(1)))
-    return Charge(limit, limit.holder_of(scope), measure(kind, amount, now))
+    name = f"of publication {publication}"
+    return Limit(f"l{kind}{exceed.value}", "p", name, per, exceed, (), approval, Count(1, RollingWindow(1)))
 
 
 def settlement(number: int, call: Call, now: int) -> Settlement:
@@ -102,7 +112,8 @@ def settlement(number: int, call: Call, now: int) -> Settlement:
     scope, moment = SCOPES[call.agent], now / 1000
     name = str(number - 1 if call.is_repeated else number)
     who = Identity(scope, "aegis", "k", name, moment, moment + 60, (), "", Way.TOKEN, None, "", None)
-    charges = tuple(charge(kind, exceed, amount, scope, now) for kind, exceed, amount in call.charges)
+    publication = number // CALLS_OF_PUBLICATION
+    charges = tuple(charge(kind, exceed, amount, scope, now, publication) for kind, exceed, amount in call.charges)
     opens = None
     if call.is_held or any(entry.limit.approval for entry in charges):
         terms = (("p",), (), moment, moment + 900, {}, "b1", "d-1", 1, (), ())
