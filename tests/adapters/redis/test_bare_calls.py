@@ -97,7 +97,7 @@ async def test_bare_calls_of_a_partition_run_one_script_and_their_replays_one_mo
         assert scripts_run(real_redis) == number + 1
 
 
-EPOCHS = ("begun", "missing", "of another life", "after the token")
+EPOCHS = ("begun", "missing", "of another life", "after the token", "with the token")
 MARKS = ("", "acme/emea/bot", "acme/emea", "token", "key")
 
 
@@ -107,12 +107,12 @@ async def test_what_is_said_of_bare_calls_together_is_said_of_each_alone(
     begun = real_redis.command("GET", NAMES.epoch)
     assert isinstance(begun, bytes)
     since, _, life = begun.decode().partition(" ")
-    texts = (begun, "", f"{since} {'c' * 80}", f"{int(since) + 3_600_000} {life}")
-    epochs = dict(zip(EPOCHS, texts, strict=True))
     seen = set()
     for epoch, is_used, mark, quarantined in itertools.product(EPOCHS, (False, True), MARKS, (0, -1000, 60_000)):
         what = settlement()
         asked = settle_call(what, MARGIN)
+        moments = (f"{asked.issued_at + 1} {life}", f"{asked.issued_at} {life}")
+        epochs = dict(zip(EPOCHS, (begun, "", f"{since} {'c' * 80}", *moments), strict=True))
         mark = {"token": asked.token, "key": asked.marks[0]}.get(mark, mark)
         told = []
         for question in (asked, asked._replace(form=Form.ALONE)):
@@ -195,9 +195,15 @@ async def test_one_revoked_call_has_its_mates_settled_alone(server: SettleServer
 
 
 async def test_marks_of_every_call_are_looked_at(server: SettleServer, real_redis: RealRedis) -> None:
-    calls = [settlement(agent=f"bot-{number}") for number in range(5)]
+    calls = []
+    for number in range(5):
+        what = settlement(agent=f"bot-{number}")
+        who = replace(what.identity, key_id=f"k-{number}", actors=(f"acme/of-{number}/actor",))
+        calls.append(replace(what, identity=who))
     for what in calls:
-        for mark in (str(what.identity.scope), settle_call(what, MARGIN).token):
+        asked = settle_call(what, MARGIN)
+        assert len(asked.marks) == 3  # its key, its actor and the tenant of that
+        for mark in (asked.scope, asked.token, *asked.marks):
             real_redis.command("DEL", NAMES.revoked)
             real_redis.command("HSET", NAMES.revoked, mark, "1.0 ada")
             fresh = [replace(each, resumes=secrets.token_hex(4)) for each in calls]  # each uses up something new
@@ -207,10 +213,22 @@ async def test_marks_of_every_call_are_looked_at(server: SettleServer, real_redi
                 for each, answer in zip(calls, settled, strict=True)
                 if answer.outcome is SettleOutcome.REVOKED
             ]
-            assert refused == [what.identity]
+            assert refused == [what.identity], mark
 
 
-async def test_a_redis_that_forgot_the_scripts_is_told_both_again(server: SettleServer, real_redis: RealRedis) -> None:
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_token_older_than_the_memory_is_refused_whatever_comes_with_it(
+    server: SettleServer, place: int
+) -> None:
+    calls = [settlement() for _ in range(3)]
+    who = calls[place].identity
+    calls[place] = replace(calls[place], identity=replace(who, issued_at=who.issued_at - 30))
+    outcomes = [settled.outcome for settled in await asyncio.gather(*[settle(server, what) for what in calls])]
+    assert outcomes.pop(place) is SettleOutcome.STORE_RESET
+    assert outcomes == [SettleOutcome.CLEAR] * 2
+
+
+async def test_a_redis_that_forgot_the_scripts_is_told_them_again(server: SettleServer, real_redis: RealRedis) -> None:
     real_redis.command("SCRIPT", "FLUSH")
     what = settlement()
     assert (await settle(server, what)).outcome is SettleOutcome.CLEAR

@@ -21,7 +21,7 @@ from aegis_authz.adapters.redis.charged_calls import charged_arguments, read_cha
 from aegis_authz.adapters.redis.client import open_redis, script
 from aegis_authz.adapters.redis.settle_script import Form, SettleCall, read_settled, settle_call
 from aegis_authz.adapters.redis.settle_server import SettleServer
-from aegis_authz.core.charge import Charge, Charging, Fixed, Pace, Sum
+from aegis_authz.core.charge import Charge, Charging, Excess, Fixed, Pace, Sum
 from aegis_authz.core.limit import Count, Exceed, Limit, Per, RollingWindow
 from aegis_authz.core.settlement import Settled, Settlement, SettleOutcome
 from aegis_authz.core.units import Monotonic, Seconds
@@ -108,17 +108,19 @@ def test_what_is_charged_together_is_what_is_charged_one_by_one_in_every_case(re
     play_many(real_redis, 300)
 
 
-def charged(most: int = 1000, agent: int = 0, jti: str = "", count: int = 1) -> Settlement:
+def charged(
+    most: int = 1000, agent: int = 0, jti: str = "", count: int = 1, life: int = 60, reserve: int = 3_600_000
+) -> Settlement:
     """A call that is charged one of a sum and one of a pace."""
     now = time.time()
     what = settlement(0, Call(0, agent, (), is_held=False, is_repeated=False), int(now * 1000))
-    who = replace(what.identity, jti=jti or secrets.token_hex(8))
+    who = replace(what.identity, jti=jti or secrets.token_hex(8), expires_at=what.identity.issued_at + life)
     day = Fixed(int(now // 86_400 * 86_400_000), int((now // 86_400 + 1) * 86_400_000))
     measures = (Sum(count, most, day, True), Pace(1000, 1000, 1000, count))
     charges = tuple(
         Charge(replace(LIMIT, id=f"lim-{place}"), str(who.scope), measure) for place, measure in enumerate(measures)
     )
-    return replace(what, identity=who, charging=Charging(secrets.token_hex(8), charges, 3_600_000, True))
+    return replace(what, identity=who, charging=Charging(secrets.token_hex(8), charges, reserve, True))
 
 
 def read(reply: object, calls: int = 2) -> list[object]:
@@ -234,3 +236,46 @@ async def test_a_memory_that_was_lost_is_begun_and_charges_nothing(server: Settl
     real_redis.command("FLUSHALL")
     assert {answer.outcome for answer in await settle(server, *calls)} == {SettleOutcome.STORE_RESET}
     assert not [name for name in real_redis.names() if ":limit:" in name or ":reserved:" in name]
+
+
+async def test_a_call_that_fits_to_the_last_passes_and_none_beyond_it(server: SettleServer) -> None:
+    settled = await settle(server, *[charged(most=10, count=count) for count in (3, 3, 3, 3, 1, 1)])
+    assert [answer.outcome is SettleOutcome.CLEAR for answer in settled] == [True, True, True, False, True, False]
+    assert [answer.accounts[0].used for answer in settled] == [3, 6, 9, 10, 10, 10]
+    assert [answer.accounts[0].left for answer in settled if answer.outcome is SettleOutcome.CLEAR] == [7, 4, 1, 0]
+
+
+async def test_tokens_and_reservations_are_kept_for_their_own_spans(
+    server: SettleServer, real_redis: RealRedis
+) -> None:
+    spans = {60: 3_600_000, 6000: 1_800_000, 600: 7_200_000}
+    calls = [charged(life=life, reserve=reserve) for life, reserve in spans.items()]
+    await settle(server, *calls)
+    assert scripts_run(real_redis) == 1
+    for what, (life, reserve) in zip(calls, spans.items(), strict=True):
+        asked = settle_call(what, MARGIN)
+        assert asked.plain is not None
+        for name, span in ((asked.jti, (life + MARGIN) * 1000), (asked.plain.reserved, reserve)):
+            assert span - SLACK < int(str(real_redis.command("PTTL", name))) <= span
+
+
+async def test_calls_that_nothing_is_charged_pass_together_as_alone(server: SettleServer) -> None:
+    nothing = Charging("d-1", (), 0, True)
+    for size in (1, 3):
+        calls = [replace(charged(), charging=nothing) for _ in range(size)]
+        assert [answer.outcome for answer in await settle(server, *calls)] == [SettleOutcome.CLEAR] * size
+        assert [answer.outcome for answer in await settle(server, *calls)] == [SettleOutcome.REPLAYED] * size
+
+
+async def test_a_count_of_another_life_may_be_forgotten(server: SettleServer, real_redis: RealRedis) -> None:
+    real_redis.command("SET", redis_keys.counted(NAMES.partition), "c" * 80)
+    settled = await settle(server, *[charged() for _ in range(3)])
+    assert {(answer.outcome, answer.accounts[0].excess) for answer in settled} == {
+        (SettleOutcome.LIMIT_EXCEEDED, Excess.LOST)
+    }
+
+
+async def test_a_redis_that_forgot_the_script_is_told_it_again(server: SettleServer, real_redis: RealRedis) -> None:
+    real_redis.command("SCRIPT", "FLUSH")
+    settled = await settle(server, *[charged() for _ in range(3)])
+    assert [answer.accounts[0].used for answer in settled] == [1, 2, 3]

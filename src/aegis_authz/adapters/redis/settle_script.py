@@ -76,7 +76,9 @@ def settle_call(settlement: Settlement, jti_margin: Seconds) -> SettleCall:
     keys, operations = _operations(settlement, names.partition, now, jti_margin, is_plain=plain is not None)
     form = Form.ALONE
     if 0 < keep < _LONGEST_MS:
-        if plain is not None and plain.is_alone:
+        if (
+            plain is not None and plain.is_alone and plain.entries
+        ):  # charged.lua says of each charge what became of its call
             form = Form.CHARGED
         elif plain is None and not operations:
             form = Form.BARE
