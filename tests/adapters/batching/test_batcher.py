@@ -144,6 +144,16 @@ async def test_each_question_ends_at_its_own_deadline() -> None:
     assert await patient == "PATIENT"
 
 
+async def test_a_question_whose_deadline_is_past_is_not_asked() -> None:
+    server = Server()
+    server.gate.set()
+    batcher: Batcher[str, str] = Batcher(server.send, max_batch=8, max_under_way=1)
+    with pytest.raises(TimeoutError):
+        await batcher.ask("late", time.monotonic() - 1)
+    assert await batcher.ask("a", soon()) == "A"
+    assert server.batches == [["a"]]
+
+
 async def test_of_what_was_answered_nothing_is_kept_where_questions_have_no_deadline() -> None:
     async def send(questions: list[str], _deadline: float) -> Sequence[Server | Exception]:
         return [Server() for _ in questions]

@@ -51,10 +51,12 @@ class Batcher(Generic[Question, Reply]):
     async def ask(self, question: Question, deadline: Monotonic) -> Reply:
         """The reply to one question. Raises TimeoutError at the deadline, and what `send` says of this question."""
         loop = asyncio.get_running_loop()
+        now = loop.time()
+        if deadline <= now:  # one that is asked again: nobody would hear what came of it, and its token would be spent
+            raise TimeoutError
         reply: asyncio.Future[Reply] = loop.create_future()
         self._waiting.append(_Waiting(question, reply, deadline))
         self._deadlines.add(reply, deadline, loop)
-        now = loop.time()
         self._cadence.came(now)
         if not self._flush_is_due:
             self._flush_is_due = True
