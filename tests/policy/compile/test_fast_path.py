@@ -111,6 +111,17 @@ def test_a_condition_that_settles_the_type_is_met_by_no_value_of_another(
     assert met == SETTLING.keys()
 
 
+def test_the_strictest_bound_is_the_one_that_opa_takes_for_it(opa_binary: Path, tmp_path: Path, trust: Any) -> None:
+    least = 2**63 + 92  # and 2.0**63 is written as 2**63 + 192
+    bounds = {"parameters": {"amount": {"max": least, "approval_needed_over": 2.0**63}}}
+    calls = [call("a", "http", "bank", "pay", {"amount": least + more}) for more in (0, 1)]
+    quick, whole = both(
+        opa_binary, tmp_path, trust, [document(allowed_tools=[rule(["pay"], conditions=bounds)])], calls
+    )
+    assert quick == whole
+    assert [entry["effect"] for entry in quick] == ["allow", "deny"]
+
+
 def test_where_a_rule_does_more_than_allow_there_is_none(trust: Any) -> None:
     asks = rule(["pay"], approval={"always": True})
     redacts = rule(["pay"], sanitize={"request": {"detectors": ["us_ssn"]}})

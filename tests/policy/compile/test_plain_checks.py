@@ -27,6 +27,16 @@ def test_bounds_on_both_sides_come_to_the_strictest() -> None:
     assert by_kind(bounds) == EMPTY | {"between": {"a": [1.5, 7]}}
 
 
+def test_the_strictest_bound_is_the_one_that_is_least_as_it_is_written() -> None:
+    whole, fraction = 2**63 + 92, 2.0**63  # the second is 192 less than it is written
+    assert str(fraction) == "9.223372036854776e+18"
+    for order in ([whole, fraction], [fraction, whole]):
+        upper = by_kind([check("a", "min", 0), *(check("a", "max", limit) for limit in order)])
+        lower = by_kind([check("a", "max", 2e19), *(check("a", "min", limit) for limit in order)])
+        assert upper["between"] == {"a": [0, whole]}
+        assert [str(bound) for bound in lower["between"]["a"]] == ["9.223372036854776e+18", "2e+19"]
+
+
 def test_bounds_on_one_side_alone_stay_checks() -> None:
     bounds = [check("a", "min", 0), check("b", "max", 5), check("c", "over", 1), check("c", "under", 3)]
     assert by_kind(bounds) == EMPTY | {"checks": bounds}

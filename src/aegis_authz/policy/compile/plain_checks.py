@@ -8,6 +8,7 @@ by parameter, and what remains is a flat list that `meets` of rego/comparisons.r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from operator import itemgetter
 
 from aegis_authz.core.json_value import Json
@@ -50,13 +51,15 @@ def _between(checks: Sequence[_Check]) -> tuple[dict[str, Json], list[_Check]]:
 
 
 def _strictest(
-    checks: Sequence[_Check], conditions: Sequence[str], of: Callable[[Iterable[float]], float]
+    checks: Sequence[_Check], conditions: Sequence[str], of: Callable[[Iterable[Decimal]], Decimal]
 ) -> dict[str, int | float]:
-    limits: dict[str, list[int | float]] = {}
+    limits: dict[str, dict[Decimal, int | float]] = {}
     for check in checks:
         if check["condition"] in conditions:
-            limits.setdefault(str(check["parameter"]), []).append(_number(check["limit"]))
-    return {name: of(values) for name, values in limits.items()}
+            limit = _number(check["limit"])
+            # OPA compares numbers as they are written; a float from 2**53 on need not be what it is written as
+            limits.setdefault(str(check["parameter"]), {}).setdefault(Decimal(str(limit)), limit)
+    return {name: values[of(values)] for name, values in limits.items()}
 
 
 def _number(value: Json) -> int | float:
