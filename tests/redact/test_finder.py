@@ -54,6 +54,7 @@ def missing(texts: list[bytes], is_loose: bool) -> list[bytes]:
 @example(texts=[b"REDACTED:", b"ssn 123456789"], is_loose=False)
 @example(texts=[b'ssn ,"123456789', b'":'], is_loose=False)
 @example(texts=[b"x://", b"a@b.co"], is_loose=False)
+@example(texts=[b"dob", b"phone: 030 1234567 1/2/1980"], is_loose=False)
 @example(texts=[b"4111", b"4111 1111 1111 1111"], is_loose=True)
 def test_a_text_in_which_something_is_found_is_a_suspect_among_any_others(texts: list[bytes], is_loose: bool) -> None:
     assert missing(texts, is_loose) == []

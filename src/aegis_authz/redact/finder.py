@@ -61,12 +61,16 @@ class Finder:
         """All that is found, in order, what overlaps joined under the name of what begins first."""
         if not data or self._presence is None:
             return []
+        return joined(self._matches(data, looks_behind))
+
+    def _matches(self, data: bytes, looks_behind: bool) -> set[_Match]:
+        """What is found in every view, as places in the text."""
         matches: set[_Match] = set()
         for view in _views(data):
             spans = self._spans(view.data, looks_behind)
             matches.update(spans if not view.maps else ((*view.original(span[:2]), span[2]) for span in spans))
         matches.update((*view.original(span), name) for name, span in self._encoded(view.data))
-        return joined(matches)
+        return matches
 
     def suspects(self, texts: Sequence[bytes]) -> dict[int, list[Found] | None]:
         """Which of the texts may hold anything: all in which `find` finds something, and perhaps some neighbours.
@@ -83,21 +87,21 @@ class Finder:
         if MARKED in whole or has_escapes(whole):
             border = _STRONG_BORDER
             whole = border.join(texts)
-        matches = self.find(whole)
+        matches = self._matches(whole, True)
         if not matches:
             return {}
         starts = list(accumulate((len(text) + len(border) for text in texts[:-1]), initial=0))
         apart = self._presence.apart if border is _BORDER else frozenset()
-        suspects: dict[int, list[Found] | None] = {}
-        for start, end, name in matches:
+        known: dict[int, list[_Match] | None] = {}
+        for start, end, name in matches:  # not joined: what a word elsewhere makes a value may reach over another
             first = bisect_right(starts, start) - 1
             begin = starts[first]
-            known = suspects.setdefault(first, [])
-            if known is not None and name in apart and end <= begin + len(texts[first]):
-                known.append(Found(start - begin, end - begin, name))
-            else:
-                suspects.update(dict.fromkeys(range(first, bisect_left(starts, end))))
-        return suspects
+            own = known.setdefault(first, [])
+            if name not in apart or end > begin + len(texts[first]):
+                known.update(dict.fromkeys(range(first, bisect_left(starts, end))))
+            elif own is not None:
+                own.append((start - begin, end - begin, name))
+        return {place: own if own is None else joined(own) for place, own in known.items()}
 
     def _encoded(self, data: bytes, nesting: int = _NESTING) -> Iterator[tuple[str, Span]]:
         """Runs of Base64 with something to redact in them."""
