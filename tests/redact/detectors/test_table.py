@@ -27,6 +27,8 @@ FOUND = [
     ("us_ssn", "[REDACTED:email] ssn 123456789", "[REDACTED:email] ssn [REDACTED:us_ssn]"),
     ("us_ssn", "[REDACTED:email]ssn 123456789", "[REDACTED:email]ssn [REDACTED:us_ssn]"),
     ("date_of_birth", "[REDACTED:email] born 1/1/80", "[REDACTED:email] born [REDACTED:date_of_birth]"),
+    ("date_of_birth", "Name REDACTED: born 1/1/80", "Name REDACTED: born [REDACTED:date_of_birth]"),
+    ("us_ssn", '{"name":"REDACTED:","ssn":123456789}', '{"name":"REDACTED:","ssn":[REDACTED:us_ssn]}'),
     ("us_ssn", "ssn 123-45-6789.", "ssn [REDACTED:us_ssn]."),
     ("us_ssn", "SSN: 123 45 6789", "SSN: [REDACTED:us_ssn]"),
     ("us_ssn", "social security number is 123.45.6789", "social security number is [REDACTED:us_ssn]"),

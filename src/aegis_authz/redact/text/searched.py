@@ -18,6 +18,8 @@ _NEXT_MEMBER = re.compile(
 
 But for members that are about their neighbour, as in {"label": "Date of birth", "value": ...}.
 """
+_NAME_END = re.compile(rb"[^A-Za-z0-9_.-]")
+"""What ends the name of a detector: in "Name REDACTED: born ..." is a word of the text, and no marker."""
 MARKED = b"REDACTED:"
 MARKER_LENGTH = 24
 
@@ -62,7 +64,7 @@ def word_spans(text: bytes, words: Pattern) -> list[Span]:
 
 def _is_in_marker(text: bytes, place: int) -> bool:
     marked = text.rfind(MARKED, max(0, place - MARKER_LENGTH), place + len(MARKED))
-    return marked >= 0 and b"]" not in text[marked : place + 1]
+    return marked >= 0 and _NAME_END.search(text, marked + len(MARKED), place + 1) is None
 
 
 def windows_after(text: bytes, words: list[Span], reach: int, length: int) -> Iterator[tuple[int, bytes]]:
