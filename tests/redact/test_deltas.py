@@ -9,8 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from aegis_authz.core.decision import Redact, Target
+from aegis_authz.core.decision import OwnDetector, Redact, RedactionTerms, Target
 from aegis_authz.core.json_value import Json
+from aegis_authz.core.refused import Refused
 from aegis_authz.redact.bodies import BodyFacts, filter_for
 from aegis_authz.redact.detectors.table import DETECTORS
 from aegis_authz.redact.sanitizer import Sanitizer
@@ -206,6 +207,30 @@ def test_plain_lines_come_back_as_the_lines_they_were(body: bytes, size: int) ->
     assert b"{" in body or output == body
 
 
+def test_an_end_of_a_line_in_two_chunks_is_no_part_of_a_plain_text() -> None:
+    chosen = filter_for(BodyFacts(200, (LINES,), (), False), sanitizer())
+    chunks = (b"a@examp\r", b"\n", b"le.org \r\n")
+    assert b"".join(map(chosen.feed, chunks)) + chosen.finish() == b"[REDACTED:email]\r\n \r\n"
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\t"])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_blank_by_itself_is_a_piece_of_a_plain_text(blank: bytes, at_once: bool) -> None:
+    chosen = filter_for(BodyFacts(200, (LINES,), (), False), sanitizer())
+    lines = [b"ssn\n", blank + b"\n", b"123456\n", b"789\n"]
+    output = b"".join(map(chosen.feed, [b"".join(lines)] if at_once else lines)) + chosen.finish()
+    assert output == b"ssn\n" + blank + b"\n[REDACTED:us_ssn]\n"
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", LINES])
+def test_nul_in_pieces_of_a_plain_text_is_refused(content_type: str) -> None:
+    head, tail = (b"data: ", b"\n\n") if content_type == "text/event-stream" else (b"", b"\n")
+    chosen = filter_for(BodyFacts(200, (content_type,), (), False), sanitizer())
+    pieces = [text.encode("utf-16-le") for text in ("ssn 123-", "45-6789 ")]
+    with pytest.raises(Refused):
+        chosen.feed(b"".join(head + piece + tail for piece in pieces))
+
+
 def test_a_number_in_many_lines_is_redacted_however_they_come() -> None:
     body = b'{"a":1}\n123\n-45\n{"a":2}\n-67\n89\n{"a":3}\n'
     for size in range(1, len(body)):
@@ -225,6 +250,16 @@ def test_a_value_in_one_plain_event_is_redacted_whatever_stands_beside_it(conten
     assert output + chosen.finish() == b"".join(
         head + data + tail for data in (b"[REDACTED:us_ssn]", b"[REDACTED:us_ssn]", b"x 4", b"x [REDACTED:email]")
     )
+
+
+def test_pieces_stay_in_their_events_where_policy_defines_what_is_looked_for() -> None:
+    own = RedactionTerms(Target.RESPONSE, False, False, False, (OwnDetector("ward", "W-[0-9]{4}", ""),))
+    cleaner = Sanitizer((own,), Target.RESPONSE, False, None)
+    chosen = filter_for(BodyFacts(200, (LINES,), (), False), cleaner)
+    events = [json.dumps(chat(text)) + "\n" for text in ("is in ", "W-12", "34 ", "as said ")]
+    output = chosen.feed("".join(events).encode()) + chosen.finish()
+    texts = [member(json.loads(line), SHAPES["chat"][1]) for line in output.splitlines()]
+    assert texts == ["is in ", "[REDACTED:ward]", " ", "as said "]
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3])

@@ -255,7 +255,9 @@ class LineStream:
             raise Refused(Reason.BODY_TRUNCATED, "a line is larger than what can be checked")
         if b"\n" not in data:
             return b""
-        events = [*map(_split_end, lines)] if b"\r" in data else [*zip(lines, repeat(b"\n"))]
+        # the first line may have come with its CR before this
+        has_returns = b"\r" in data or lines[0].endswith(b"\r")
+        events = [*map(_split_end, lines)] if has_returns else [*zip(lines, repeat(b"\n"))]
         return b"".join(chain.from_iterable(self._deltas.feed(events)))
 
     def finish(self) -> bytes:

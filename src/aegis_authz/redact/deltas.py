@@ -29,10 +29,10 @@ _SHORT = 24
 """Bytes; a token of a model is hardly longer."""
 
 _MOST_TEXTS = 256
-_SENTINELS = (b"", b"[DONE]")
+_SENTINEL = b"[DONE]"
 _PLAIN_KEY = TextKey(("plain",), (), ())
 """Of the text of which events that are no JSON bring pieces."""
-_NO_PIECES = re.compile(rb"(?:\A|\n)(?:[ \t\r\x0b\x0c]*(?:[{\[\xef\0\n]|\Z)|[^\n]{%d})" % (_SHORT + 1))
+_NO_PIECES = re.compile(rb"(?:\A|\n)(?:[ \t\r\x0b\x0c]*(?:[{\[\xef\n]|\Z)|[^\n]{%d})" % (_SHORT + 1))
 """In data one a line: a line that is no piece of a plain text, or may be none."""
 
 Carrier = TypeVar("Carrier")
@@ -110,7 +110,7 @@ class _Stream(Generic[Carrier]):
             outputs.append(output)
         if is_over:
             outputs[-1] += self.held.finish()
-        if len(outputs) > 1 and self.redactor.suspects(outputs):
+        if len(outputs) > 1 and self.redactor.has_match_in(outputs):
             # a part of what is no value may be one by itself: it is shown with what makes none of it
             outputs = [*(b"" for _ in outputs[1:]), b"".join(outputs)]
         for piece, output in zip(pending, outputs, strict=True):
@@ -187,7 +187,7 @@ class Deltas(Generic[Carrier]):
         self, data: bytes, carrier: Carrier, late: list[tuple[bytes, Carrier]], shown: list[_Event[Carrier]]
     ) -> None:
         start = data.strip()
-        if start in _SENTINELS:
+        if not data or start == _SENTINEL:  # a blank is a piece of a plain text as any other
             self._end_all(late, shown)
             shown.append(_Event(data, carrier, _Form.AS_IS))
             return
@@ -299,6 +299,6 @@ class Deltas(Generic[Carrier]):
 
 
 def _are_plain(pieces: list[bytes]) -> bool:
-    """Whether all of them are pieces of a plain text."""
+    """Whether all of them are pieces of a plain text, without the NUL that UTF-16 has."""
     lines = b"\n".join(pieces)
-    return _NO_PIECES.search(lines) is None and lines.count(b"\n") < len(pieces)
+    return b"\0" not in lines and _NO_PIECES.search(lines) is None and lines.count(b"\n") < len(pieces)

@@ -84,6 +84,13 @@ class Redactor:
         """Which of the texts may hold what must be redacted, with what is known of that; nothing is counted."""
         return self._finder.suspects(texts)
 
+    def has_match_in(self, texts: Sequence[bytes]) -> bool:
+        """Whether any of the texts by itself holds anything that must be redacted; nothing is counted."""
+        return any(
+            self.has_match(texts[place]) if matches is None else matches
+            for place, matches in self._finder.suspects(texts).items()
+        )
+
     def recall(self, data: bytes, matches: list[Found]) -> None:
         """What is found in a text that is redacted next, so that it is not searched again."""
         self._searched, self._latest = data, matches
