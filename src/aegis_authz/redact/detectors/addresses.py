@@ -114,13 +114,14 @@ def _email(text: Searched) -> Iterator[Span]:
     data = text.data
     read = 0
     has_scheme = b"://" in data
+    is_ascii = data.isascii()
     for start, _ in _AT.spans(data):
         text.tick()
         at = start + 1
         domain = _DOMAIN.match(data, at + 1)
-        head = data[max(read, at - _LOCAL_LENGTH) : at]
+        head = data[max(at - _LOCAL_LENGTH, read) : at]
         local = head[len(head.rstrip(_LOCAL)) :]
-        if not local.isascii():
+        if not is_ascii and not local.isascii():
             others = [form.end() for form in _OTHER_SCRIPT.finditer(local)]
             local = local[others[-1] if others else 0 :]
         local = local.lstrip(b".'`*_{|}")
@@ -141,7 +142,7 @@ def _is_no_domain(name: bytes) -> bool:
     if ending in _FILE_ENDINGS:
         return True
     first = name[:1]
-    return (first.isdigit() and ending in _COUNTRY_ENDINGS) or (
+    return (ending in _COUNTRY_ENDINGS and first.isdigit()) or (
         first in _VERSION_MARKS and _VERSION.match(name) is not None
     )
 

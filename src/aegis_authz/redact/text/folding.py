@@ -45,9 +45,10 @@ def _folded_parts(text: str, codec: str) -> tuple[list[bytes], list[int]]:
         cuts = odd_characters().split(text[place : place + _BLOCK])
         parts[-1] += cuts[0]
         parts += cuts[1:]
-    written = [len(part.encode("utf-8", codec)) for part in parts]
-    parts[1::2] = map(fold_character, parts[1::2])
-    return [part.encode("utf-8", codec) for part in parts], written
+    encoded = [part.encode("utf-8", codec) for part in parts]
+    written = list(map(len, encoded))
+    encoded[1::2] = [character.encode("utf-8", codec) for character in map(fold_character, parts[1::2])]
+    return encoded, written
 
 
 @lru_cache(maxsize=1)

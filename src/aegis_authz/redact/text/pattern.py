@@ -8,7 +8,6 @@ whose characters can spell its own head again is not linear either: search for h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 import re2  # type: ignore[import-untyped]
 
@@ -34,8 +33,8 @@ class Pattern:
 
     def search(self, text: bytes, pos: int) -> Span | None:
         """Where the first match stands that starts at `pos` or later."""
-        span = self._matcher.Match(self._anywhere, text, pos, len(text))[0]
-        return None if span[0] == _NOWHERE else cast(Span, span)
+        span: Span = self._matcher.Match(self._anywhere, text, pos, len(text))[0]
+        return None if span[0] == _NOWHERE else span
 
     def spans(self, text: bytes) -> Iterator[Span]:
         """Where the matches stand one after the other, none overlapping another."""
