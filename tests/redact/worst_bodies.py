@@ -104,6 +104,13 @@ WORST = (
 )
 """What searches of some hundred thousand bodies met, and each costly step by itself."""
 
+DENSEST = (
+    Genome(("6@a.cc", "&#198", "\\a", "\u0661", "%8584", "7@8.cc", "7@b.cc", "7@b.cc"), 3),
+    Genome(("\\n", "&#49;", "%", "6@6.cc", "1@8.zz", "b53", "\u00a0", "\u00a0"), 2),
+    Genome(("x@y.zz", "\\=", "%9538", "x@y.zz", "://", "&amp;", "x@y.zz", "x@9.zz")),
+)
+"""What long searches met: values close to each other, in texts that are read in each way."""
+
 
 def calls(action: Callable[[], object]) -> int:
     """How many functions an action calls, of Python and of C."""
