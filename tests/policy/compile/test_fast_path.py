@@ -244,6 +244,38 @@ DOCUMENTS = st.fixed_dictionaries(
     },
     optional={"regions": st.sampled_from([["eu"], ["us"]])},
 )
+PLAIN = st.fixed_dictionaries(  # of the many documents of many agents hardly a call meets a plain rule
+    {
+        "org": st.just("o"),
+        "tenant": st.just("t"),
+        "agent": st.just("a"),
+        "allowed_tools": st.lists(
+            st.fixed_dictionaries(
+                {"name": st.just("bank"), "actions": st.sampled_from([["pay"], ["pay", "get"], ["*"]])},
+                optional={
+                    "conditions": st.sampled_from(
+                        [
+                            {"max_amount": 5},
+                            {"max_amount": 10, "approval_needed_over_amount": 5},
+                            {"parameters": {"currency": {"in": ["EUR", "x"]}}},
+                            {"parameters": {"note": {"length": {"max": 3}, "not_in": ["x"]}}},
+                        ]
+                    ),
+                    "rate_limit": st.sampled_from(["3/s", "5/min"]),
+                },
+            ),
+            min_size=1,
+            max_size=2,
+        ),
+    }
+)
+PAYMENTS = [
+    ("a", kind, "bank", "pay", {"amount": amount, "currency": currency, "note": note})
+    for kind in ("http", "mcp_tool")
+    for amount in (-1, 3, 5, 5.5, "5")
+    for currency in ("EUR", "", 5)
+    for note in ("", "x", None)
+]
 TOOLS = [
     Tool("bank", "bank.example", None, "", (), "", "eu", None, False, False, NO_INTERFACE),
     Tool("shop", "shop.example", None, "", (), "", "us", None, False, False, NO_INTERFACE),
@@ -307,7 +339,10 @@ def decisions(opa: Path, folder: Path, data: Any, calls: list[dict[str, Any]], b
 @settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(st.lists(DOCUMENTS, max_size=4), st.lists(CALLS, min_size=20, max_size=60))
+@given(
+    st.one_of(st.lists(DOCUMENTS, max_size=4), st.lists(PLAIN, min_size=1, max_size=2)),
+    st.lists(CALLS, min_size=20, max_size=60).map(lambda drawn: PAYMENTS + drawn),
+)
 def test_calls_are_decided_as_without_plain_rules(
     opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]], asked: list[tuple[Any, ...]]
 ) -> None:
@@ -315,20 +350,24 @@ def test_calls_are_decided_as_without_plain_rules(
     assert quick == whole
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(st.lists(DOCUMENTS, max_size=4), st.lists(CALLS, min_size=20, max_size=60))
-def test_what_is_told_in_brief_is_read_as_what_is_told_in_full(
-    opa_binary: Path, tmp_path: Path, trust: Any, documents: list[dict[str, Any]], asked: list[tuple[Any, ...]]
-) -> None:
-    policies = [*map(compiled_document, map(PolicyDocument.model_validate, documents))]
-    data = compile_policy(policies, TOOLS, trust, "").data
-    calls = [call(*one) for one in asked]
-    full = decisions(opa_binary, tmp_path, data, calls)
-    brief = decisions(opa_binary, tmp_path, data, calls, brief=True)
-    read = [decisions_from_data({"revision": "r", "decisions": told}, len(calls)) for told in (full, brief)]
-    assert read[0] == read[1]
+def test_what_is_told_in_brief_is_read_as_what_is_told_in_full(opa_binary: Path, tmp_path: Path, trust: Any) -> None:
+    told_in_brief = 0
+
+    @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(PLAIN, min_size=1, max_size=2), st.lists(DOCUMENTS, max_size=1), st.lists(CALLS, max_size=20))
+    def is_read_alike(plainly: list[Any], others: list[Any], asked: list[tuple[Any, ...]]) -> None:
+        nonlocal told_in_brief
+        policies = [*map(compiled_document, map(PolicyDocument.model_validate, plainly + others))]
+        data = compile_policy(policies, TOOLS, trust, "").data
+        calls = [call(*drawn) for drawn in PAYMENTS + asked]
+        full = decisions(opa_binary, tmp_path, data, calls)
+        brief = decisions(opa_binary, tmp_path, data, calls, brief=True)
+        read = [decisions_from_data({"revision": "r", "decisions": told}, len(calls)) for told in (full, brief)]
+        assert read[0] == read[1]
+        told_in_brief += sum(isinstance(decision, list) for decision in brief)
+
+    is_read_alike()
+    assert told_in_brief > 10
 
 
 @settings(
