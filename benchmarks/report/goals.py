@@ -174,8 +174,10 @@ def _refusals(results: Results) -> Goal:
     if mine is None or point is None or point.cpu_seconds is None or not point.answers.turned_away:
         return _unmeasured(3, text, "nothing was refused, or what that cost was not measured")
     cost = (point.cpu_seconds * 1e6 - point.answers.right * mine.total) / point.answers.turned_away
-    why = f"{max(cost, 0.0):.0f} µs against {mine.total:.0f} µs: what {point.answers.turned_away} refusals left over"
-    return Goal(3, text, f"{max(cost, 0.0) / mine.total:.2f}x", cost <= MOST_REFUSAL * mine.total, why)
+    if cost <= 0:  # the decisions beside them cost less than in the closed loop: the difference tells nothing
+        return _unmeasured(3, text, f"within the spread of the rounds: {cost:.0f} µs against {mine.total:.0f} µs")
+    why = f"{cost:.0f} µs against {mine.total:.0f} µs: what {point.answers.turned_away} refusals left over"
+    return Goal(3, text, f"{cost / mine.total:.2f}x", cost <= MOST_REFUSAL * mine.total, why)
 
 
 def _memory(results: Results) -> Goal:

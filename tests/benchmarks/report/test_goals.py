@@ -45,6 +45,14 @@ def test_refusals_are_charged_what_the_right_answers_leave_over(spent: float, me
     assert (goal.met, goal.measured) == (met, times)
 
 
+def test_refusals_that_seem_to_cost_less_than_nothing_are_not_measured() -> None:
+    seen = answers(right=2000, refused={"OVERLOADED": 300})
+    overload = point(1.5, seen=seen).model_copy(update={"cpu_seconds": 0.9})
+    goal = named(goals(run(contender(DEFAULT, 500.0, overload))), "to refuse a call")
+    assert goal.met is None
+    assert "within the spread" in goal.why
+
+
 def test_two_authorizers_and_the_memory_of_opa_have_goals() -> None:
     scale = Scale(share=0.2, seconds=8.0, one=(100.0,), two=(179.0,))
     flat = Flat(policies={}, agents={}, opa_mib={"10,000 policies": 400.0})
