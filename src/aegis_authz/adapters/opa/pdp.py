@@ -101,15 +101,15 @@ class OpaPdp:
 
     async def _query(self, questions: list[_Question], deadline: Monotonic) -> Sequence[_Answer]:
         if self._answers is None:
-            return await self._query_each(questions, deadline)
+            return await self._query_unique(questions, deadline)
         unique = list(dict.fromkeys(questions))
-        answers = await self._query_each(unique, deadline)
+        answers = await self._query_unique(unique, deadline)
         if len(unique) == len(questions):
             return answers
         found = dict(zip(unique, answers, strict=True))
-        return [_one_more(found[question]) for question in questions]
+        return [_copy_of(found[question]) for question in questions]
 
-    async def _query_each(self, questions: list[_Question], deadline: Monotonic) -> Sequence[_Answer]:
+    async def _query_unique(self, questions: list[_Question], deadline: Monotonic) -> Sequence[_Answer]:
         try:
             return await self._ask(questions, deadline)
         except Refused as refusal:
@@ -150,6 +150,6 @@ class OpaPdp:
         return decisions
 
 
-def _one_more(answer: _Answer) -> _Answer:
+def _copy_of(answer: _Answer) -> _Answer:
     """The answer for another call that asks the same: each raises a refusal of its own."""
     return Refused(answer.reason, answer.detail) if isinstance(answer, Refused) else answer

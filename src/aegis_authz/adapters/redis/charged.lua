@@ -67,36 +67,36 @@ local function is_within(numbers)
   return true
 end
 
--- Charges a call, and notes of each charge what is told.
-local function charge(numbers, told)
+-- Charges a call, and adds of each charge its number to the answer.
+local function charge(numbers, answer)
   local now = numbers[1]
   for at = 3, #numbers, 2 do
     local account, key, amount = standing[numbers[at]], KEYS[4 + count + numbers[at]], numbers[at + 1]
     if account[1] == 1 then
       used[key] = used[key] + amount
-      told[#told + 1] = used[key]
+      answer[#answer + 1] = used[key]
     else
       local debt, calls = debt_of(account, key, now), account[3]
       local after = debt + amount * account[4]
       paid_at[key], rest[key], asked_at[key] = now + floor(after / calls), after % calls, now
-      told[#told + 1] = debt
+      answer[#answer + 1] = debt
     end
     added[key] = (added[key] or 0) + amount
   end
 end
 
-local told, passing = {}, {}
+local answer, passing = {}, {}
 for place = 1, count do
   local text = ARGV[4 + 2 * count + 2 * place]
   local numbers = {unpack_numbers("<" .. string.rep("d", #text / 8), text)}
   numbers[#numbers] = nil  -- where the text ends
   if kept[place] or is_used[KEYS[3 + place]] or not is_within(numbers) then
     for _ = 3, #numbers, 2 do
-      told[#told + 1] = -1
+      answer[#answer + 1] = -1
     end
   else
     is_used[KEYS[3 + place]] = true
-    charge(numbers, told)
+    charge(numbers, answer)
     passing[place] = numbers[2]
   end
 end
@@ -128,4 +128,4 @@ for place, account in ipairs(standing) do
     end
   end
 end
-return struct.pack("<" .. string.rep("d", #told), unpack(told))
+return struct.pack("<" .. string.rep("d", #answer), unpack(answer))

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 
 from aegis_authz.adapters.redis.bare_calls import DOUBT, obstacle_arguments
 from aegis_authz.adapters.redis.charge_script import PlainCharges, PlainEntry
-from aegis_authz.adapters.redis.settle_script import Arguments, SettleCall
+from aegis_authz.adapters.redis.settle_script import CLEAR, Arguments, SettleCall
 
-_CLEAR = b"clear"
 _MARGIN = struct.Struct("<d")
 
 
@@ -58,7 +57,7 @@ def read_charged(reply: object, calls: Sequence[SettleCall]) -> Sequence[object]
         if all(number == -1 for number in part):
             answers.append(DOUBT)
         elif all(number.is_integer() for number in part):
-            answers.append([_CLEAR, [int(number) for number in part]])
+            answers.append([CLEAR, [int(number) for number in part]])
         else:
             answers.append(ValueError("not whole numbers"))
     return answers

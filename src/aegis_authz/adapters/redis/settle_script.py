@@ -22,7 +22,8 @@ from aegis_authz.core.units import ApprovalId, Epoch, Millis, Seconds
 
 _OUTCOMES = {outcome.value.encode(): outcome for outcome in SettleOutcome}
 NEVER = Millis(0)
-_CLEAR = b"clear"
+CLEAR = b"clear"
+"""How the script begins what it answers of plain charges."""
 _NO_APPROVAL, _NO_MOMENT = ApprovalId(""), Epoch(0.0)
 _BARE = {
     outcome: Settled(outcome, _NO_APPROVAL, _NO_MOMENT, "", (), NEVER, None)
@@ -74,14 +75,6 @@ def settle_call(settlement: Settlement, jti_margin: Seconds) -> SettleCall:
     scope, tenant, token, *marks = marks_of(identity)
     plain = plain_charges(settlement, names.partition, to_ms(jti_margin))
     keys, operations = _operations(settlement, names.partition, now, jti_margin, is_plain=plain is not None)
-    form = Form.ALONE
-    if 0 < keep < _LONGEST_MS:
-        if (
-            plain is not None and plain.is_alone and plain.entries
-        ):  # charged.lua says of each charge what became of its call
-            form = Form.CHARGED
-        elif plain is None and not operations:
-            form = Form.BARE
     return SettleCall(
         names,
         redis_keys.jti(identity.scope, spending.names),
@@ -95,8 +88,17 @@ def settle_call(settlement: Settlement, jti_margin: Seconds) -> SettleCall:
         plain,
         keys,
         operations,
-        form,
+        _form_of(keep, plain, operations),
     )
+
+
+def _form_of(keep: int, plain: PlainCharges | None, operations: Arguments) -> Form:
+    if not 0 < keep < _LONGEST_MS:
+        return Form.ALONE
+    if plain is None:
+        return Form.ALONE if operations else Form.BARE
+    # charged.lua says of each charge what became of its call: of a call without one it would say nothing
+    return Form.CHARGED if plain.is_alone and plain.entries else Form.ALONE
 
 
 def _operations(
@@ -153,7 +155,7 @@ def read_settled(reply: object, settlement: Settlement) -> Settled:
         if charging is not None or reply not in _BARE:
             raise ValueError("not what becomes of a call that charges nothing")
         return _BARE[reply]
-    if isinstance(reply, list) and len(reply) == 2 and reply[0] == _CLEAR:
+    if isinstance(reply, list) and len(reply) == 2 and reply[0] == CLEAR:
         accounts = read_plain_accounts(reply[1], charging, Millis(to_ms(settlement.now)))
         return Settled(SettleOutcome.CLEAR, _NO_APPROVAL, _NO_MOMENT, "", accounts, NEVER, None)
     if not isinstance(reply, list) or len(reply) not in (4, 6, 7) or not all(isinstance(part, bytes) for part in reply):
