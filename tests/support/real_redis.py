@@ -36,6 +36,12 @@ class RealRedis(RedisProcess):
         command_line = (str(binary), *fixed, "--loglevel", "warning", *options)
         super().__init__(command_line, lambda: redis.Redis(unix_socket_path=str(self.socket)))
 
+    def runs_of(self, command: str) -> int:
+        """How often a command was run so far."""
+        facts = self.command("INFO", "commandstats")
+        assert isinstance(facts, dict)
+        return int(facts.get(f"cmdstat_{command}", {"calls": 0})["calls"])
+
     def names(self) -> set[str]:
         """The names of all keys."""
         with redis.Redis(unix_socket_path=str(self.socket), decode_responses=True) as client:

@@ -19,7 +19,7 @@ from aegis_authz.core.revocation import Revocation, Revoked
 from aegis_authz.core.scope import Scope
 from aegis_authz.ports.data_plane import StoreDown
 from tests.support.fail_closed.impostors import redis_replying
-from tests.support.fail_closed.mesh import closing
+from tests.support.fail_closed.mesh import listening
 from tests.support.real_redis import RealRedis
 
 Desk = tuple[RedisApprovals, RedisRevocations]
@@ -175,21 +175,18 @@ async def test_what_is_spoilt_for_one_tenant_does_not_keep_the_others_from_being
 
 @pytest.mark.parametrize("reply", [b"*0\r\n", b"*1\r\n*0\r\n", b"_\r\n", b"+OK\r\n"])
 async def test_a_reply_without_every_index_is_not_taken_for_nothing_overdue(tmp_path: Path, reply: bytes) -> None:
-    serve = closing(redis_replying({b"EVAL": reply}))
-    listener = await asyncio.start_unix_server(serve, tmp_path / "redis.sock")
-    approvals = RedisApprovals(f"unix://{tmp_path}/redis.sock", SystemClock())
-    with pytest.raises(StoreDown, match="no list of all indexes"):
-        await approvals.overdue(0.0, time.time(), 50)
-    await approvals.close()
-    listener.close()
-    await listener.wait_closed()
+    async with listening(tmp_path / "redis.sock", redis_replying({b"EVAL": reply})):
+        approvals = RedisApprovals(f"unix://{tmp_path}/redis.sock", SystemClock())
+        with pytest.raises(StoreDown, match="no list of all indexes"):
+            await approvals.overdue(0.0, time.time(), 50)
+        await approvals.close()
 
 
 async def test_a_page_reads_no_more_than_it_shows(desk: Desk, real_redis: RealRedis) -> None:
     names = {redis_keys.approval_id(BOT, secrets.token_hex(16)) for _ in range(25)}
     for name in names:
         remember(real_redis, name)
-    before = whole_reads(real_redis)
+    before = real_redis.runs_of("hgetall")
     listed, after = list[str](), ""
     for _ in range(3):
         page = await desk[0].page(EVERY, 10, after)
@@ -197,14 +194,7 @@ async def test_a_page_reads_no_more_than_it_shows(desk: Desk, real_redis: RealRe
         listed += [held.request.id for held in page.approvals]
         after = page.after
     assert (set(listed), len(listed), after) == (names, 25, "")
-    assert whole_reads(real_redis) - before == 25
-
-
-def whole_reads(real_redis: RealRedis) -> int:
-    """How often an approval was read as a whole."""
-    answer = real_redis.command("INFO", "commandstats")
-    assert isinstance(answer, dict)
-    return int(answer.get("cmdstat_hgetall", {"calls": 0})["calls"])
+    assert real_redis.runs_of("hgetall") - before == 25
 
 
 async def test_what_is_spoilt_around_an_approval_does_not_keep_it_from_ending(

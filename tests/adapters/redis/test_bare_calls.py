@@ -80,13 +80,6 @@ async def server(real_redis: RealRedis, request: pytest.FixtureRequest) -> Async
     await redis.aclose()
 
 
-def scripts_run(real_redis: RealRedis) -> int:
-    """How often a script was run so far."""
-    told = real_redis.command("INFO", "commandstats")
-    assert isinstance(told, dict)
-    return int(told.get("cmdstat_evalsha", {"calls": 0})["calls"])
-
-
 async def test_bare_calls_of_a_partition_run_one_script_and_their_replays_one_more(
     server: SettleServer, real_redis: RealRedis
 ) -> None:
@@ -94,7 +87,7 @@ async def test_bare_calls_of_a_partition_run_one_script_and_their_replays_one_mo
     for number, outcome in enumerate((SettleOutcome.CLEAR, SettleOutcome.REPLAYED)):
         settled = await asyncio.gather(*[settle(server, what) for what in calls])
         assert {answer.outcome for answer in settled} == {outcome}
-        assert scripts_run(real_redis) == number + 1
+        assert real_redis.runs_of("evalsha") == number + 1
 
 
 EPOCHS = ("begun", "missing", "of another life", "after the token", "with the token")
@@ -188,10 +181,10 @@ async def test_closing_lets_calls_in_doubt_finish(server: SettleServer, real_red
 async def test_one_revoked_call_has_its_mates_settled_alone(server: SettleServer, real_redis: RealRedis) -> None:
     real_redis.command("HSET", NAMES.revoked, "acme/emea/cat", "1.0 ada")
     await settle(server, settlement())
-    assert scripts_run(real_redis) == 1
+    assert real_redis.runs_of("evalsha") == 1
     settled = await asyncio.gather(*[settle(server, settlement(agent=name)) for name in ("bot", "cat") * 20])
     assert [answer.outcome for answer in settled] == [SettleOutcome.CLEAR, SettleOutcome.REVOKED] * 20
-    assert scripts_run(real_redis) == 42
+    assert real_redis.runs_of("evalsha") == 42
 
 
 async def test_marks_of_every_call_are_looked_at(server: SettleServer, real_redis: RealRedis) -> None:

@@ -189,20 +189,13 @@ async def settle(server: SettleServer, *calls: Settlement) -> list[Settled]:
     return list(await asyncio.gather(*map(settled, calls)))
 
 
-def scripts_run(real_redis: RealRedis) -> int:
-    """How often a script was run so far."""
-    told = real_redis.command("INFO", "commandstats")
-    assert isinstance(told, dict)
-    return int(told.get("cmdstat_evalsha", {"calls": 0})["calls"])
-
-
 async def test_calls_that_go_together_run_one_script_and_none_is_lost(
     server: SettleServer, real_redis: RealRedis
 ) -> None:
     settled = await settle(server, *[charged(count=2) for _ in range(30)])
     assert {answer.outcome for answer in settled} == {SettleOutcome.CLEAR}
     assert [answer.accounts[0].used for answer in settled] == list(range(2, 62, 2))
-    assert scripts_run(real_redis) == 1
+    assert real_redis.runs_of("evalsha") == 1
     assert len([name for name in real_redis.names() if ":reserved:" in name]) == 30
 
 
@@ -251,7 +244,7 @@ async def test_tokens_and_reservations_are_kept_for_their_own_spans(
     spans = {60: 3_600_000, 6000: 1_800_000, 600: 7_200_000}
     calls = [charged(life=life, reserve=reserve) for life, reserve in spans.items()]
     await settle(server, *calls)
-    assert scripts_run(real_redis) == 1
+    assert real_redis.runs_of("evalsha") == 1
     for what, (life, reserve) in zip(calls, spans.items(), strict=True):
         asked = settle_call(what, MARGIN)
         assert asked.plain is not None

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import itertools
 import secrets
 import time
@@ -20,7 +19,7 @@ from aegis_authz.core.scope import Scope
 from aegis_authz.core.settlement import Settlement, SettleOutcome
 from aegis_authz.core.units import Seconds
 from tests.support.fail_closed.impostors import redis_replying
-from tests.support.fail_closed.mesh import closing
+from tests.support.fail_closed.mesh import listening
 from tests.support.real_cluster import RealCluster, until_fit
 from tests.support.real_redis import RealRedis
 
@@ -78,14 +77,11 @@ async def test_marks_are_gone_with_all_else(servers: Servers, server: RealRedis 
 
 @pytest.mark.parametrize("reply", [b"*0\r\n", b"*1\r\n$40\r\n" + b"a" * 40 + b"\r\n", b"_\r\n", b"+OK\r\n"])
 async def test_a_reply_without_every_mark_is_no_answer(tmp_path: Path, reply: bytes) -> None:
-    serve = closing(redis_replying({b"MGET": reply}))
-    listener = await asyncio.start_unix_server(serve, tmp_path / "redis.sock")
-    servers = open_servers(f"unix://{tmp_path}/redis.sock", 2)
-    with pytest.raises(ResponseError, match="no list of all marks"):
-        await LifeMarks(servers, redis_keys.counted).are_set()
-    await servers.aclose()
-    listener.close()
-    await listener.wait_closed()
+    async with listening(tmp_path / "redis.sock", redis_replying({b"MGET": reply})):
+        servers = open_servers(f"unix://{tmp_path}/redis.sock", 2)
+        with pytest.raises(ResponseError, match="no list of all marks"):
+            await LifeMarks(servers, redis_keys.counted).are_set()
+        await servers.aclose()
 
 
 async def test_the_life_of_all_is_that_of_each(servers: Servers) -> None:

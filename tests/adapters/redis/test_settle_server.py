@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -26,7 +27,7 @@ from aegis_authz.core.reason import Reason
 from aegis_authz.core.refused import Refused
 from aegis_authz.core.units import Monotonic, Seconds
 from tests.support.fail_closed.impostors import redis_settling_nothing
-from tests.support.fail_closed.mesh import closing
+from tests.support.fail_closed.mesh import listening
 from tests.support.real_redis import RealRedis
 
 PARTITION = redis_keys.ALL_PARTITIONS[0]
@@ -95,14 +96,12 @@ async def test_a_server_of_no_partition_is_fit_all_the_same(redis: Redis, real_r
         (b"READONLY You can't write against a read only replica.", Reason.STORE_READONLY),
     ],
 )
-async def test_what_a_server_says_of_a_call_is_its_reason(error: bytes, reason: Reason) -> None:
-    listener = await asyncio.start_server(closing(redis_settling_nothing(error)), "127.0.0.1", 0)
-    redis = open_redis(f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}", 2)
-    server = SettleServer(redis, Seconds(0))
-    with pytest.raises(Refused) as caught:
-        await server.settle(CALL, Monotonic(asyncio.get_running_loop().time() + 10))
-    assert caught.value.reason is reason
-    await server.close()
-    await redis.aclose()
-    listener.close()
-    await listener.wait_closed()
+async def test_what_a_server_says_of_a_call_is_its_reason(tmp_path: Path, error: bytes, reason: Reason) -> None:
+    async with listening(tmp_path / "redis.sock", redis_settling_nothing(error)):
+        redis = open_redis(f"unix://{tmp_path}/redis.sock", 2)
+        server = SettleServer(redis, Seconds(0))
+        with pytest.raises(Refused) as caught:
+            await server.settle(CALL, Monotonic(asyncio.get_running_loop().time() + 10))
+        assert caught.value.reason is reason
+        await server.close()
+        await redis.aclose()

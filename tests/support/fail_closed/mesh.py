@@ -233,6 +233,15 @@ def _is_dead(pid: int) -> bool:
 
 
 @asynccontextmanager
+async def listening(socket: Path, serve: Serve) -> AsyncIterator[None]:
+    """A server of this kind listens at the socket."""
+    server = await asyncio.start_unix_server(closing(serve), socket)
+    yield
+    server.close()
+    await server.wait_closed()
+
+
+@asynccontextmanager
 async def impostor(socket: Path, serve: Serve) -> AsyncIterator[None]:
     """Another server listens at the socket than did before.
 
